@@ -1,0 +1,58 @@
+# The door to everything. Needs Python 3.11+ and make; each target sets up what it needs.
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+SYNCED := .venv/.synced-base
+DEV := .venv/.synced-dev
+
+.PHONY: help demo test check lock sizes docs clean bench-detection bench-audit
+
+help: ## what can be made
+	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+.venv: $(SYNCED) ## the environment; .venv/bin/undertow is the program
+
+$(UV): requirements/bootstrap.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(SYNCED): $(UV) requirements/base.txt pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/base.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@ .venv
+
+$(DEV): $(SYNCED) requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(SYNCED) ## the support incident and real outcomes, audited (DATA=folder of real tables)
+	$(BIN)/python scripts/demo.py $(if $(DATA),--data $(DATA))
+
+test: $(DEV) ## everything CI runs
+	$(BIN)/python scripts/run_tests.py
+
+check: $(DEV) ## format, lint, types and layers only
+	$(BIN)/python scripts/run_tests.py --static-only
+
+bench-detection: $(DEV) ## delay, false alarms, ratio to the information bound, beside rivals (QUICK=1: under a minute)
+	$(BIN)/python benchmarks/bench_detection.py $(if $(QUICK),--quick)
+
+bench-audit: $(DEV) ## audit speed at 1e5, 1e6 and 1e7 decisions against a bare scan (QUICK=1: under a minute)
+	$(BIN)/python benchmarks/bench_audit.py $(if $(QUICK),--quick)
+
+lock: $(UV) ## resolve the lock files anew
+	$(BIN)/python scripts/lock.py
+
+sizes: $(SYNCED) ## distribution of file sizes and the ten largest files
+	$(BIN)/python scripts/sizes.py
+
+docs: $(DEV) ## build the documentation into build/site
+	$(BIN)/zensical build --strict
+
+clean: ## remove everything that was built
+	rm -rf .venv build dist

@@ -1,0 +1,224 @@
+"""What an audit says: the values behind the terminal report, the JSON contract and the HTML page.
+
+Field names are those of the JSON contract `undertow.audit/1` (docs/reference/json.md); absent is None, never NaN; times are
+aware datetimes in UTC. Renderers read these and compute nothing of their own.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from undertow.records.cells import Coverage
+from undertow.records.segment import Segment
+
+Verdict = Literal["healthy", "quality_loss", "pareto_trap", "inconclusive"]
+Cause = Literal["routing", "provider", "mix", "unknown"]
+Basis = Literal["human", "exact", "anchored", "judge", "behaviour"]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """Settings that change what an audit concludes; every one is in the report.
+
+    Attributes:
+        alpha: Probability of any false alarm over `horizon_days`, all monitors together. Half is for alarms, the rest for
+            baseline bounds, levels and the ledger.
+        margin: `monitors.margin`: largest accepted loss per cheap-served decision, in [0, 1].
+        segment_margin: Largest accepted loss in a segment for the verdict `healthy`.
+        min_share: Segments with at least this share of a tier's traffic must be shown inside `segment_margin`.
+        horizon_days: Days over which `alpha` is spent.
+        level: Confidence level of the intervals shown.
+        baseline_until: End of the reference period, or None: chosen from the log.
+        trust_judge: Let judge-only evidence raise alarms.
+    """
+
+    alpha: float = 0.05
+    margin: float = 0.02
+    segment_margin: float = 0.10
+    min_share: float = 0.05
+    horizon_days: int = 180
+    level: float = 0.95
+    baseline_until: datetime | None = None
+    trust_judge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignalEstimate:
+    """Mean quality (1 is best) by one signal with its anytime-valid interval; `mean` None where nothing is defined."""
+
+    n: int
+    mean: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """All tiers together: what a plain dashboard shows."""
+
+    decisions: int
+    cost_usd: float | None
+    signals: dict[str, SignalEstimate]
+
+
+@dataclass(frozen=True, slots=True)
+class TierReport:
+    """One tier."""
+
+    tier: str
+    decisions: int
+    share: float
+    cost_usd: float | None
+    baseline_cost_usd: float | None
+    signals: dict[str, SignalEstimate]
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentReport:
+    """Loss of one tier in one segment against the reference; `state` in words for people."""
+
+    tier: str
+    segment: Segment
+    share: float
+    signal: str
+    n: int
+    loss: float | None
+    interval: Interval | None
+    quality: float | None = None
+    reference_quality: float | None = None
+    reference_n: int | None = None
+    state: Literal["inside", "beyond", "open", "suspect", "no_data"] = "open"
+    """inside: shown below the margin; beyond: shown above it; open: neither; suspect: the labels look broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm or warning. All fields are as known at `detected_at`, except `latest_*` (the whole log)."""
+
+    monitor: str
+    signal: str
+    tier: str
+    segment: Segment
+    cause: Cause
+    basis: Basis
+    detected_at: datetime
+    onset: datetime | None
+    onset_interval: tuple[datetime, datetime] | None
+    loss: float | None
+    interval: Interval | None
+    evidence: float
+    """log10 of the summed e-detector when it crossed the line."""
+    kind: Literal["level", "change", "drift"] = "change"
+    """level: against the reference plus the margin; change: against the tier's own earlier period."""
+    beyond_margin: bool | None = None
+    latest_loss: float | None = None
+    latest_interval: Interval | None = None
+    note: str = ""
+    changed_nearby: tuple[str, ...] = ()
+    """What else changed near the onset: model, policy, prompt versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerItem:
+    """One line of the ledger, USD per month; negative costs money. `causal`: from the randomised holdout."""
+
+    name: str
+    kind: Literal["savings", "watching", "downstream"]
+    tier: str | None
+    usd_month: float
+    interval: Interval | None
+    causal: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Savings minus what they cost, USD per month (30.4375 days). None: not known from this log."""
+
+    savings_usd_month: float | None
+    watching_usd_month: float | None
+    downstream_usd_month: float | None
+    net_usd_month: float | None
+    interval: Interval | None
+    items: tuple[LedgerItem, ...] = ()
+    since: datetime | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceReport:
+    """What the tiers are compared with and how far it can be trusted."""
+
+    kind: Literal["holdout", "pairs", "pre_routing", "own_first_period", "none"]
+    causal: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """One point of a time series: start of its period, mean, interval, sample size."""
+
+    at: datetime
+    mean: float | None
+    interval: Interval | None
+    n: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line of a chart. `tier` None is the aggregate over tiers."""
+
+    name: str
+    tier: str | None
+    segment: Segment
+    signal: str | None
+    points: tuple[SeriesPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Distribution of routing confidence (or score) in the baseline and now, as shares per bin; edges has one more entry."""
+
+    column: str
+    edges: tuple[float, ...]
+    baseline: tuple[float, ...]
+    now: tuple[float, ...]
+    baseline_period: tuple[datetime, datetime]
+    now_period: tuple[datetime, datetime]
+    psi: float | None = None
+    wasserstein: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """The whole audit."""
+
+    verdict: Verdict
+    headline: str
+    """One sentence, verdict first, for people."""
+    period: tuple[datetime, datetime]
+    settings: AuditSettings
+    reference: ReferenceReport
+    coverage: Coverage
+    aggregate: Aggregate
+    tiers: tuple[TierReport, ...]
+    alarms: tuple[Alarm, ...]
+    warnings: tuple[Alarm, ...]
+    segments: tuple[SegmentReport, ...]
+    ledger: Ledger
+    next: tuple[str, ...]
+    quality_series: tuple[Series, ...] = ()
+    """Quality per tier over time, the aggregate first, the alarmed segments last."""
+    share_series: tuple[Series, ...] = ()
+    """Routing share per tier over time."""
+    evidence_series: tuple[Series, ...] = ()
+    """log10 of the summed e-detector over time; `mean` holds it."""
+    alarm_line: float = 0.0
+    """log10 of the evidence at which an alarm is raised."""
+    confidence: Histogram | None = None
+    reasons: tuple[str, ...] = ()
+    """Why this verdict, one sentence each."""
+    suspects: tuple[SegmentReport, ...] = field(default_factory=tuple)
+    """Segments whose labels look broken (a grader fault), kept out of the comparison."""
+    main_signal: str | None = None
