@@ -191,6 +191,25 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A model, policy or prompt version that began to serve: a mark on the time axis of the charts.
+
+    Attributes:
+        at: Start of the bucket in which the new value first held a real share of the tier's traffic.
+        kind: One of `CHANGE_KINDS` (records/cells.py).
+        tier: The tier concerned, or None: all of them.
+        value: What it became.
+        before: What it was, or empty.
+    """
+
+    at: datetime
+    kind: str
+    tier: str | None
+    value: str
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """The whole audit."""
 
@@ -222,3 +241,6 @@ class AuditReport:
     suspects: tuple[SegmentReport, ...] = field(default_factory=tuple)
     """Segments whose labels look broken (a grader fault), kept out of the comparison."""
     main_signal: str | None = None
+    """The signal that the charts and the verdict rest on."""
+    changes: tuple[Change, ...] = ()
+    """Dated changes of model, policy or prompt, in order of time."""
