@@ -1,0 +1,72 @@
+"""`[store]`, `[retention]`, `[alerts]` and `[passthrough]`: what is kept, who is told, and what is passed on unrouted."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from undertow.config.section import Days, Section, Url, VariableName
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
+HookName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=256)]
+
+
+class StoreSettings(Section):
+    """Where decisions and signals are kept."""
+
+    path: str = Field(
+        default="undertow-data",
+        min_length=1,
+        description="Folder with decisions/ and signals/; `undertow audit` reads it.",
+    )
+    id_key_env: VariableName | None = Field(
+        default=None,
+        description="Environment variable with the key for HMAC-SHA256 of user, conversation and decision ids, applied "
+        "alike by gateway, feedback, outcome import, audit and deletion. Unset: ids stay as given, and doctor says so.",
+    )
+
+
+class RetentionSettings(Section):
+    """How long text is kept. Private by default: text only of decisions that were drawn for review or shadow."""
+
+    text_days: Days = Field(default=0.0, description="Days that every prompt and answer is kept. 0: never written.")
+    sampled_text_days: Days = Field(
+        default=14.0,
+        description="Days that the text of decisions drawn for review or shadow is kept: a reviewer needs it.",
+    )
+    redact: HookName | None = Field(
+        default=None, description="Python function (package.module:function) that cleans a text before it is written."
+    )
+    text_sketch: bool = Field(
+        default=False,
+        description="Keep a hashed sketch of words, for novelty and slices. Short or known texts can be guessed from it.",
+    )
+    decisions_days: Days | None = Field(default=None, description="Days that decisions are kept. Unset: for ever.")
+
+
+class AlertsSettings(Section):
+    """Who is told of an alarm. Every address that is a secret is named by its environment variable. Read by `undertow serve`."""
+
+    slack_url_env: VariableName | None = Field(
+        default=None, description="Environment variable with a Slack-compatible webhook address."
+    )
+    pagerduty_key_env: VariableName | None = Field(
+        default=None, description="Environment variable with a PagerDuty Events v2 routing key."
+    )
+    alertmanager_url: Url | None = Field(default=None, description="Address of a Prometheus Alertmanager.")
+    webhook_url: Url | None = Field(default=None, description="Address that gets every alarm as JSON.")
+    webhook_secret_env: VariableName | None = Field(
+        default=None, description="Environment variable with the key that signs webhook_url's messages (HMAC-SHA256)."
+    )
+    email_to: tuple[Email, ...] = Field(default=(), description="Addresses that get a mail.")
+    repeat_hours: float = Field(
+        default=24.0, gt=0, le=720, description="One alarm that lasts is told again after this long, not sooner."
+    )
+
+
+class PassthroughSettings(Section):
+    """Upstream for the paths that are not routed (embeddings and others). Read by `undertow serve`."""
+
+    base_url: Url | None = Field(
+        default=None, description="Address of that upstream, up to and including /v1. Unset: such paths answer 404."
+    )
+    api_key_env: VariableName | None = Field(default=None, description="Environment variable that holds its key.")

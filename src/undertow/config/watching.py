@@ -1,0 +1,104 @@
+"""`[shadow]`, `[review]`, `[judge]`, `[monitors]` and `[outcomes.NAME]`: how quality is seen and what its loss costs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from undertow.config.section import Days, Section, SegmentLabel, Share, Url, Usd, VariableName
+
+
+class ShadowSettings(Section):
+    """The capable tier answers a few of the confident cheap requests too, off the request path. Read by `undertow serve`."""
+
+    share: Share = Field(
+        default=0.02, description="Mean share of cheap-served decisions; more where they look unusual."
+    )
+    budget_usd_day: Usd = Field(
+        default=10.0, description="Never spend more than this a day; watching must not eat savings."
+    )
+    never: tuple[SegmentLabel, ...] = Field(
+        default=(), description="Labels (key=value) whose requests are never sent a second time."
+    )
+
+
+class ReviewSettings(Section):
+    """The queue of decisions for people to judge. Read by `undertow serve`."""
+
+    per_day: int = Field(default=200, ge=0, le=1_000_000, description="Reviews a day that your people can give.")
+    min_per_segment: int = Field(
+        default=2,
+        ge=0,
+        le=10_000,
+        description="Reviews a day that each tier and segment gets at least, so that none is blind.",
+    )
+    usd_each: Usd = Field(default=0.0, description="Cost of one review, for the ledger. 0: they are paid for already.")
+    raters: int = Field(default=1, ge=1, le=10, description="People who judge the same decision.")
+
+
+class JudgeSettings(Section):
+    """A model that compares or grades answers. Read by `undertow serve`."""
+
+    model: str | None = Field(default=None, min_length=1, description="Model that judges. Unset: no judge.")
+    base_url: Url | None = Field(default=None, description="Its address, up to and including /v1.")
+    api_key_env: VariableName | None = Field(default=None, description="Environment variable that holds its key.")
+    both_orders: bool = Field(default=True, description="Ask in both orders: judges favour the first answer.")
+    budget_usd_day: Usd = Field(default=5.0, description="Never spend more than this a day.")
+
+
+class MonitorsSettings(Section):
+    """The sequential tests. Read by `undertow audit`, whose options come before these."""
+
+    margin: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="monitors.margin: largest accepted loss per cheap-served decision. Unset: policy.margin divided by the "
+        "certified acceptance of the calibration, else 0.02.",
+    )
+    alpha: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Probability of any false alarm over horizon_days, all tiers, segments and signals together.",
+    )
+    horizon_days: int = Field(default=180, ge=1, le=3660, description="Days over which alpha is spent: half a year.")
+    level: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Level of the intervals shown; they hold at every moment at once."
+    )
+    bucket: Literal["1d", "1h"] = Field(
+        default="1d",
+        description="Length of a step. 1h sees sharp faults sooner and costs more; labels are daily mostly.",
+    )
+    segments: tuple[str, ...] | None = Field(
+        default=None,
+        description="Keys of the segment map to watch. Unset: every key with at most 64 values. Fewer segments, sooner alarms.",
+    )
+    segment_margin: float = Field(
+        default=0.10, gt=0, lt=1, description="healthy needs each large segment shown below this loss."
+    )
+    min_share: Share = Field(
+        default=0.05,
+        description="A segment is large from this share of its tier's traffic; smaller ones cannot be shown in time.",
+    )
+
+
+class OutcomeSettings(Section):
+    """What one business outcome costs, and how its events are attributed to decisions. Read by `undertow audit`."""
+
+    usd: Usd | None = Field(
+        default=None, description="USD per event, or per unit of its value (see unit). Unset: counted, not priced."
+    )
+    unit: Literal["event", "value"] = Field(
+        default="event", description="event: usd is per event; value: usd is multiplied by the event's value."
+    )
+    direction: Literal["bad", "good"] = Field(
+        default="bad", description="bad: an event costs usd (ticket, churn); good: it earns usd (order, renewal)."
+    )
+    attribution_days: Annotated[Days, Field(gt=0)] = Field(
+        default=14.0,
+        description="An event counts for decisions of its user or conversation at most this long before it.",
+    )
+    maturity_days: Days = Field(
+        default=14.0,
+        description="A decision counts in a rate only once this long has passed: its outcome may be still to come.",
+    )
