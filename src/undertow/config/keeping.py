@@ -19,6 +19,7 @@ class StoreSettings(Section):
         description="Folder with decisions/ and signals/; `undertow audit` reads it.",
     )
     id_key_env: VariableName | None = Field(
+        examples=["UNDERTOW_ID_KEY"],
         default=None,
         description="Environment variable with the key for HMAC-SHA256 of user, conversation and decision ids, applied "
         "alike by gateway, feedback, outcome import, audit and deletion. Unset: ids stay as given, and doctor says so.",
@@ -34,30 +35,48 @@ class RetentionSettings(Section):
         description="Days that the text of decisions drawn for review or shadow is kept: a reviewer needs it.",
     )
     redact: HookName | None = Field(
-        default=None, description="Python function (package.module:function) that cleans a text before it is written."
+        examples=["my_package.cleaning:redact"],
+        default=None,
+        description="Python function (package.module:function) that cleans a text before it is written.",
     )
     text_sketch: bool = Field(
         default=False,
         description="Keep a hashed sketch of words, for novelty and slices. Short or known texts can be guessed from it.",
     )
-    decisions_days: Days | None = Field(default=None, description="Days that decisions are kept. Unset: for ever.")
+    decisions_days: Days | None = Field(
+        examples=[400.0], default=None, description="Days that decisions are kept. Unset: for ever."
+    )
 
 
 class AlertsSettings(Section):
     """Who is told of an alarm. Every address that is a secret is named by its environment variable. Read by `undertow serve`."""
 
     slack_url_env: VariableName | None = Field(
-        default=None, description="Environment variable with a Slack-compatible webhook address."
+        examples=["SLACK_WEBHOOK_URL"],
+        default=None,
+        description="Environment variable with a Slack-compatible webhook address.",
     )
     pagerduty_key_env: VariableName | None = Field(
-        default=None, description="Environment variable with a PagerDuty Events v2 routing key."
+        examples=["PAGERDUTY_ROUTING_KEY"],
+        default=None,
+        description="Environment variable with a PagerDuty Events v2 routing key.",
     )
-    alertmanager_url: Url | None = Field(default=None, description="Address of a Prometheus Alertmanager.")
-    webhook_url: Url | None = Field(default=None, description="Address that gets every alarm as JSON.")
+    alertmanager_url: Url | None = Field(
+        examples=["http://127.0.0.1:9093"], default=None, description="Address of a Prometheus Alertmanager."
+    )
+    webhook_url: Url | None = Field(
+        examples=["https://example.org/hooks/undertow"],
+        default=None,
+        description="Address that gets every alarm as JSON.",
+    )
     webhook_secret_env: VariableName | None = Field(
-        default=None, description="Environment variable with the key that signs webhook_url's messages (HMAC-SHA256)."
+        examples=["WEBHOOK_SECRET"],
+        default=None,
+        description="Environment variable with the key that signs webhook_url's messages (HMAC-SHA256).",
     )
-    email_to: tuple[Email, ...] = Field(default=(), description="Addresses that get a mail.")
+    email_to: tuple[Email, ...] = Field(
+        examples=[["oncall@example.org"]], default=(), description="Addresses that get a mail."
+    )
     repeat_hours: float = Field(
         default=24.0, gt=0, le=720, description="One alarm that lasts is told again after this long, not sooner."
     )
@@ -67,6 +86,10 @@ class PassthroughSettings(Section):
     """Upstream for the paths that are not routed (embeddings and others). Read by `undertow serve`."""
 
     base_url: Url | None = Field(
-        default=None, description="Address of that upstream, up to and including /v1. Unset: such paths answer 404."
+        examples=["http://127.0.0.1:9004/v1"],
+        default=None,
+        description="Address of that upstream, up to and including /v1. Unset: such paths answer 404.",
     )
-    api_key_env: VariableName | None = Field(default=None, description="Environment variable that holds its key.")
+    api_key_env: VariableName | None = Field(
+        examples=["PASSTHROUGH_API_KEY"], default=None, description="Environment variable that holds its key."
+    )

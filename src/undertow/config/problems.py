@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from undertow.config.environment import PREFIX
 from undertow.config.routing import POLICY_KINDS
 from undertow.config.shape import ANY_NAME, all_settings, choices, field_at
 

@@ -21,7 +21,7 @@ class PolicyBase(Section):
         default=0.02,
         gt=0,
         lt=1,
-        description="policy.margin: largest accepted P(cheap served and failing where capable would not), per eligible "
+        description="Largest accepted P(cheap served and failing where capable would not), per eligible "
         "request. .02 is what a weekly average does not show.",
     )
     delta: float = Field(
@@ -38,7 +38,9 @@ class CascadePolicy(PolicyBase):
         default=0.7, description="Escalate below this confidence. Holds until a calibration says better."
     )
     calibration: str | None = Field(
-        default=None, description="Calibration artefact. Unset: confidence is uncalibrated."
+        examples=["calibration.json"],
+        default=None,
+        description="Calibration artefact. Unset: confidence is uncalibrated.",
     )
     streaming: Literal["hold", "commit", "race"] = Field(
         default="hold",
@@ -58,11 +60,15 @@ class ClassifierPolicy(PolicyBase):
         default="text", description="Trained text classifier, similarity to examples, or rules on segments."
     )
     artefact: str | None = Field(
-        default=None, description="File that `undertow train` wrote; needed by text and embedding."
+        examples=["classifier.json"],
+        default=None,
+        description="File that `undertow train` wrote; needed by text and embedding.",
     )
     threshold: Share = Field(default=0.7, description="Serve cheaply at or above this probability of being easy.")
     cheap_segments: tuple[SegmentLabel, ...] = Field(
-        default=(), description="Method rules: labels (key=value) that go to the cheap tier; all others do not."
+        examples=[["intent=faq"]],
+        default=(),
+        description="Method rules: labels (key=value) that go to the cheap tier; all others do not.",
     )
     deadline_ms: float = Field(
         default=30.0, gt=0, le=10_000, description="A classifier that is later than this is ignored: capable answers."
@@ -80,7 +86,9 @@ class SplitPolicy(PolicyBase):
     """Tiers drawn at random, by user: the plainest experiment."""
 
     kind: Literal["split"] = Field(description="This kind of policy.")
-    shares: dict[Name, Share] = Field(description="Share of each tier; they add up to 1.")
+    shares: dict[Name, Share] = Field(
+        examples=[{"cheap": 0.5, "capable": 0.5}], description="Share of each tier; they add up to 1."
+    )
 
 
 POLICY_KINDS: dict[str, type[PolicyBase]] = {
@@ -109,10 +117,15 @@ class ConstraintsSettings(Section):
     """What is settled before any score is looked at; no score overrides it."""
 
     never_cheap: tuple[SegmentLabel, ...] = Field(
-        default=(), description="Labels (key=value) that always go to the capable tier, such as intent=fraud."
+        examples=[["intent=fraud"]],
+        default=(),
+        description="Labels (key=value) that always go to the capable tier, such as intent=fraud.",
     )
     cheap_max_input_tokens: int | None = Field(
-        default=None, ge=1, description="Longer prompts go to the capable tier. Unset: the model's own context length."
+        examples=[8000],
+        default=None,
+        ge=1,
+        description="Longer prompts go to the capable tier. Unset: the model's own context length.",
     )
     cheap_tools: bool = Field(default=True, description="Whether requests that offer tools may be served cheaply.")
     cheap_images: bool = Field(

@@ -22,12 +22,17 @@ DEFAULT_MONITORS_MARGIN = 0.02
 
 
 class Settings(Section):
-    """Everything that can be set. Each section may be left out."""
+    """Everything that can be set, what `audit` reads first. Each section may be left out."""
 
     tiers: dict[Name, TierSettings] = Field(
         default_factory=dict,
         description="Price classes by name. Two by custom: cheap and capable; more are allowed.",
     )
+    monitors: MonitorsSettings = Field(default_factory=MonitorsSettings, description="The sequential tests.")
+    outcomes: dict[Name, OutcomeSettings] = Field(
+        default_factory=dict, description="Business outcomes by name (the signal's name: ticket, churn, csat, ...)."
+    )
+    store: StoreSettings = Field(default_factory=StoreSettings, description="Where decisions and signals are kept.")
     policy: Policy = Field(default_factory=CascadePolicy, description="What the model name `auto` means.")
     policies: dict[Name, Policy] = Field(default_factory=dict, description="More policies, asked for by their names.")
     constraints: ConstraintsSettings = Field(
@@ -41,13 +46,8 @@ class Settings(Section):
     )
     review: ReviewSettings = Field(default_factory=ReviewSettings, description="The queue for people.")
     judge: JudgeSettings = Field(default_factory=JudgeSettings, description="A model that compares or grades answers.")
-    monitors: MonitorsSettings = Field(default_factory=MonitorsSettings, description="The sequential tests.")
-    outcomes: dict[Name, OutcomeSettings] = Field(
-        default_factory=dict, description="Business outcomes by name (the signal's name: ticket, churn, csat, ...)."
-    )
     retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long text is kept.")
     alerts: AlertsSettings = Field(default_factory=AlertsSettings, description="Who is told of an alarm.")
-    store: StoreSettings = Field(default_factory=StoreSettings, description="Where decisions and signals are kept.")
     passthrough: PassthroughSettings = Field(
         default_factory=PassthroughSettings, description="Upstream for the paths that are not routed."
     )

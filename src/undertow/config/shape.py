@@ -23,6 +23,7 @@ class Setting:
         path: Dotted path; `NAME` where the user chooses a name.
         description: What it does, and why its default is what it is.
         default: Its default in TOML's spelling; None: unset.
+        example: A value that makes sense, in TOML's spelling; its default where that does.
         required: It has no default.
         choices: The closed list of values, or empty.
         policy_kind: The kind of policy that has it, where not all have.
@@ -31,6 +32,7 @@ class Setting:
     path: str
     description: str
     default: str | None
+    example: str
     required: bool
     choices: tuple[str, ...]
     policy_kind: str | None = None
@@ -116,10 +118,12 @@ def section_settings(model: type[BaseModel], prefix: str, kind: str | None = Non
     """The settings of one section."""
     for name, field in model.model_fields.items():
         default = field.get_default(call_default_factory=True, validated_data={})
+        default = None if default is PydanticUndefined else default
         yield Setting(
             path=f"{prefix}.{name}",
             description=field.description or "",
-            default=None if default is PydanticUndefined else as_toml(default),
+            default=as_toml(default),
+            example=as_toml(field.examples[0] if field.examples else default) or "",
             required=field.is_required(),
             choices=choices(field.annotation),
             policy_kind=kind,

@@ -30,9 +30,11 @@ Prices = Annotated[
 class Endpoint(Section):
     """One address at which a tier's model answers."""
 
-    base_url: Url = Field(description="Address up to and including /v1.")
+    base_url: Url = Field(examples=["http://127.0.0.1:9001/v1"], description="Address up to and including /v1.")
     api_key_env: VariableName | None = Field(
-        default=None, description="Environment variable that holds the key. The key itself never stands in this file."
+        examples=["CHEAP_API_KEY"],
+        default=None,
+        description="Environment variable that holds the key. The key itself never stands in this file.",
     )
     kind: Literal["openai", "anthropic"] = Field(
         default="openai", description="Wire format that it speaks; nearly every server speaks OpenAI's."
@@ -43,21 +45,31 @@ class TierSettings(Section):
     """A price class. `audit` needs `models` alone, and that only for logs without a tier; `serve` needs model and base_url."""
 
     models: tuple[str, ...] = Field(
+        examples=[["*-mini*"]],
         default=(),
-        description="Patterns (* and ?) of model names in a log that belong to this tier. Empty: the log's own tier "
+        description='Patterns of model names in a log that belong to this tier, such as ["*-mini*"]. Empty: the log\'s own tier '
         "labels are used, or tiers are inferred from prices, and the report says so.",
     )
     rank: int | None = Field(
+        examples=[0],
         default=None,
         ge=0,
         le=1000,
         description="Place in the order of cost, 0 = cheapest; give it to all tiers or to none. Unset: the order of "
         "costs in the log.",
     )
-    model: str | None = Field(default=None, min_length=1, description="Model name that the upstream is asked for.")
-    base_url: Url | None = Field(default=None, description="Address of the upstream, up to and including /v1.")
+    model: str | None = Field(
+        examples=["small"], default=None, min_length=1, description="Model name that the upstream is asked for."
+    )
+    base_url: Url | None = Field(
+        examples=["http://127.0.0.1:9001/v1"],
+        default=None,
+        description="Address of the upstream, up to and including /v1.",
+    )
     api_key_env: VariableName | None = Field(
-        default=None, description="Environment variable that holds the upstream's key. Unset: no key is sent."
+        examples=["CHEAP_API_KEY"],
+        default=None,
+        description="Environment variable that holds the upstream's key. Unset: no key is sent.",
     )
     kind: Literal["openai", "anthropic"] = Field(default="openai", description="Wire format of the upstream.")
     endpoints: tuple[Endpoint, ...] = Field(

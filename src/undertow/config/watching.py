@@ -17,7 +17,9 @@ class ShadowSettings(Section):
         default=10.0, description="Never spend more than this a day; watching must not eat savings."
     )
     never: tuple[SegmentLabel, ...] = Field(
-        default=(), description="Labels (key=value) whose requests are never sent a second time."
+        examples=[["intent=fraud"]],
+        default=(),
+        description="Labels (key=value) whose requests are never sent a second time.",
     )
 
 
@@ -38,9 +40,15 @@ class ReviewSettings(Section):
 class JudgeSettings(Section):
     """A model that compares or grades answers. Read by `undertow serve`."""
 
-    model: str | None = Field(default=None, min_length=1, description="Model that judges. Unset: no judge.")
-    base_url: Url | None = Field(default=None, description="Its address, up to and including /v1.")
-    api_key_env: VariableName | None = Field(default=None, description="Environment variable that holds its key.")
+    model: str | None = Field(
+        examples=["judge"], default=None, min_length=1, description="Model that judges. Unset: no judge."
+    )
+    base_url: Url | None = Field(
+        examples=["http://127.0.0.1:9003/v1"], default=None, description="Its address, up to and including /v1."
+    )
+    api_key_env: VariableName | None = Field(
+        examples=["JUDGE_API_KEY"], default=None, description="Environment variable that holds its key."
+    )
     both_orders: bool = Field(default=True, description="Ask in both orders: judges favour the first answer.")
     budget_usd_day: Usd = Field(default=5.0, description="Never spend more than this a day.")
 
@@ -49,10 +57,11 @@ class MonitorsSettings(Section):
     """The sequential tests. Read by `undertow audit`, whose options come before these."""
 
     margin: float | None = Field(
+        examples=[0.02],
         default=None,
         gt=0,
         lt=1,
-        description="monitors.margin: largest accepted loss per cheap-served decision. Unset: policy.margin divided by the "
+        description="Largest accepted loss per cheap-served decision. Unset: policy.margin divided by the "
         "certified acceptance of the calibration, else 0.02.",
     )
     alpha: float = Field(
@@ -70,6 +79,7 @@ class MonitorsSettings(Section):
         description="Length of a step. 1h sees sharp faults sooner and costs more; labels are daily mostly.",
     )
     segments: tuple[str, ...] | None = Field(
+        examples=[["intent"]],
         default=None,
         description="Keys of the segment map to watch. Unset: every key with at most 64 values. Fewer segments, sooner alarms.",
     )
@@ -86,7 +96,9 @@ class OutcomeSettings(Section):
     """What one business outcome costs, and how its events are attributed to decisions. Read by `undertow audit`."""
 
     usd: Usd | None = Field(
-        default=None, description="USD per event, or per unit of its value (see unit). Unset: counted, not priced."
+        examples=[12.0],
+        default=None,
+        description="USD per event, or per unit of its value (see unit). Unset: counted, not priced.",
     )
     unit: Literal["event", "value"] = Field(
         default="event", description="event: usd is per event; value: usd is multiplied by the event's value."
