@@ -29,7 +29,7 @@ Role = Literal["tier", "tail", "segment", "capable"]
 ROLE_SHARES: dict[Role, float] = {"tier": 0.25, "tail": 0.25, "segment": 0.3, "capable": 0.2}
 """Shares of a signal's budget: cheap tiers as a whole, their heavily sampled strata, their segments, and the capable tier."""
 
-RESERVE = 0.1
+RESERVE = 0.05
 """Share of every budget that is kept for signals, roles and streams that appear after monitoring has begun."""
 
 

@@ -170,7 +170,11 @@ def start_weights(
     """How the evidence at the last day divides over the days on which the change may have begun.
 
     Args:
-        failures, n, warmup, earliest, multipliers: As for `run_self_calibrating`, cut at the day of decision.
+        failures: As for `run_self_calibrating`, cut at the day of decision. Shape (T, ..., H).
+        n: Labels, alike. Shape (T, ..., H).
+        warmup: As there.
+        earliest: As there.
+        multipliers: As there.
 
     Returns:
         Share of each start day in M_T; sums to 1 over days (0 where no start is allowed). Shape (T, ...).
