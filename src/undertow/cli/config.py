@@ -76,7 +76,7 @@ def _value_at(value: Any, name: str) -> Any:
     """Value of a dotted name; names of tiers and policies may have dots in them, so the longest key wins."""
     if not name:
         return value
-    keys = list(value) if isinstance(value, dict) else list(type(value).model_fields)
+    keys: list[str] = list(value) if isinstance(value, dict) else list(type(value).model_fields)
     key = max((key for key in keys if name == key or name.startswith(f"{key}.")), key=len)
     inner = value[key] if isinstance(value, dict) else getattr(value, key)
     return _value_at(inner, name[len(key) + 1 :])

@@ -90,11 +90,12 @@ class UndertowGroup(Group):
         prog_name = prog_name or "undertow"
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        status: Any = None
         try:
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except Exception as error:  # noqa: BLE001 (the edge: whatever happened ends in one line and a status)
             status = self._explain(error)
-        _exit(status if isinstance(status, int) else exit_status.HEALTHY)
+        return _exit(status if isinstance(status, int) else exit_status.HEALTHY)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """As click does; `--help` is written here, so here too the pipe may be closed."""

@@ -233,7 +233,7 @@ def _value_origins(value: BaseModel, path: tuple[str | int, ...], origins: Origi
         where = (*path, name)
         if isinstance(item, BaseModel):
             yield from _value_origins(item, where, origins)
-        elif isinstance(item, dict) and all(isinstance(entry, BaseModel) for entry in item.values()):
+        elif isinstance(item, dict) and not path:  # tables by name: tiers, policies, outcomes
             for key, entry in item.items():
                 yield from _value_origins(entry, (*where, key), origins)
         else:

@@ -93,18 +93,13 @@ def problem_of(error: ErrorDetails, raw: Mapping[str, Any]) -> Problem:
 
 def unknown_variable(name: str, path: tuple[str, ...]) -> str:
     """What to say of an `UNDERTOW_*` variable that is no setting."""
-    known = [
-        f"UNDERTOW_{setting.path.upper().replace('.', '__')}" for _, _, group in all_settings() for setting in group
-    ]
-    names = [key for key in ("tiers", "policies", "outcomes") if key == path[0]]
-    if names and len(path) > 1:
-        known = [
-            word.replace(ANY_NAME, path[1].upper(), 1)
-            for word in known
-            if word.startswith(f"UNDERTOW_{names[0].upper()}__")
-        ]
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"did you mean {matches[0]}?" if matches else "unset it, or see `undertow config check` for the settings"
+    known = [setting.path.upper().replace(".", "__") for _, _, group in all_settings() for setting in group]
+    if path[0] in {"tiers", "policies", "outcomes"} and len(path) > 1:
+        own = [word for word in known if word.startswith(f"{path[0].upper()}__")]
+        known = [word.replace(ANY_NAME, path[1].upper(), 1) for word in own]
+    # Without the prefix, which every name shares and which would make all of them look alike.
+    matches = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.6)
+    hint = f"did you mean {PREFIX}{matches[0]}?" if matches else "unset it; `undertow config check` shows all settings"
     return f"{name}: no such setting; {hint}"
 
 
