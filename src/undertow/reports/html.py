@@ -1,0 +1,257 @@
+"""The audit as one HTML file: no network, no external font or script, readable without JavaScript.
+
+Untrusted text (names, notes) goes through `names` and Jinja's autoescape; only our own SVG, whose text is escaped where it is
+drawn, enters as markup. A content security policy forbids everything else: one inline script, by its hash, switches
+between light and dark and can do nothing more.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import undertow
+from undertow.records.report import Alarm, AuditReport, SegmentReport, Series
+from undertow.reports import figures, money, words
+from undertow.reports.names import clip, plain, prose, segment_name
+from undertow.reports.order import worst_first
+from undertow.reports.svg.alarms import alarm_chart
+from undertow.reports.svg.confidence import confidence_chart
+from undertow.reports.svg.evidence import evidence_chart
+from undertow.reports.svg.forest import forest_chart
+from undertow.reports.svg.panel import MAX_CHANGE_MARKS
+from undertow.reports.svg.quality import quality_chart
+from undertow.reports.svg.share import share_chart
+from undertow.reports.svg.waterfall import waterfall_chart
+
+WIDE_PX, SLIM_PX = 880, 340
+SHOWN_SEGMENTS = 20
+SHOWN_ROWS = 500
+"""Rows of a list that the page holds; the JSON report holds all."""
+SHOWN_POINTS = 200
+_SIGNALS = 24
+_TIERS = 24
+_CARDS = 24
+
+
+def render_html(report: AuditReport) -> str:
+    """The page.
+
+    Args:
+        report: The audit.
+
+    Returns:
+        A complete HTML document in one string, to be written as UTF-8.
+    """
+    script = _source("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # A lone surrogate cannot be written as UTF-8; `plain` has replaced those in names, this catches any other.
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            script=Markup(script),  # noqa: S704  our own file, named by its hash in the policy
+            script_hash=digest,
+            css=Markup(_source("report.css")),  # noqa: S704  our own file
+            version=undertow.__version__,
+            **_view(report),
+        )
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart in both widths, or nothing to draw."""
+
+    wide: Markup
+    slim: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One key figure at the top of the page."""
+
+    label: str
+    value: str
+    detail: str
+
+
+@cache
+def _source(name: str) -> str:
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("undertow.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "usd": figures.usd,
+        "points": figures.points,
+        "percent": figures.percent,
+        "usd_interval": figures.usd_interval,
+        "points_interval": figures.points_interval,
+        "percent_interval": figures.percent_interval,
+        "count": figures.count,
+        "level": figures.level,
+        "evidence": figures.evidence,
+        "moment": figures.moment,
+        "moments": figures.moments,
+        "prose": prose,
+        "monitor": words.monitor_words,
+        "alarm_kind": words.alarm_kind,
+        "name": _name,
+        "segment": _segment,
+        "series": _series_name,
+        "bare": lambda text: text.removesuffix(" points"),
+    }
+    environment.globals |= {
+        "plural": figures.plural,
+        "duration": figures.duration,
+        "VERDICTS": words.VERDICTS,
+        "STATES": words.STATES,
+        "CAUSES": words.CAUSES,
+        "BASES": words.BASES,
+        "REFERENCES": words.REFERENCES,
+        "CHANGES": words.CHANGES,
+        "GLOSSARY": words.GLOSSARY,
+        "SHOWN_ROWS": SHOWN_ROWS,
+        "SHOWN_POINTS": SHOWN_POINTS,
+    }
+    return environment
+
+
+def _name(text: str, columns: int = 40) -> Markup:
+    """A name from the log: isolated from the direction of what surrounds it, the whole of it (within reason) on hover."""
+    shown, whole = clip(text, columns), clip(text, 300)
+    title = Markup(' title="{}"').format(whole) if shown != whole else ""
+    return Markup('<bdi class="name"{}>{}</bdi>').format(title, shown)
+
+
+def _segment(segment: Any, columns: int = 48) -> Markup:
+    return _name("whole tier" if segment.is_whole else f"{segment.key}={segment.value}", columns)
+
+
+def _series_name(series: Series) -> Markup:
+    if series.tier is None:
+        return Markup("all tiers")
+    if series.segment.is_whole:
+        return _name(series.tier, 28)
+    return Markup("{}, {}").format(_name(series.tier, 20), _segment(series.segment, 32))
+
+
+def _both(draw: Callable[[float, str], str | None], ident: str) -> Chart | None:
+    wide, slim = draw(WIDE_PX, f"{ident}-wide"), draw(SLIM_PX, f"{ident}-slim")
+    if wide is None or slim is None:
+        return None
+    return Chart(Markup(wide), Markup(slim))  # noqa: S704  drawn here; every text in it was escaped by the canvas
+
+
+def _view(report: AuditReport) -> dict[str, Any]:
+    """Everything the template needs beside the report: charts, orders and the key figures."""
+    ordered = worst_first(report.segments)
+    top = ordered[:SHOWN_SEGMENTS]
+    several_tiers = len({segment.tier for segment in ordered}) > 1
+    margin = report.settings.margin
+    return {
+        "said": words.VERDICTS[report.verdict],
+        "title": plain(words.VERDICTS[report.verdict].title),
+        "facts": _facts(report, ordered),
+        "quality": _both(lambda w, i: quality_chart(report, w, i), "quality"),
+        "forest": _both(lambda w, i: forest_chart(top, margin, w, i, with_tier=several_tiers), "forest"),
+        "waterfall": _both(lambda w, i: waterfall_chart(report.ledger, w, i), "waterfall"),
+        "confidence": _both(lambda w, i: confidence_chart(report.confidence, w, i), "confidence"),
+        "timeline": _both(lambda w, i: alarm_chart(report, w, i), "timeline"),
+        "share": _both(lambda w, i: share_chart(report, w, i), "share"),
+        "evidence": _both(lambda w, i: evidence_chart(report, w, i), "evidence"),
+        "ordered": ordered,
+        "shown_segments": SHOWN_SEGMENTS,
+        "steps": money.steps(report.ledger),
+        "changes": _marked_changes(report),
+        "signals": _signal_order(report),
+        "tiers": report.tiers[:_TIERS],
+        "alarms": report.alarms[:_CARDS],
+        "warnings": report.warnings[:_CARDS],
+        "pivot": _pivot,
+    }
+
+
+def _facts(report: AuditReport, ordered: Sequence[SegmentReport]) -> tuple[Fact, ...]:
+    return (_net_fact(report), _loss_fact(ordered), _alarm_fact(report), _label_fact(report))
+
+
+def _net_fact(report: AuditReport) -> Fact:
+    ledger = report.ledger
+    if ledger.net_usd_month is None:
+        return Fact("Net value a month", "not known", "no costs to compare in this log")
+    detail = figures.usd_interval(ledger.interval) if ledger.interval is not None else "no interval"
+    if ledger.downstream_usd_month is None:
+        detail += "; without downstream cost"
+    return Fact("Net value a month", figures.usd(ledger.net_usd_month, plus=True), detail)
+
+
+def _loss_fact(ordered: Sequence[SegmentReport]) -> Fact:
+    beyond = next((one for one in ordered if one.state == "beyond" and one.loss is not None), None)
+    if beyond is not None:
+        where = f"{clip(beyond.tier, 20)}, {segment_name(beyond.segment, 28)}"
+        return Fact("Largest loss shown", figures.points(beyond.loss), where)
+    bounds = [(one.interval[1], one) for one in ordered if one.interval is not None and one.state in {"open", "inside"}]
+    if not bounds:
+        return Fact("Largest loss shown", "not known", "no labels to compare")
+    worst, one = max(bounds, key=lambda pair: pair[0])
+    where = f"{clip(one.tier, 20)}, {segment_name(one.segment, 28)}"
+    return Fact("Loss not ruled out", f"up to {figures.points(worst)}", where)
+
+
+def _alarm_fact(report: AuditReport) -> Fact:
+    if not report.alarms:
+        days = (report.period[1] - report.period[0]).total_seconds()
+        return Fact("First alarm", "none", f"in {figures.duration(days)} of traffic")
+    first: Alarm = report.alarms[0]
+    detail = f"{figures.plural(len(report.alarms), 'alarm')} in all"
+    if first.onset is not None and first.onset <= first.detected_at:
+        detail = f"{figures.duration((first.detected_at - first.onset).total_seconds())} after onset; {detail}"
+    return Fact("First alarm", figures.moment(first.detected_at), detail)
+
+
+def _label_fact(report: AuditReport) -> Fact:
+    seen = report.coverage
+    return Fact(
+        "Signals joined",
+        figures.count(seen.joined),
+        f"of {figures.count(seen.signals)}, to {figures.count(seen.decisions)} decisions",
+    )
+
+
+def _marked_changes(report: AuditReport) -> list[tuple[str, Any]]:
+    """The changes that the charts mark, with their letters."""
+    first, last = report.period
+    inside = [change for change in report.changes if first <= change.at <= last]
+    return list(zip("ABCDEFGHIJ", inside[:MAX_CHANGE_MARKS], strict=False))
+
+
+def _signal_order(report: AuditReport) -> list[str]:
+    names = list(dict.fromkeys([*report.aggregate.signals, *(name for tier in report.tiers for name in tier.signals)]))
+    names.sort(key=lambda name: name != report.main_signal)
+    return names[:_SIGNALS]
+
+
+def _pivot(series: Sequence[Series]) -> list[tuple[Any, list[Any]]]:
+    """Rows of a data table: a time and one point (or None) for each line, latest last."""
+    lines = [{point.at: point for point in one.points} for one in series]
+    times = sorted({at for line in lines for at in line})[-SHOWN_POINTS:]
+    return [(at, [line.get(at) for line in lines]) for at in times]

@@ -1,0 +1,105 @@
+"""Writing SVG: shapes and text with escaping, and a root element that screen readers can name."""
+
+from collections.abc import Sequence
+from html import escape
+
+from undertow.reports.names import columns
+
+COLUMN_PX = 6.7
+"""Width of one terminal column of 12 px type, generously: labels are measured before they are placed."""
+NARROW_PX = 600
+"""Below this width a chart takes its narrow form: labels above rows, panels under one another."""
+
+
+def text_px(text: str) -> float:
+    """Estimated width of 12 px type, in pixels."""
+    return columns(text) * COLUMN_PX
+
+
+def _attributes(attributes: dict[str, object]) -> str:
+    parts = []
+    for name, value in attributes.items():
+        if value is None or value == "":
+            continue
+        shown = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+        parts.append(f' {name.rstrip("_").replace("_", "-")}="{escape(shown)}"')
+    return "".join(parts)
+
+
+class Canvas:
+    """An SVG drawing under construction.
+
+    Args:
+        width, height: Of the drawing, in pixels. `height` may be set later, when the rows are known.
+        ident: Prefix of every id in the drawing; unique on the page.
+    """
+
+    def __init__(self, width: float, height: float, ident: str) -> None:
+        self.width = width
+        self.height = height
+        self.ident = ident
+        self._parts: list[str] = []
+        self._clips: set[str] = set()
+
+    def add(self, tag: str, **attributes: object) -> None:
+        """An element without content. A trailing underscore of a name is dropped (`class_`), others become hyphens."""
+        self._parts.append(f"<{tag}{_attributes(attributes)}/>")
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, cls: str) -> None:
+        """A straight line."""
+        self.add("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=cls)
+
+    def rect(self, x: float, y: float, width: float, height: float, cls: str, *, radius: float = 0) -> None:
+        """A rectangle; a width below nothing is taken as nothing."""
+        self.add(
+            "rect",
+            x=float(x),
+            y=float(y),
+            width=float(max(width, 0)),
+            height=float(max(height, 0)),
+            rx=float(radius) or None,
+            class_=cls,
+        )
+
+    def circle(self, x: float, y: float, radius: float, cls: str) -> None:
+        """A disc."""
+        self.add("circle", cx=float(x), cy=float(y), r=float(radius), class_=cls)
+
+    def polygon(self, points: Sequence[tuple[float, float]], cls: str, clip: str | None = None) -> None:
+        """A filled shape."""
+        self.add("polygon", points=_points(points), class_=cls, clip_path=f"url(#{clip})" if clip else None)
+
+    def polyline(self, points: Sequence[tuple[float, float]], cls: str, clip: str | None = None) -> None:
+        """An open line through points."""
+        self.add("polyline", points=_points(points), class_=cls, clip_path=f"url(#{clip})" if clip else None)
+
+    def text(self, x: float, y: float, text: str, cls: str = "", anchor: str = "start") -> None:
+        """Text at its baseline. Anything in it is escaped; direction is isolated, so that a name cannot reorder a label."""
+        attributes = _attributes({"x": float(x), "y": float(y), "class_": cls, "text_anchor": anchor})
+        self._parts.append(f"<text{attributes}>{escape(text)}</text>")
+
+    def clip_rect(self, name: str, x: float, y: float, width: float, height: float) -> str:
+        """Define a clipping rectangle, once for each name, and return its id."""
+        ident = f"{self.ident}-{name}"
+        if ident in self._clips:
+            return ident
+        self._clips.add(ident)
+        box = _attributes({"x": float(x), "y": float(y), "width": float(width), "height": float(height)})
+        self._parts.append(f'<clipPath id="{escape(ident)}"><rect{box}/></clipPath>')
+        return ident
+
+    def render(self, title: str, description: str) -> str:
+        """The finished drawing, named and described for those who do not see it."""
+        size = f"{self.width:.0f} {self.height:.0f}"
+        ident = escape(self.ident)
+        return (
+            f'<svg class="chart" role="img" viewBox="0 0 {size}" width="{self.width:.0f}" height="{self.height:.0f}" '
+            f'aria-labelledby="{ident}-title {ident}-desc" xmlns="http://www.w3.org/2000/svg">'
+            f'<title id="{ident}-title">{escape(title)}</title><desc id="{ident}-desc">{escape(description)}</desc>'
+            + "".join(self._parts)
+            + "</svg>"
+        )
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -1,0 +1,161 @@
+"""A panel with time across: axes, interval bands, lines, marks of alarms and changes. Three charts are made of it."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from undertow.records.report import Alarm, Change, Series, SeriesPoint
+from undertow.reports.svg.canvas import Canvas, text_px
+from undertow.reports.svg.scales import Scale, seconds, spread, ticks, time_ticks
+
+MAX_ALARM_MARKS = 4
+MAX_CHANGE_MARKS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Where a panel lies and what its axes span."""
+
+    canvas: Canvas
+    left: float
+    top: float
+    width: float
+    height: float
+    period: tuple[datetime, datetime]
+    low: float
+    high: float
+    name: str
+
+    @property
+    def x(self) -> Scale:
+        """Seconds to pixels."""
+        first, last = (seconds(at) for at in self.period)
+        return Scale(first, last, self.left, self.left + self.width)
+
+    @property
+    def y(self) -> Scale:
+        """Values to pixels."""
+        return Scale(self.low, self.high, self.top + self.height, self.top)
+
+    @property
+    def bottom(self) -> float:
+        """Of the plotting area, in pixels."""
+        return self.top + self.height
+
+    def draw_axes(
+        self, label: Callable[[float], str], *, with_labels: bool = True, at: Sequence[float] | None = None
+    ) -> None:
+        """Horizontal rules at round values and round times below."""
+        for value in ticks(self.low, self.high, max(2, int(self.height // 45))) if at is None else at:
+            y = self.y(value)
+            self.canvas.line(self.left, y, self.left + self.width, y, "grid")
+            if with_labels:
+                self.canvas.text(self.left - 8, y + 4, label(value), "tick", "end")
+        self.canvas.line(self.left, self.bottom, self.left + self.width, self.bottom, "axis")
+        end = self.left + self.width
+        free_from = float("-inf")
+        for when, text in time_ticks(*self.period, max(2, int(self.width // 76))):
+            x = self.x(seconds(when))
+            half = text_px(text) / 2
+            centre = min(max(x, self.left - 8 + half), end + 8 - half)
+            if centre - half < free_from:
+                continue
+            self.canvas.line(x, self.bottom, x, self.bottom + 4, "axis")
+            self.canvas.text(centre, self.bottom + 18, text, "tick", "middle")
+            free_from = centre + half + 6
+
+    def draw_series(self, series: Series, cls: str, *, band: bool = True, emphasis: bool = False) -> None:
+        """The line, with its interval as a band behind it; gaps stay gaps."""
+        clip = (
+            self.canvas.clip_rect(f"{self.name}-clip", self.left, self.top, self.width, self.height) if band else None
+        )
+        for run in _runs(
+            series.points, lambda p: band and p.interval is not None and all(map(math.isfinite, p.interval))
+        ):
+            upper = [(self._at(p), self.y(p.interval[1])) for p in run]
+            lower = [(self._at(p), self.y(p.interval[0])) for p in reversed(run)]
+            self.canvas.polygon(upper + lower, f"band {cls}", clip)
+        for run in _runs(series.points, lambda p: p.mean is not None and math.isfinite(p.mean)):
+            points = [(self._at(p), self.y.held(p.mean)) for p in run]
+            if len(points) == 1:
+                self.canvas.circle(*points[0], 2.5, f"dot {cls}")
+            else:
+                self.canvas.polyline(points, f"line {cls}{' strong' if emphasis else ''}")
+
+    def draw_end_labels(self, named: Sequence[tuple[Series, str, str]]) -> None:
+        """Names at the right ends of the lines, moved apart where they would meet. Entries: series, label, class."""
+        ends = []
+        for series, label, cls in named:
+            known = [p.mean for p in series.points if p.mean is not None and math.isfinite(p.mean)]
+            if known:
+                # The height at which the line settles, so that one noisy last day does not misplace the label.
+                tail = known[-7:]
+                ends.append((self.y.held(sum(tail) / len(tail)), label, cls))
+        for (_, label, cls), y in zip(
+            ends, spread([end[0] for end in ends], 15.0, self.top + 4, self.bottom - 2), strict=True
+        ):
+            self.canvas.text(self.left + self.width + 8, y + 4, label, f"name {cls}")
+
+    def mark_alarms(self, alarms: Sequence[Alarm], *, numbered: bool = True) -> None:
+        """Onset interval as a shade, detection as a line with the alarm's number."""
+        first, last = self.period
+        taken: list[float] = []
+        for number, alarm in enumerate(alarms[:MAX_ALARM_MARKS], 1):
+            if alarm.onset_interval is not None:
+                x1 = self.x.held(seconds(alarm.onset_interval[0]))
+                x2 = self.x.held(seconds(alarm.onset_interval[1]))
+                self.canvas.rect(x1, self.top, max(x2 - x1, 2), self.height, "onset")
+            if not first <= alarm.detected_at <= last:
+                continue
+            x = self.x(seconds(alarm.detected_at))
+            self.canvas.line(x, self.top, x, self.bottom, "detected")
+            if numbered:
+                row = sum(1 for other in taken if abs(other - x) < 18)
+                taken.append(x)
+                self.canvas.circle(x, self.top + 9 + 19 * row, 8.5, "tag")
+                self.canvas.text(x, self.top + 13 + 19 * row, str(number), "tagtext", "middle")
+
+    def mark_changes(self, changes: Sequence[Change]) -> None:
+        """Letters along the foot for what else changed; the list beside the chart says what each is."""
+        marks = [change for change in changes if self.period[0] <= change.at <= self.period[1]][:MAX_CHANGE_MARKS]
+        xs = [self.x(seconds(change.at)) for change in marks]
+        for letter, x, label_x in zip(
+            "ABCDEFGHIJ", xs, spread(xs, 13.0, self.left + 5, self.left + self.width - 5), strict=False
+        ):
+            self.canvas.line(x, self.bottom - 5, x, self.bottom, "change")
+            self.canvas.text(label_x, self.bottom - 8, letter, "changetext", "middle")
+
+    def _at(self, point: SeriesPoint) -> float:
+        return self.x.held(seconds(point.at))
+
+
+def _runs(points: Sequence[SeriesPoint], keep: Callable[[SeriesPoint], bool]) -> list[list[SeriesPoint]]:
+    runs: list[list[SeriesPoint]] = [[]]
+    for point in points:
+        if keep(point):
+            runs[-1].append(point)
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
+def span_of(series: Sequence[Series], fallback: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    """First and last time of any point; the fallback where there are no two."""
+    times = [point.at for one in series for point in one.points]
+    if not times or min(times) == max(times):
+        return fallback
+    return min(times), max(times)
+
+
+def legend(canvas: Canvas, left: float, top: float, width: float, entries: Sequence[tuple[str, str]]) -> float:
+    """Line samples with names, wrapped to the width; returns the height taken. Entries: label, class."""
+    x, y = left, top
+    for label, cls in entries:
+        needed = 24 + text_px(label) + 14
+        if x > left and x + needed - 14 > left + width:
+            x, y = left, y + 18
+        canvas.line(x, y + 8, x + 18, y + 8, f"line {cls} strong")
+        canvas.text(x + 24, y + 12, label, "label")
+        x += needed
+    return y + 18 - top
