@@ -1,0 +1,1 @@
+"""Writes simulated incidents as canonical stores that `undertow audit` reads."""
