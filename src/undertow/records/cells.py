@@ -115,7 +115,14 @@ class ModelCells(Table):
     decisions: IntArray
 
 
-CHANGE_KINDS: tuple[str, ...] = ("model", "model_fingerprint", "policy", "policy_version", "calibration_version", "prompt_hash")
+CHANGE_KINDS: tuple[str, ...] = (
+    "model",
+    "model_fingerprint",
+    "policy",
+    "policy_version",
+    "calibration_version",
+    "prompt_hash",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,24 @@ DECISION_COLUMNS: tuple[Column, ...] = (
     Column("policy", "VARCHAR", "name of the policy that decided"),
     Column("policy_version", "VARCHAR", "version of that policy"),
     Column("calibration_version", "VARCHAR", "version of the calibration artefact"),
-    Column("mode", "VARCHAR", "route: the policy's choice was served; observe: it was only logged", choices=("route", "observe")),
+    Column(
+        "mode",
+        "VARCHAR",
+        "route: the policy's choice was served; observe: it was only logged",
+        choices=("route", "observe"),
+    ),
     Column("origin", "VARCHAR", "only live counts as traffic", choices=("live", "suite", "replay")),
     Column("eligible", "BOOLEAN", "constraints allowed the cheap tier, known before arm and score"),
-    Column("arm", "VARCHAR", "treatment: the policy decides; holdout: randomised to the capable tier", choices=("treatment", "holdout")),
+    Column(
+        "arm",
+        "VARCHAR",
+        "treatment: the policy decides; holdout: randomised to the capable tier",
+        choices=("treatment", "holdout"),
+    ),
     Column("arm_probability", "DOUBLE", "probability of that arm", low=0.0, high=1.0, low_open=True),
-    Column("propensity", "DOUBLE", "probability of the served tier given what was known", low=0.0, high=1.0, low_open=True),
+    Column(
+        "propensity", "DOUBLE", "probability of the served tier given what was known", low=0.0, high=1.0, low_open=True
+    ),
     Column("first_tier", "VARCHAR", "tier that answered first"),
     Column("tier", "VARCHAR", "tier whose answer was served; null: nothing was served"),
     Column("requested_model", "VARCHAR", "model that the caller asked for"),
@@ -64,7 +76,9 @@ DECISION_COLUMNS: tuple[Column, ...] = (
     Column("score", "DOUBLE", "raw number that the confidence was calibrated from"),
     Column("confidence", "DOUBLE", "calibrated probability that the cheap answer is as good", low=0.0, high=1.0),
     Column("threshold", "DOUBLE", "confidence below which the policy escalates", low=0.0, high=1.0),
-    Column("confidence_kind", "VARCHAR", "whether the confidence was calibrated", choices=("calibrated", "uncalibrated")),
+    Column(
+        "confidence_kind", "VARCHAR", "whether the confidence was calibrated", choices=("calibrated", "uncalibrated")
+    ),
     Column("novelty", "DOUBLE", "distance from the training distribution, 0 = centre", low=0.0),
     Column("input_tokens", "BIGINT", "prompt tokens of the served answer", low=0),
     Column("output_tokens", "BIGINT", "completion tokens of the served answer", low=0),
@@ -103,12 +117,16 @@ SIGNAL_COLUMNS: tuple[Column, ...] = (
     Column("user_id", "VARCHAR", "the user it is about"),
     Column("kind", "VARCHAR", "sort of signal", required=True, choices=SIGNAL_KINDS),
     Column("name", "VARCHAR", "what it measures: helpful, accuracy, csat, ticket, churn", required=True),
-    Column("value", "DOUBLE", "quality kinds: in [0, 1], 1 is best; outcomes: in the outcome's own unit", required=True),
+    Column(
+        "value", "DOUBLE", "quality kinds: in [0, 1], 1 is best; outcomes: in the outcome's own unit", required=True
+    ),
     Column("selection", "VARCHAR", "how it came to be given", choices=SELECTIONS),
     Column("inclusion_probability", "DOUBLE", "probability with which it was chosen", low=0.0, high=1.0, low_open=True),
     Column("received_at", "TIMESTAMP", "when the system had it; default event_time"),
     Column("source", "VARCHAR", "who or what gave it"),
-    Column("reference_value", "DOUBLE", "pairs: value of the other tier's answer to the same request", low=0.0, high=1.0),
+    Column(
+        "reference_value", "DOUBLE", "pairs: value of the other tier's answer to the same request", low=0.0, high=1.0
+    ),
 )
 
 DRAW_COLUMNS: tuple[Column, ...] = (
@@ -116,6 +134,14 @@ DRAW_COLUMNS: tuple[Column, ...] = (
     Column("drawn_at", "TIMESTAMP", "when, UTC", required=True),
     Column("purpose", "VARCHAR", "what for", required=True, choices=("review", "shadow", "judge")),
     Column("stratum", "VARCHAR", "stratum it was drawn in"),
-    Column("inclusion_probability", "DOUBLE", "probability with which it was chosen", required=True, low=0.0, high=1.0, low_open=True),
+    Column(
+        "inclusion_probability",
+        "DOUBLE",
+        "probability with which it was chosen",
+        required=True,
+        low=0.0,
+        high=1.0,
+        low_open=True,
+    ),
     Column("chosen", "BOOLEAN", "whether it was", required=True),
 )

@@ -1,0 +1,234 @@
+"""Streams of a log and their evidence: which signal, in which tier and segment, has something to say.
+
+Everything here depends on labels in the order in which they became available. Which streams exist, and from when on they
+count, depends on numbers of labels only; so cutting the log after an alarm changes nothing before the cut.
+
+Change streams: each cheaper tier as a whole, its most heavily sampled stratum (the long tail), its segments; and the capable
+tier where the policy did not choose its traffic (before routing, and in the holdout). Level streams: each cheaper tier and
+its segments against the holdout, the period before routing, or pairs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from undertow.detectors.level import Group, contrast_evidence, pairs_evidence
+from undertow.detectors.self_calibrating import run_self_calibrating
+from undertow.records.label_grid import (
+    ALL_ARMS,
+    ARM_AXIS,
+    ELIGIBLE,
+    HOLDOUT_ARM,
+    ROUTED_ARMS,
+    LabelGrid,
+    SignalUnit,
+    daily_effective,
+)
+from undertow.records.stream import MonitoredStream, Role
+from undertow.records.traffic_grid import TrafficGrid
+from undertow.stats.confidence import upper_rate_bound
+
+FloatArray = npt.NDArray[np.float64]
+
+WARMUP_S = 3 * 86_400
+"""A stream's first three days only train its change detector."""
+
+EARLIEST_S = 7 * 86_400
+"""A change may begin from a stream's second week on: a baseline of less than a week has no weekend."""
+
+MIN_SEGMENT_SHARE = 0.01
+"""A segment is monitored from the bucket in which it has at least this share of its tier's labels so far ..."""
+
+MIN_SEGMENT_LABELS = 10.0
+"""... and at least this many. Rarer ones would only dilute the budget; they are still in the tables."""
+
+SETTLING_S = 7 * 86_400
+"""A week after routing began it is settled which reference the level monitors use; no alarm is raised before."""
+
+MIN_HOLDOUT_LABELS = 20.0
+MIN_REFERENCE_LABELS = 50.0
+MIN_SHARE_SERVED = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentData:
+    """What the streams of one segment are made from.
+
+    Attributes:
+        segment: Segment code.
+        grid: Labels by availability.
+        before: Labels of the period before routing by decision time (for the fixed reference).
+        traffic: Traffic of the segment.
+    """
+
+    segment: int
+    grid: LabelGrid
+    before: LabelGrid
+    traffic: TrafficGrid
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """Options of `unit_streams`.
+
+    Attributes:
+        bucket_s: Seconds in a bucket.
+        routing_start: First routed bucket.
+        baseline_until: First bucket at which a change may begin, or None for each stream's own second week.
+        margin: Largest accepted loss per cheap-served decision.
+        bound_alpha: Error that all upper bounds of references may take together.
+    """
+
+    bucket_s: int
+    routing_start: int
+    baseline_until: int | None
+    margin: float
+    bound_alpha: float
+
+
+def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamOptions) -> list[MonitoredStream]:
+    """All streams of one signal.
+
+    Args:
+        unit: The signal.
+        segments: Data per segment, the whole tier (code 0) first.
+        options: See `StreamOptions`.
+    """
+    whole = segments[0]
+    tiers = whole.grid.n.shape[1]
+    found: list[MonitoredStream] = []
+    tier_labels = {t: np.cumsum(whole.grid.n[:, t].sum((1, 2, 3))) for t in range(tiers)}
+    for data in segments:
+        for tier in range(tiers):
+            since = _counts_from(data, tier, tier_labels[tier])
+            if since is None:
+                continue
+            found += _change_streams(unit, data, tier, since, options, capable=tiers - 1)
+            if tier < tiers - 1 and unit.shows_level:
+                found += _level_streams(unit, data, tier, since, options, len(segments))
+            if tier < tiers - 1 and unit.pairs > 0 and unit.shows_level:
+                found += _pairs_stream(unit, data, tier, since, options)
+    return found
+
+
+def _counts_from(data: SegmentData, tier: int, tier_labels: FloatArray) -> int | None:
+    """First bucket at which the segment has labels enough to be watched, or None."""
+    seen = np.cumsum(data.grid.n[:, tier].sum((1, 2, 3)))
+    if data.segment == 0:
+        enough = seen > 0
+    else:
+        enough = (seen >= MIN_SEGMENT_LABELS) & (seen >= MIN_SEGMENT_SHARE * tier_labels)
+    return int(enough.argmax()) if enough.any() else None
+
+
+def _change_streams(
+    unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions, capable: int
+) -> list[MonitoredStream]:
+    n = data.grid.n[:, tier].sum(2).copy()  # (T, arms, strata)
+    k = data.grid.failures[:, tier].sum(2).copy()
+    role: Role = "tier" if data.segment == 0 else "segment"
+    if tier == capable:
+        # Served traffic of the capable tier is what the policy left it: only the holdout shows the tier itself.
+        if data.segment != 0:
+            return []
+        role = "capable"
+        chosen = [a for name, a in ARM_AXIS.items() if name != "holdout"]
+        n[options.routing_start :, chosen] = 0.0
+        k[options.routing_start :, chosen] = 0.0
+        if n[:, ARM_AXIS["holdout"]].sum() <= 0 and options.routing_start >= len(n):
+            return []
+    streams = [_change_stream(unit, data.segment, tier, role, since, k.sum(1), n.sum(1), options)]
+    strata = n.shape[2]
+    if role == "tier" and strata > 1:
+        streams.append(_change_stream(unit, 0, tier, "tail", since, k.sum(1)[:, :1], n.sum(1)[:, :1], options))
+    return [s for s in streams if s.n.sum() > 0]
+
+
+def _change_stream(
+    unit: SignalUnit, segment: int, tier: int, role: Role, since: int, k: FloatArray, n: FloatArray, options: StreamOptions
+) -> MonitoredStream:
+    warmup = max(1, WARMUP_S // options.bucket_s)
+    labelled = n.sum(1) > 0
+    first = int(labelled.argmax()) if labelled.any() else len(n)
+    earliest = first + max(2, EARLIEST_S // options.bucket_s)
+    if options.baseline_until is not None:
+        earliest = max(options.baseline_until, first + warmup)
+    evidence = run_self_calibrating(k, n, warmup, earliest)
+    return MonitoredStream(unit, tier, segment, role, "change", "quality", evidence, since, k, n, warmup, earliest)
+
+
+def _level_streams(
+    unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions, segments: int
+) -> list[MonitoredStream]:
+    grid, start = data.grid, options.routing_start
+    tiers = list(range(grid.n.shape[1]))
+    others = [t for t in tiers if t != tier]
+    held_k, held_n = daily_effective(grid, tiers, arms=HOLDOUT_ARM, eligible=ELIGIBLE)
+    held_n[:start], held_k[:start] = 0.0, 0.0
+    settled = min(start + max(1, SETTLING_S // options.bucket_s), len(held_n)) - 1
+    enough = np.cumsum(held_n) >= MIN_HOLDOUT_LABELS
+    before_k, before_n = daily_effective(data.before, tiers, eligible=ELIGIBLE)
+    has_before = before_n.sum() >= MIN_REFERENCE_LABELS
+    use_holdout = bool(enough[settled]) or not has_before
+    arms = ROUTED_ARMS if use_holdout else ALL_ARMS
+    share = _share_served(data.traffic, tier, arms)
+    own_k, own_n = daily_effective(grid, [tier], arms=arms, eligible=ELIGIBLE)
+    rest_k, rest_n = daily_effective(grid, others, arms=arms, eligible=ELIGIBLE)
+    for array in (own_k, own_n, rest_k, rest_n):
+        array[:start] = 0.0
+    # Without labels of the rest (or with three tiers) the tier is compared directly.
+    itt = len(tiers) == 2 and rest_n[: settled + 1].sum() > 0  # noqa: PLR2004
+    lead = share if itt else np.ones_like(share)
+    groups = [Group(own_k, own_n, lead)]
+    if itt:
+        groups.append(Group(rest_k, rest_n, 1.0 - share))
+    role: Role = "level" if data.segment == 0 else "level_segment"
+    if use_holdout:
+        if not enough.any():
+            return []
+        groups.append(Group(held_k, held_n, -np.ones_like(share)))
+        bound, first_seen = options.margin * lead, max(since, int(enough.argmax()))
+    else:
+        error = options.bound_alpha / 2 if data.segment == 0 else options.bound_alpha / 2 / max(segments - 1, 1)
+        upper = float(upper_rate_bound(before_k.sum(), before_n.sum(), error))
+        bound, first_seen = upper + options.margin * lead, since
+    evidence = contrast_evidence(groups, bound)
+    k = grid.failures[:, tier].sum((1, 2))
+    n = grid.n[:, tier].sum((1, 2))
+    return [MonitoredStream(unit, tier, data.segment, role, "level", "quality", evidence, first_seen, k, n)]
+
+
+def _share_served(traffic: TrafficGrid, tier: int, arms: tuple[int, ...]) -> FloatArray:
+    """Share of eligible, routed requests that the tier served, per bucket; carried on over empty buckets. Shape (T,)."""
+    window = traffic.decisions[:, :-1][:, :, list(arms), :][:, :, :, list(ELIGIBLE)].sum((2, 3))
+    total = window.sum(1)
+    share = np.where(total > 0, window[:, tier] / np.maximum(total, 1.0), np.nan)
+    last = MIN_SHARE_SERVED
+    for t, value in enumerate(share):
+        last = last if np.isnan(value) else float(value)
+        share[t] = last
+    return share
+
+
+def _pairs_stream(
+    unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions
+) -> list[MonitoredStream]:
+    grid = data.grid
+    pairs = grid.pairs[:, tier].sum((1, 2))  # (T, strata)
+    if pairs.sum() <= 0:
+        return []
+    weight, n = grid.weight[:, tier].sum((1, 2)), grid.n[:, tier].sum((1, 2))
+    mean_weight = np.where(n > 0, weight / np.maximum(n, 1.0), 0.0)
+    top = np.maximum.accumulate(grid.weight_max[:, tier].max(axis=(1, 2, 3)))
+    scale = mean_weight / np.where(top > 0, top, 1.0)[:, None]
+    up = (grid.loss_up[:, tier].sum((1, 2)) * scale).sum(1)
+    down = (grid.loss_down[:, tier].sum((1, 2)) * scale).sum(1)
+    evidence = pairs_evidence((pairs * scale).sum(1), up, down, options.margin)
+    role: Role = "level" if data.segment == 0 else "level_segment"
+    return [
+        MonitoredStream(
+            unit, tier, data.segment, role, "level", "shadow", evidence, since,
+            grid.failures[:, tier].sum((1, 2)), grid.n[:, tier].sum((1, 2)),
+        )
+    ]

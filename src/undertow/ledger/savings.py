@@ -1,0 +1,108 @@
+"""What routing saves on the bill, per tier, against sending everything to the capable tier.
+
+Savings are a census, not a sample: every decision with a known cost and a known or estimated baseline cost counts. Where
+only some decisions have both, the mean saving of a tier's known ones is carried over to the rest, and the note says so.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from undertow.ledger.usd import SECONDS_PER_DAY, per_month
+from undertow.records.cells import CALL_PURPOSES, AuditCells
+from undertow.records.report import LedgerItem
+from undertow.records.traffic_grid import TrafficGrid
+
+WATCHING_PURPOSES = ("shadow", "judge")
+"""Calls that serve nobody: they are watching, whatever the decision's own cost_usd includes."""
+
+OUTPUT_PRICE_RATIO = 4.0
+"""Output tokens over input tokens in price, where a baseline must be estimated from totals: most price lists lie between 3 and 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """Savings and watching cost over the routed period."""
+
+    items: tuple[LedgerItem, ...]
+    savings_usd_month: float | None
+    watching_usd_month: float | None
+    note: str = ""
+
+
+def routed_days(traffic: TrafficGrid, bucket_s: int, start: int) -> float:
+    """Days of the routed period that hold traffic, from bucket `start` on."""
+    seen = np.flatnonzero(traffic.decisions[start:].sum((1, 2, 3)) > 0)
+    return (float(seen[-1]) + 1.0) * bucket_s / SECONDS_PER_DAY if len(seen) else 0.0
+
+
+def estimated_baseline_usd(traffic: TrafficGrid, tier: int, start: int) -> float | None:
+    """What the capable tier would have cost for a tier's routed decisions, from its own mean price per token.
+
+    None where the capable tier has no decisions with cost and tokens to take a price from.
+    """
+    capable = traffic.decisions.shape[1] - 2
+    weighted = traffic.input_tokens + OUTPUT_PRICE_RATIO * traffic.output_tokens
+    known = traffic.cost_n[:, capable].sum()
+    tokens = weighted[:, capable].sum()
+    if known <= 0 or tokens <= 0 or tier == capable:
+        return None
+    decisions = traffic.decisions[:, capable].sum()
+    price = traffic.cost_usd[:, capable].sum() / known * decisions / tokens
+    return float(price * weighted[start:, tier].sum())
+
+
+def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
+    """Savings per tier and cost of watching, USD a month over the routed period.
+
+    Args:
+        cells: The log's sufficient statistics (for calls and tier names).
+        traffic: Whole-log traffic.
+        start: First routed bucket, counted from the traffic's first.
+    """
+    days = routed_days(traffic, cells.bucket_s, start)
+    if days <= 0:
+        return Savings((), None, None, "no routed traffic")
+    watching = _watching_usd(cells, traffic.first_bucket + start)
+    items: list[LedgerItem] = []
+    notes: list[str] = []
+    for code, tier in enumerate(cells.tiers):
+        decisions = traffic.decisions[start:, code].sum()
+        paired = traffic.paired_cost_n[start:, code].sum()
+        if decisions <= 0:
+            continue
+        note = ""
+        if paired > 0:
+            saved = (traffic.baseline_cost_usd - traffic.paired_cost_usd)[start:, code].sum() / paired * decisions
+            if paired < decisions:
+                note = f"known for {paired / decisions:.0%} of its decisions, carried over to the rest"
+        else:
+            baseline = estimated_baseline_usd(traffic, code, start)
+            known = traffic.cost_n[start:, code].sum()
+            if baseline is None or known <= 0:
+                continue
+            saved = baseline - traffic.cost_usd[start:, code].sum() / known * decisions
+            note = "baseline estimated from the capable tier's mean price per token"
+        if code == len(cells.tiers) - 1 and abs(saved) < 1e-9:
+            continue
+        if note:
+            notes.append(f"{tier}: {note}")
+        items.append(LedgerItem(f"cheaper answers, {tier}", "savings", tier, per_month(saved, days), None, False, note))
+    if not items:
+        return Savings((), None, None, "the log holds no costs, or none to compare with")
+    total = sum(item.usd_month for item in items)
+    watched = per_month(watching, days) if watching is not None else 0.0
+    if watching is not None:
+        # cost_usd counts every call, so watching has lowered the savings already: show it on its own line instead.
+        total += watched
+        items[0] = LedgerItem(
+            items[0].name, "savings", items[0].tier, items[0].usd_month + watched, None, False, items[0].note
+        )
+        items.append(LedgerItem("shadow answers and judge", "watching", None, -watched, None, False))
+    return Savings(tuple(items), total, -watched, "; ".join(notes))
+
+
+def _watching_usd(cells: AuditCells, first_bucket: int) -> float | None:
+    purposes = [CALL_PURPOSES.index(p) for p in WATCHING_PURPOSES]
+    mask = np.isin(cells.calls.purpose, purposes) & (cells.calls.bucket >= first_bucket)
+    return float(cells.calls.cost_usd[mask].sum()) if mask.any() else None
