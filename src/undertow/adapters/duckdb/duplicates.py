@@ -1,0 +1,78 @@
+"""Finds repeated ids, quickly when there are none, and says which row of each id is kept.
+
+The quick test counts distinct 64-bit hashes of the ids. Fewer hashes than rows means a repeated id (or, about once in
+400,000 logs of 10 million rows, two ids with one hash); only then are the rows compared. Of rows with one id the first by
+event time is kept, then by content, then by file and line, so that the same input always keeps the same row and a log cut
+off at any moment keeps what the whole log keeps.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from undertow.adapters.duckdb.sql import identifier
+from undertow.records.columns import DECISION_COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows beyond the first of their id; `conflicting` of them differ from the row that is kept."""
+
+    rows: int = 0
+    conflicting: int = 0
+
+
+def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> tuple[int, Repeats]:
+    """The number of rows of `decisions` and of those that repeat an id, which go into table `repeated_rows`."""
+    counted = engine.execute("SELECT count(*), count(DISTINCT hash(decision_id)) FROM decisions").fetchone()
+    assert counted is not None
+    if counted[0] == counted[1]:
+        return int(counted[0]), Repeats()
+    engine.execute(
+        "CREATE OR REPLACE TEMP TABLE repeated_ids AS SELECT decision_id FROM decisions GROUP BY decision_id HAVING count(*) > 1"
+    )
+    names = [column.name for column in DECISION_COLUMNS if column.name not in {"prompt", "response"}]
+    content = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in names)
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE repeated_rows AS
+        WITH rows AS (
+            SELECT decision_id, event_time, source_file, source_row, md5(CAST(row({content}) AS VARCHAR)) AS content
+            FROM decisions WHERE decision_id IN (SELECT decision_id FROM repeated_ids)
+        ), placed AS (
+            SELECT source_file, source_row, content, row_number() OVER ids AS place, first_value(content) OVER ids AS kept
+            FROM rows WINDOW ids AS (PARTITION BY decision_id ORDER BY event_time, content, source_file, source_row)
+        )
+        SELECT source_file, source_row, content <> kept AS conflicting FROM placed WHERE place > 1
+        """
+    )
+    found = engine.execute("SELECT count(*), count(*) FILTER (WHERE conflicting) FROM repeated_rows").fetchone()
+    assert found is not None
+    return int(counted[0]), Repeats(int(found[0]), int(found[1]))
+
+
+def drop_repeated_signals(engine: duckdb.DuckDBPyConnection) -> Repeats:
+    """Leave one row an id in table `signals`: the first by availability, event time and content."""
+    counted = engine.execute("SELECT count(*), count(DISTINCT hash(signal_id)) FROM signals").fetchone()
+    assert counted is not None
+    if counted[0] == counted[1]:
+        return Repeats()
+    engine.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE placed_signals AS
+        SELECT *, row_number() OVER ids AS place, content <> first_value(content) OVER ids AS conflicting
+        FROM (
+            SELECT *, CAST(row(*COLUMNS(* EXCLUDE (source_file, source_row))) AS VARCHAR) AS content FROM signals
+        )
+        WINDOW ids AS (PARTITION BY signal_id ORDER BY available_at, event_time, content, source_file, source_row)
+        """
+    )
+    found = engine.execute(
+        "SELECT count(*), count(*) FILTER (WHERE conflicting) FROM placed_signals WHERE place > 1"
+    ).fetchone()
+    assert found is not None
+    engine.execute(
+        "CREATE OR REPLACE TEMP TABLE signals AS SELECT * EXCLUDE (place, conflicting, content) FROM placed_signals WHERE place = 1"
+    )
+    engine.execute("DROP TABLE placed_signals")
+    return Repeats(int(found[0]), int(found[1]))

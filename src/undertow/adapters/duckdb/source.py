@@ -1,0 +1,302 @@
+"""The DuckDB implementation of `AuditSource`: from files to sufficient statistics, no row in Python.
+
+The order of work: find files, stage JSON lines, prove or check every column, leave repeated ids out, count decisions jointly,
+join signals, roll everything up to cells. Each step is a module of this package.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from undertow.adapters.duckdb import label_cells, traffic_cells
+from undertow.adapters.duckdb.connection import open_engine
+from undertow.adapters.duckdb.coverage import Tally, count_reasons, missing_columns, write_rejects
+from undertow.adapters.duckdb.duplicates import drop_repeated_signals, find_repeated_decisions
+from undertow.adapters.duckdb.export import export_clean
+from undertow.adapters.duckdb.grouping import Vocabulary, code_segments, code_tiers, empty
+from undertow.adapters.duckdb.inputs import LogInputs, find_files
+from undertow.adapters.duckdb.intake import Tables, find_damaged, first_line, open_tables
+from undertow.adapters.duckdb.joins import Joined, collect_signals, match_signals
+from undertow.adapters.duckdb.segments import SAMPLE_ROWS, SegmentPlan, plan_segments, stray_keys
+from undertow.adapters.duckdb.tiers import order_tiers
+from undertow.adapters.duckdb.views import ConfidenceScale, create_decision_views, create_fact_view, create_signal_view
+from undertow.errors import DataError, LogError
+from undertow.ports.audit_source import CellOptions, Progress, silent
+from undertow.records.cells import (
+    CHANGE_KINDS,
+    AuditCells,
+    CalibrationCells,
+    CallCells,
+    ConfidenceCells,
+    Coverage,
+    LabelCells,
+    OutcomeCells,
+)
+
+Result = TypeVar("Result")
+
+MOST_VERSIONS = 500
+"""A change column with more values than this in a sample is no version (an id of the request, say) and is left out."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one run holds: the engine, the tables as opened, and the tally of what was not used as given."""
+
+    engine: duckdb.DuckDBPyConnection
+    tables: Tables
+    tally: Tally = field(default_factory=Tally)
+
+
+class DuckDbAuditSource:
+    """A log on disk, read through an in-process DuckDB.
+
+    Args:
+        inputs: What to read.
+        memory_limit: DuckDB's own limit; it spills to disk beyond.
+        threads: Worker threads; None: one a core.
+        temp_dir: Where to spill and to stage; None: the system's folder for temporary files.
+        rejects_dir: Where to write rows that were set aside (ids, reasons and places, never text); None: nowhere.
+
+    Examples:
+        >>> source = DuckDbAuditSource(LogInputs(decisions=("undertow-data",)))
+        >>> cells = source.cells(CellOptions())  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        inputs: LogInputs,
+        *,
+        memory_limit: str = "1500MB",
+        threads: int | None = None,
+        temp_dir: str | Path | None = None,
+        rejects_dir: str | Path | None = None,
+    ) -> None:
+        self._inputs = inputs
+        self._memory_limit = memory_limit
+        self._threads = threads
+        self._temp_dir = temp_dir
+        self._rejects_dir = Path(rejects_dir) if rejects_dir is not None else None
+
+    def cells(self, options: CellOptions, progress: Progress = silent) -> AuditCells:
+        """All sufficient statistics of the log.
+
+        Raises:
+            LogError: nothing readable, required columns are missing, or the files are damaged.
+            DataError: no live decision with a tier is left after checking.
+        """
+        return self._with_tables(
+            options, progress, lambda work: _count(work, options, self._inputs, progress, self._rejects_dir)
+        )
+
+    def export_parquet(self, decisions_path: str | Path, signals_path: str | Path) -> None:
+        """Write the checked, de-duplicated rows as canonical Parquet files (signals only if there are any)."""
+        options = CellOptions()
+
+        def run(work: _Work) -> None:
+            _accept_decisions(work, options)
+            export_clean(work.engine, work.tables, Path(decisions_path), Path(signals_path))
+
+        self._with_tables(options, silent, run)
+
+    def _with_tables(self, options: CellOptions, progress: Progress, use: Callable[[_Work], Result]) -> Result:
+        """Open everything and call `use`. A Parquet file that turns out damaged half-way is set aside, and all is done anew."""
+        damaged: tuple[str, ...] = ()
+        while True:
+            found = find_files(self._inputs).without(damaged)
+            with tempfile.TemporaryDirectory(prefix="undertow-", dir=self._temp_dir) as spool:
+                engine = open_engine(self._memory_limit, self._threads, spool)
+                try:
+                    progress("opening the log", 0, None)
+                    tables = open_tables(engine, found, self._inputs, options, Path(spool), progress)
+                    return use(_Work(engine, tables))
+                except duckdb.OutOfMemoryException:
+                    raise LogError(
+                        f"the log does not fit into {self._memory_limit} of memory and the disk beside it; raise the memory limit "
+                        "or audit a shorter period"
+                    ) from None
+                except duckdb.Error as error:
+                    newly = find_damaged(engine, found)
+                    if not newly:
+                        raise LogError(f"the log cannot be read: {first_line(error)}") from error
+                    damaged += newly
+                finally:
+                    engine.close()
+
+
+def _accept_decisions(work: _Work, options: CellOptions) -> int:
+    """Create the decision views without rejected and repeated rows; returns the number of decisions."""
+    engine, tables, tally = work.engine, work.tables, work.tally
+    create_decision_views(engine, tables.decisions, options.tier_models, options.until)
+    tally.rejected += count_reasons(engine, tables.decisions, "decisions_checked", "event_time", options.until, tally)
+    rows, repeats = find_repeated_decisions(engine)
+    if repeats.rows:
+        tally.duplicates += repeats.rows
+        tally.add("conflicting_duplicate", repeats.conflicting)
+        create_decision_views(engine, tables.decisions, options.tier_models, options.until, without_duplicates=True)
+    return rows - repeats.rows
+
+
+def _accept_signals(work: _Work, options: CellOptions) -> None:
+    """Create table `signals` without rejected and repeated rows."""
+    engine, tables, tally = work.engine, work.tables, work.tally
+    create_signal_view(engine, tables.signals)
+    tally.rejected += count_reasons(engine, tables.signals, "signals_checked", "event_time", options.until, tally)
+    collect_signals(engine, options.until)
+    repeats = drop_repeated_signals(engine)
+    tally.duplicates += repeats.rows
+    tally.add("conflicting_duplicate", repeats.conflicting)
+
+
+def _confidence_scale(work: _Work) -> ConfidenceScale:
+    """The routing confidence, else the raw score over its own range."""
+    if work.tables.holds("confidence"):
+        return ConfidenceScale("confidence")
+    if not work.tables.holds("score"):
+        return ConfidenceScale()
+    row = work.engine.execute(
+        "SELECT min(score), max(score) FROM decisions WHERE coalesce(origin, 'live') = 'live'"
+    ).fetchone()
+    if row is None or row[0] is None:
+        return ConfidenceScale()
+    low, high = float(row[0]), float(row[1])
+    return ConfidenceScale("score", low, high if high > low else low + 1.0)
+
+
+def _count_traffic(work: _Work, options: CellOptions, scale: ConfidenceScale) -> tuple[SegmentPlan, Vocabulary]:
+    """Create the fact view, the joint tables and the code tables."""
+    engine = work.engine
+    columns = ", ".join(("segment", *CHANGE_KINDS))
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE sampled AS SELECT {columns} FROM decisions "
+        f"WHERE coalesce(origin, 'live') = 'live' LIMIT {SAMPLE_ROWS}"
+    )
+    plan = plan_segments(engine, options.segment_keys, work.tables.proven_segment_keys, options.max_segment_values)
+    create_fact_view(engine, plan.keys, scale, options.bucket_s, "0" if plan.complete else stray_keys(plan))
+    if traffic_cells.count_jointly(engine, plan):
+        plan = plan_segments(engine, None, None, options.max_segment_values, search_all=True)
+        create_fact_view(engine, plan.keys, scale, options.bucket_s)
+        traffic_cells.count_jointly(engine, plan)
+    segments, crowded = code_segments(engine, plan, options.max_segment_values)
+    calls = traffic_cells.call_tiers(engine) if work.tables.holds("calls") else ()
+    tiers, note = order_tiers(engine, options.tier_order, calls)
+    if note:
+        work.tally.notes.append(note)
+    code_tiers(engine, tiers)
+    if crowded:
+        named = ", ".join(f"`{key}`" for key in crowded[:5]) + (
+            f" and {len(crowded) - 5} more" if len(crowded) > 5 else ""
+        )
+        work.tally.notes.append(
+            f"segment keys with more than {options.max_segment_values} values were left out: {named}"
+        )
+    return plan, Vocabulary(tiers, segments, crowded)
+
+
+def _change_columns(work: _Work) -> tuple[str, ...]:
+    """Columns whose changes are followed: those that hold something and are versions rather than ids of requests."""
+    present = [name for name in CHANGE_KINDS if work.tables.holds(name)]
+    if not present:
+        return ()
+    row = work.engine.execute(
+        f"SELECT {', '.join(f'count(DISTINCT {name})' for name in present)} FROM sampled"
+    ).fetchone()
+    assert row is not None
+    crowded = [name for name, count in zip(present, row, strict=True) if count > MOST_VERSIONS]
+    work.tally.notes.extend(
+        f"column `{name}` differs on nearly every decision; its changes are not followed" for name in crowded
+    )
+    return tuple(name for name in present if name not in crowded)
+
+
+def _count(
+    work: _Work, options: CellOptions, inputs: LogInputs, progress: Progress, rejects_dir: Path | None
+) -> AuditCells:
+    engine, tables, tally = work.engine, work.tables, work.tally
+    progress("checking decisions", 0.1, 1.0)
+    decisions = _accept_decisions(work, options)
+    progress("counting decisions", 0.35, 1.0)
+    scale = _confidence_scale(work)
+    plan, vocabulary = _count_traffic(work, options, scale)
+    span = engine.execute(
+        "SELECT epoch(min(decided_at)), epoch(max(decided_at)), count(tier) FROM facts WHERE is_live"
+    ).fetchone()
+    assert span is not None
+    if not span[2]:
+        raise DataError(_no_traffic(decisions, tally))
+    progress("joining signals", 0.6, 1.0)
+    joined = Joined(0, 0, 0, 0, 0)
+    labels, calibration, outcomes = empty(LabelCells), empty(CalibrationCells), empty(OutcomeCells)
+    signal_names: tuple[str, ...] = ()
+    outcome_names: tuple[str, ...] = ()
+    last_available = float(span[1])
+    if tables.signals:
+        _accept_signals(work, options)
+        joined = match_signals(engine, len(plan.keys), options.outcomes)
+        signal_names, outcome_names = label_cells.code_signals(engine)
+        labels, calibration = label_cells.label_cells(engine, plan, options.bucket_s, options.max_strata)
+        outcomes = label_cells.outcome_cells(engine, options.bucket_s)
+        row = engine.execute("SELECT epoch(max(available_at)) FROM matched").fetchone()
+        last_available = max(last_available, float(row[0]) if row and row[0] is not None else last_available)
+        tally.rejected += joined.before_decision
+        tally.add("signal_before_decision", joined.before_decision)
+        tally.add("outside_attribution_window", joined.outside_window)
+    progress("summing up", 0.8, 1.0)
+    models, change_values = traffic_cells.model_cells(engine, _change_columns(work))
+    confidence = traffic_cells.confidence_cells(engine, plan) if scale.column else empty(ConfidenceCells)
+    exposure = traffic_cells.exposure_cells(engine)
+    calls = traffic_cells.call_cells(engine) if tables.holds("calls") else empty(CallCells)
+    traffic = traffic_cells.traffic_cells(engine, plan)
+    rejects_file = write_rejects(engine, tables, rejects_dir) if rejects_dir and tally.reasons else None
+    progress("summing up", 1.0, 1.0)
+    mapped = bool(options.tier_models) and bool(tables.mapped_tiers(engine))
+    coverage = Coverage(
+        decisions=decisions,
+        signals=joined.signals,
+        joined=joined.joined,
+        unjoined=joined.unjoined,
+        duplicates=tally.duplicates,
+        rejected=tally.rejected + tables.rejected + sum(inputs.import_reasons.values()),
+        reasons=tally.merged(tables.reasons, inputs.import_reasons),
+        missing_columns=missing_columns(tables),
+        notes=(*inputs.notes, *tables.notes, *tally.notes),
+        tier_source="mapped" if mapped else inputs.tier_source,
+        rejects_file=rejects_file,
+    )
+    return AuditCells(
+        bucket_s=options.bucket_s,
+        tiers=vocabulary.tiers,
+        segments=vocabulary.segments,
+        signals=signal_names,
+        outcome_names=outcome_names,
+        change_values=change_values,
+        first_event=float(span[0]),
+        last_event=float(span[1]),
+        last_available=last_available,
+        traffic=traffic,
+        confidence=confidence,
+        confidence_column=scale.column,
+        confidence_range=(scale.low, scale.high),
+        models=models,
+        labels=labels,
+        calibration=calibration,
+        outcomes=outcomes,
+        exposure=exposure,
+        calls=calls,
+        coverage=coverage,
+    )
+
+
+def _no_traffic(decisions: int, tally: Tally) -> str:
+    if not decisions:
+        worst = max(tally.reasons, key=lambda reason: tally.reasons[reason], default=None)
+        why = f"; most were set aside as `{worst}`" if worst else ""
+        return f"no usable decision in the log{why}; run `undertow doctor` on it to see what each row lacks"
+    return (
+        f"none of {decisions} decisions is live traffic with a tier; name the tier of each model under "
+        "[tiers.NAME] models = [...] in undertow.toml, or log the column `tier`"
+    )

@@ -1,0 +1,121 @@
+"""The views over which every other statement is written: `decisions_checked`, `decisions`, `facts`, `signals_checked`.
+
+A view is only text to the engine: columns that a statement does not name are never read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import duckdb
+
+from undertow.adapters.duckdb.row_rules import CheckedRows
+from undertow.adapters.duckdb.sql import literal
+from undertow.records.cells import CONFIDENCE_BINS
+
+SERVED_TIER = "served_tier"
+
+
+def until_filter(column: str, until: datetime | None) -> str:
+    """Predicate for 'before `until`'; `true` without one. Naive datetimes are UTC."""
+    if until is None:
+        return "true"
+    moment = until if until.tzinfo is None else until.astimezone(UTC).replace(tzinfo=None)
+    return f"{column} < TIMESTAMP {literal(moment.isoformat(sep=' ', timespec='microseconds'))}"
+
+
+def tier_expression(tier_models: Mapping[str, tuple[str, ...]]) -> str:
+    """The logged tier, else the first tier with a pattern that matches the model."""
+    if not tier_models:
+        return "tier"
+    cases = " ".join(
+        f"WHEN model GLOB {literal(pattern)} THEN {literal(tier)}"
+        for tier, patterns in tier_models.items()
+        for pattern in patterns
+    )
+    return f"coalesce(tier, CASE {cases} END)" if cases else "tier"
+
+
+def create_decision_views(
+    engine: duckdb.DuckDBPyConnection,
+    checked: list[CheckedRows],
+    tier_models: Mapping[str, tuple[str, ...]],
+    until: datetime | None,
+    *,
+    without_duplicates: bool = False,
+) -> None:
+    """Create or replace the decision views. With `without_duplicates`, rows named in table `repeated_rows` are left out."""
+    union = " UNION ALL BY NAME ".join(rows.select() for rows in checked)
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW decisions_checked AS {union}")
+    terms = [until_filter("event_time", until)]
+    if any(rows.rejected != "false" for rows in checked):
+        terms.append("NOT rejected")
+    if without_duplicates:
+        terms.append("(source_file, source_row) NOT IN (SELECT (source_file, source_row) FROM repeated_rows)")
+    engine.execute(
+        f"CREATE OR REPLACE TEMP VIEW decisions AS SELECT *, {tier_expression(tier_models)} AS {SERVED_TIER} "
+        f"FROM decisions_checked WHERE {' AND '.join(terms)}"
+    )
+
+
+def create_signal_view(engine: duckdb.DuckDBPyConnection, checked: list[CheckedRows]) -> None:
+    """Create or replace `signals_checked`."""
+    union = " UNION ALL BY NAME ".join(rows.select() for rows in checked)
+    engine.execute(f"CREATE OR REPLACE TEMP VIEW signals_checked AS {union}")
+
+
+def bucket_of(column: str, bucket_s: int) -> str:
+    """Expression for the bucket of a time: whole numbers of `bucket_s` seconds since 1970."""
+    if bucket_s == 86_400:  # a cast to a date is twice as quick as a division
+        return f"CAST(CAST({column} AS DATE) - DATE '1970-01-01' AS INTEGER)"
+    return f"CAST(epoch_us({column}) // {bucket_s * 1_000_000} AS INTEGER)"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceScale:
+    """Which column is the confidence, and the range that its histogram covers."""
+
+    column: Literal["confidence", "score"] | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+    def bin_sql(self) -> str:
+        """Expression of the histogram bin, null where the column is null."""
+        if self.column is None:
+            return "CAST(NULL AS SMALLINT)"
+        share = "confidence" if self.column == "confidence" else f"(score - {self.low!r}) / {self.high - self.low!r}"
+        return f"CAST(greatest(least(floor({share} * {CONFIDENCE_BINS}), {CONFIDENCE_BINS - 1}), 0) AS SMALLINT)"
+
+
+def create_fact_view(
+    engine: duckdb.DuckDBPyConnection,
+    segment_keys: tuple[str, ...],
+    confidence: ConfidenceScale,
+    bucket_s: int,
+    stray: str = "0",
+) -> None:
+    """Create or replace `facts`: accepted decisions with their codes, which all counting is written over.
+
+    Columns: decision_id, conversation_id, user_id, decided_at, bucket, tier, arm, eligible, confidence (or score), bin (of
+    it), cluster, is_live, segment_0 ... (value of the key at that place), stray (segment keys that have no column), and the
+    summed columns under their own names.
+    """
+    segments = "".join(
+        f", nullif(segment[{literal(key)}], '') AS segment_{place}" for place, key in enumerate(segment_keys)
+    )
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW facts AS
+        SELECT decision_id, conversation_id, user_id, event_time AS decided_at,
+               {bucket_of("event_time", bucket_s)} AS bucket, {SERVED_TIER} AS tier,
+               CASE arm WHEN 'treatment' THEN 0 WHEN 'holdout' THEN 1 ELSE -1 END AS arm,
+               CASE WHEN eligible THEN 1 WHEN NOT eligible THEN 0 ELSE -1 END AS eligible,
+               {confidence.column or "CAST(NULL AS DOUBLE)"} AS confidence, {confidence.bin_sql()} AS bin, {stray} AS stray,
+               CAST(hash(coalesce(user_id, conversation_id, decision_id)) & 1023 AS SMALLINT) AS cluster,
+               coalesce(origin, 'live') = 'live' AS is_live,
+               status, escalated, cost_usd, baseline_cost_usd, input_tokens, output_tokens, latency_ms, calls,
+               model, model_fingerprint, policy, policy_version, calibration_version, prompt_hash{segments}
+        FROM decisions
+        """
+    )
