@@ -123,7 +123,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]
     except tomllib.TOMLDecodeError as error:
         match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
         reason, line, column = match.groups() if match else (str(error), None, None)
-        line = line or text.count("\n") + 1
+        line = line or text.rstrip().count("\n") + 1
         where = f", column {column}" if column else ""
         raise ConfigError(f"{path.name}:{line}: no valid TOML{where}: {reason.splitlines()[0]}") from error
     except RecursionError as error:
