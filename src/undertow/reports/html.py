@@ -37,6 +37,7 @@ SHOWN_POINTS = 200
 _SIGNALS = 24
 _TIERS = 24
 _CARDS = 24
+_OPEN_CARDS = 6
 
 
 def render_html(report: AuditReport) -> str:
@@ -117,6 +118,7 @@ def _environment() -> Environment:
         "name": _name,
         "segment": _segment,
         "series": _series_name,
+        "sentence": lambda text: text[:1].upper() + text[1:],
         "bare": lambda text: text.removesuffix(" points"),
     }
     environment.globals |= {
@@ -187,6 +189,7 @@ def _view(report: AuditReport) -> dict[str, Any]:
         "alarms": report.alarms[:_CARDS],
         "warnings": report.warnings[:_CARDS],
         "pivot": _pivot,
+        "open_cards": _OPEN_CARDS,
     }
 
 

@@ -20,6 +20,8 @@ _JOINERS = frozenset("\u200c\u200d")
 """Needed by Persian, Indic scripts and emoji; they move nothing."""
 _MAX_MARKS = 3
 """Combining marks kept on one letter: enough for every script in use, too few to run over other lines."""
+_WORD = 80
+"""Columns kept of one word in a sentence."""
 _SCAN = 2_000
 """Characters looked at; a longer name is cut before anything else is done with it."""
 
@@ -63,8 +65,13 @@ def plain(text: str) -> str:
 
 
 def prose(text: str, limit: int = 600) -> str:
-    """A sentence that may quote names: harmless, on one line, at most `limit` columns wide."""
-    return _cut(" ".join(text.split()), limit)
+    r"""A sentence that may quote names: harmless, on one line, at most `limit` columns wide, without endless words.
+
+    Examples:
+        >>> prose("The cheap tier\nfails in x=" + "y" * 5_000)[:32]
+        'The cheap tier fails in x=yyyyyy'
+    """
+    return _cut(" ".join(_cut(word, _WORD) for word in text.split()), limit)
 
 
 def clip(text: str, columns: int) -> str:
@@ -90,6 +97,20 @@ def _cut(text: str, columns: int) -> str:
     return "".join(kept).rstrip() + ELLIPSIS
 
 
+def isolated(text: str) -> str:
+    """A name for a label that holds more than the name: right-to-left letters stay inside it and reorder nothing else.
+
+    Only our own bidi isolates are added, after `clip` has removed any that came with the name.
+
+    Examples:
+        >>> isolated("billing"), len(isolated("שלום"))
+        ('billing', 6)
+    """
+    if any(unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in text):
+        return f"\u2068{text}\u2069"
+    return text
+
+
 def columns(text: str) -> int:
     """Terminal columns that harmless text takes; charts use it as a measure of width."""
     return cell_len(text)
@@ -106,4 +127,4 @@ def segment_name(segment: Segment, limit: int = 48) -> str:
     if segment.is_whole:
         return "whole tier"
     key = clip(segment.key, max(limit // 2, 4))
-    return f"{key}={clip(segment.value, max(limit - columns(key) - 1, 4))}"
+    return f"{isolated(key)}={isolated(clip(segment.value, max(limit - columns(key) - 1, 4)))}"

@@ -20,7 +20,21 @@ from undertow.reports.order import worst_first
 
 _TONES = {"good": "bold blue", "bad": "bold yellow", "unsure": "bold magenta"}
 _TO_ASCII = str.maketrans(
-    {"−": "-", "–": "-", "…": "...", "•": "*", "✓": "=", "▲": "!", "▼": "!", "·": "-", "→": "->", "×": "x", "�": "?"}
+    {
+        "−": "-",
+        "–": "-",
+        "…": "...",
+        "•": "*",
+        "✓": "=",
+        "▲": "!",
+        "▼": "!",
+        "·": "-",
+        "→": "->",
+        "×": "x",
+        "�": "?",
+        "\u2068": "",
+        "\u2069": "",
+    }
 )
 _SHOWN_SEGMENTS = 10
 _SHOWN_ALARMS = 12

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from undertow.records.report import Alarm, AuditReport
 from undertow.reports import figures, words
-from undertow.reports.names import clip, segment_name
+from undertow.reports.names import clip, columns, isolated, segment_name
 from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
 from undertow.reports.svg.panel import Panel
 from undertow.reports.svg.scales import seconds
@@ -23,9 +23,10 @@ def alarm_chart(report: AuditReport, width: float, ident: str) -> str | None:
     narrow = width < NARROW_PX
     label_px = 0 if narrow else 270
     row_px = 46 if narrow else 34
-    canvas = Canvas(width, row_px * len(rows) + 48, ident)
+    foot_px = 24 if report.changes else 8
+    canvas = Canvas(width, row_px * len(rows) + foot_px + 36, ident)
     left = 10 if narrow else label_px
-    panel = Panel(canvas, left, 8, width - left - 14, row_px * len(rows) + 8, _span(report, rows), 0, 1, "alarms")
+    panel = Panel(canvas, left, 8, width - left - 14, row_px * len(rows) + foot_px, _span(report, rows), 0, 1, "alarms")
     panel.draw_axes(str, with_labels=False, at=())
     panel.mark_changes(report.changes)
     for position, (tag, alarm) in enumerate(rows):
@@ -38,10 +39,12 @@ def _row(canvas: Canvas, panel: Panel, tag: str, alarm: Alarm, y: float, *, narr
     is_alarm = tag != "w"
     kind = "alarm" if is_alarm else "warn"
     what = clip(alarm.signal, 24) if is_alarm else clip(words.monitor_words(alarm.monitor), 34)
-    name = f"{clip(alarm.tier, 14)}, {segment_name(alarm.segment, 22)}"
+    name = f"{isolated(clip(alarm.tier, 14))}, {segment_name(alarm.segment, 20 if narrow else 22)}"
+    if narrow:
+        what = clip(what, max(8, 46 - columns(name)))
     if narrow:
         prefix = f"{tag}  " if is_alarm else ""
-        canvas.text(0, y + 17, clip(f"{prefix}{name}: {what}", 50), "label")
+        canvas.text(0, y + 17, f"{prefix}{name}: {what}", "label")
     else:
         if is_alarm:
             canvas.circle(10, centre - 1, 8.5, "tag")
@@ -58,18 +61,25 @@ def _row(canvas: Canvas, panel: Panel, tag: str, alarm: Alarm, y: float, *, narr
         canvas.line(onset, centre - 7, onset, centre + 7, f"delay {kind}")
     shape = ((detected, centre - 7), (detected + 7, centre), (detected, centre + 7), (detected - 7, centre))
     canvas.polygon(shape, f"seen {kind}")
-    text = f"seen {figures.moment(alarm.detected_at)}"
+    _label_detection(canvas, panel, alarm, detected, centre)
+
+
+def _label_detection(canvas: Canvas, panel: Panel, alarm: Alarm, detected: float, centre: float) -> None:
+    """When it was seen: right of the diamond, else left of the row's marks, in fewer words where there is no room."""
+    texts = [f"seen {figures.moment(alarm.detected_at)}"]
+    marks = [at for at in (alarm.onset, *(alarm.onset_interval or ())) if at is not None]
     if alarm.onset is not None and alarm.onset <= alarm.detected_at:
-        text += f", {figures.duration((alarm.detected_at - alarm.onset).total_seconds())} later"
-    room_right = canvas.width - detected - 14
-    if text_px(text) < room_right:
-        canvas.text(detected + 13, centre + 4, text, "tick")
-    else:
-        starts = [
-            panel.x.held(seconds(at))
-            for at in (*(alarm.onset_interval or ()), *((alarm.onset,) if alarm.onset else ()))
-        ]
-        canvas.text(min([detected - 7, *starts]) - 8, centre + 4, text, "tick", "end")
+        later = figures.duration((alarm.detected_at - alarm.onset).total_seconds())
+        texts.insert(0, f"{texts[0]}, {later} later")
+    right = detected + 13
+    left = min([detected - 7, *(panel.x.held(seconds(at)) for at in marks)]) - 8
+    for text in texts:
+        if right + text_px(text) < canvas.width:
+            canvas.text(right, centre + 4, text, "tick")
+            return
+        if left - text_px(text) > panel.left - 10:
+            canvas.text(left, centre + 4, text, "tick", "end")
+            return
 
 
 def _span(report: AuditReport, rows: Sequence[tuple[str, Alarm]]) -> tuple[datetime, datetime]:

@@ -17,7 +17,7 @@ def confidence_chart(histogram: Histogram | None, width: float, ident: str) -> s
     before = f"baseline, {figures.moments(histogram.baseline_period)}"
     now = f"now, {figures.moments(histogram.now_period)}"
     canvas = Canvas(width, 0, ident)
-    taken = legend(canvas, 0, 0, width, [(before, "c-all"), (now, "c-cheap")])
+    taken = legend(canvas, 0, 0, width, [(before, "fill c-all"), (now, "c-cheap")])
     top, height = taken + 12, 190
     peak = max([*histogram.baseline, *histogram.now])
     high = math.ceil(peak / round_step(peak, 4) - 1e-9) * round_step(peak, 4)

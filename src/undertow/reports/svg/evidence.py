@@ -5,7 +5,7 @@ import math
 from undertow.records.report import AuditReport, Series
 from undertow.reports import figures
 from undertow.reports.names import clip
-from undertow.reports.svg.canvas import NARROW_PX, Canvas
+from undertow.reports.svg.canvas import Canvas
 from undertow.reports.svg.palette import series_classes
 from undertow.reports.svg.panel import Panel, legend, span_of
 from undertow.reports.svg.scales import seconds, ticks
@@ -19,9 +19,8 @@ def evidence_chart(report: AuditReport, width: float, ident: str) -> str | None:
     shown = sorted(known, key=lambda one: -(_peak(one) or 0.0))[:MAX_LINES]
     if not shown:
         return None
-    narrow = width < NARROW_PX
     line = report.alarm_line
-    # Beyond twice the line more evidence changes nothing; the line itself must stay readable.
+    # Far beyond the line more evidence changes nothing; such lines leave at the top, so that the line stays readable.
     top_value = max(line * 1.25, min(max(_peak(one) or 0.0 for one in shown) * 1.05, line * 2.5), 1.0)
     lowest = min(
         (p.mean for one in shown for p in one.points if p.mean is not None and math.isfinite(p.mean)), default=0.0
@@ -50,6 +49,9 @@ def _peak(series: Series) -> float | None:
     return max((p.mean for p in series.points if p.mean is not None and math.isfinite(p.mean)), default=None)
 
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _power(value: float) -> str:
     """Evidence of 10^value as a plain factor where that is short."""
-    return f"{10 ** round(value):,}" if 0 <= value < 5 else f"10^{value:.0f}"
+    return f"{10 ** round(value):,}" if 0 <= value < 4 else "10" + f"{value:.0f}".translate(_RAISED)

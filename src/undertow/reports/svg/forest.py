@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from undertow.records.report import SegmentReport
 from undertow.reports import figures, words
-from undertow.reports.names import clip, segment_name
-from undertow.reports.svg.canvas import NARROW_PX, Canvas
+from undertow.reports.names import clip, columns, isolated, segment_name
+from undertow.reports.svg.canvas import COLUMN_PX, NARROW_PX, Canvas, text_px
 from undertow.reports.svg.scales import Scale, ticks
 
 _REACH = 0.25
@@ -35,18 +35,27 @@ def forest_chart(
     canvas = Canvas(width, top + row_px * len(segments) + 44, ident)
     x = Scale(low, high, label_px + 10, width - value_px - 12)
     bottom = top + row_px * len(segments) + 4
-    for value in ticks(low, high, 4 if narrow else 6):
-        canvas.line(x(value), top - 4, x(value), bottom, "grid")
+    for position in range(1, len(segments), 2):
+        if not narrow:
+            canvas.rect(0, top + row_px * position, width, row_px, "zebra")
+    # Vertical rules stop where a narrow drawing has its labels.
+    spans = [(top - 4, bottom)]
+    if narrow:
+        spans = [(top + row_px * row + 24, top + row_px * (row + 1) - 4) for row in range(len(segments))]
+    marks = ticks(low, high, 4 if narrow else 6)
+    for y1, y2 in spans:
+        for value in marks:
+            canvas.line(x(value), y1, x(value), y2, "grid")
+        canvas.line(x(0), y1, x(0), y2, "axis")
+        canvas.line(x(margin), y1, x(margin), y2, "marginline")
+    for value in marks:
         canvas.text(x(value), bottom + 16, f"{value * 100:.4g}".replace("-", figures.MINUS), "tick", "middle")
-    canvas.line(x(0), top - 4, x(0), bottom, "axis")
-    canvas.line(x(margin), top - 4, x(margin), bottom, "marginline")
-    canvas.text(x(margin) + 5, top - 12, f"margin {figures.points(margin)}", "marginlabel")
+    label = f"margin {figures.points(margin)}"
+    canvas.text(min(x(margin) + 5, width - text_px(label)), top - 12, label, "marginlabel")
     canvas.text((x.start + x.end) / 2, bottom + 34, "loss in points; to the right is worse", "tick", "middle")
     for position, segment in enumerate(segments):
         y = top + row_px * position
-        if position % 2 and not narrow:
-            canvas.rect(0, y, width, row_px, "zebra")
-        _row(canvas, segment, x, y, narrow=narrow, label_px=label_px, row_px=row_px, with_tier=with_tier)
+        _row(canvas, segment, x, y, narrow=narrow, row_px=row_px, with_tier=with_tier)
     return canvas.render("Loss by segment with intervals", _describe(segments, margin))
 
 
@@ -57,22 +66,22 @@ def _row(
     y: float,
     *,
     narrow: bool,
-    label_px: float,
     row_px: float,
     with_tier: bool,
 ) -> None:
-    tier = f"{clip(segment.tier, 12)}, " if with_tier else ""
+    tier = f"{isolated(clip(segment.tier, 12))}, " if with_tier else ""
     centre = y + (32 if narrow else row_px / 2)
     said = words.STATES[segment.state]
     value = said.word if segment.loss is None else figures.points(segment.loss).removesuffix(" points")
     if segment.interval is not None:
         value += f" ({figures.points_interval(segment.interval).removesuffix(' points')})"
     if narrow:
-        canvas.text(0, y + 17, f"{said.symbol} {tier}{segment_name(segment.segment, 24)}", "label")
+        free = int((canvas.width - text_px(value) - 10) / COLUMN_PX) - 2 - columns(tier)
+        canvas.text(0, y + 17, f"{said.symbol} {tier}{segment_name(segment.segment, max(free, 9))}", "label")
         canvas.text(canvas.width, y + 17, value, "value", "end")
     else:
         canvas.text(6, centre + 4, said.symbol, f"label state-{said.tone}")
-        canvas.text(24, centre + 4, tier + segment_name(segment.segment, 32 - len(tier)), "label")
+        canvas.text(24, centre + 4, tier + segment_name(segment.segment, 32 - columns(tier)), "label")
         canvas.text(canvas.width - 4, centre + 4, value, "value", "end")
     if segment.interval is not None:
         low, high = segment.interval

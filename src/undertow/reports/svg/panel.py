@@ -55,7 +55,7 @@ class Panel:
         self.canvas.line(self.left, self.bottom, self.left + self.width, self.bottom, "axis")
         end = self.left + self.width
         free_from = float("-inf")
-        for when, text in time_ticks(*self.period, max(2, int(self.width // 76))):
+        for when, text in time_ticks(*self.period, max(2, int(self.width // 56))):
             x = self.x(seconds(when))
             half = text_px(text) / 2
             centre = min(max(x, self.left - 8 + half), end + 8 - half)
@@ -66,10 +66,8 @@ class Panel:
             free_from = centre + half + 6
 
     def draw_series(self, series: Series, cls: str, *, band: bool = True, emphasis: bool = False) -> None:
-        """The line, with its interval as a band behind it; gaps stay gaps."""
-        clip = (
-            self.canvas.clip_rect(f"{self.name}-clip", self.left, self.top, self.width, self.height) if band else None
-        )
+        """The line, with its interval as a band behind it; gaps stay gaps, and what leaves the panel leaves it."""
+        clip = self.canvas.clip_rect(f"{self.name}-clip", self.left - 2, self.top - 2, self.width + 4, self.height + 4)
         for run in _runs(
             series.points, lambda p: band and p.interval is not None and all(map(math.isfinite, p.interval))
         ):
@@ -77,11 +75,11 @@ class Panel:
             lower = [(self._at(p), self.y(p.interval[0])) for p in reversed(run)]
             self.canvas.polygon(upper + lower, f"band {cls}", clip)
         for run in _runs(series.points, lambda p: p.mean is not None and math.isfinite(p.mean)):
-            points = [(self._at(p), self.y.held(p.mean)) for p in run]
+            points = [(self._at(p), self.y(p.mean)) for p in run]
             if len(points) == 1:
                 self.canvas.circle(*points[0], 2.5, f"dot {cls}")
             else:
-                self.canvas.polyline(points, f"line {cls}{' strong' if emphasis else ''}")
+                self.canvas.polyline(points, f"line {cls}{' strong' if emphasis else ''}", clip)
 
     def draw_end_labels(self, named: Sequence[tuple[Series, str, str]]) -> None:
         """Names at the right ends of the lines, moved apart where they would meet. Entries: series, label, class."""
@@ -149,13 +147,19 @@ def span_of(series: Sequence[Series], fallback: tuple[datetime, datetime]) -> tu
 
 
 def legend(canvas: Canvas, left: float, top: float, width: float, entries: Sequence[tuple[str, str]]) -> float:
-    """Line samples with names, wrapped to the width; returns the height taken. Entries: label, class."""
+    """Samples with names, wrapped to the width; returns the height taken.
+
+    Entries: label and class; a class that begins with `fill` is drawn as an area, any other as a line.
+    """
     x, y = left, top
     for label, cls in entries:
         needed = 24 + text_px(label) + 14
         if x > left and x + needed - 14 > left + width:
             x, y = left, y + 18
-        canvas.line(x, y + 8, x + 18, y + 8, f"line {cls} strong")
+        if cls.startswith("fill"):
+            canvas.rect(x, y + 3, 18, 10, cls)
+        else:
+            canvas.line(x, y + 8, x + 18, y + 8, f"line {cls} strong")
         canvas.text(x + 24, y + 12, label, "label")
         x += needed
     return y + 18 - top

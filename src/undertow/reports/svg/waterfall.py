@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from undertow.records.report import Ledger
 from undertow.reports import figures, money
-from undertow.reports.names import clip
+from undertow.reports.names import clip, columns, isolated
 from undertow.reports.svg.canvas import NARROW_PX, Canvas
 from undertow.reports.svg.scales import Scale, ticks
 
@@ -31,17 +31,24 @@ def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
     bottom = top + row_px * len(rows)
     canvas = Canvas(width, bottom + 28, ident)
     x = Scale(low, high, label_px + 10, width - value_px - 10)
-    for value in ticks(low, high, 4 if narrow else 5):
-        canvas.line(x(value), top, x(value), bottom, "grid")
+    # Vertical rules stop where a narrow drawing has its labels.
+    spans = [(top, bottom)]
+    if narrow:
+        spans = [(top + row_px * row + 21, top + row_px * (row + 1) - 5) for row in range(len(rows))]
+    marks = ticks(low, high, 4 if narrow else 5)
+    for y1, y2 in spans:
+        for value in marks:
+            canvas.line(x(value), y1, x(value), y2, "grid")
+        canvas.line(x(0), y1, x(0), y2, "axis")
+    for value in marks:
         canvas.text(x(value), bottom + 16, figures.usd(value), "tick", "middle")
-    canvas.line(x(0), top, x(0), bottom, "axis")
     for position, (step, start, end) in enumerate(rows):
         y = top + row_px * position
         if step.kind == "net":
             canvas.line(0, y + 1, width, y + 1, "axis")
-        _row(canvas, step, (start, end), x, y, narrow=narrow, row_px=row_px)
-        if position + 1 < len(rows) and rows[position + 1][0].kind != "net":
-            canvas.line(x(end), y + row_px - 8, x(end), y + row_px + (26 if narrow else 8), "step")
+        _row(canvas, step, (start, end), x, y, narrow=narrow)
+        if not narrow and position + 1 < len(rows) and rows[position + 1][0].kind != "net":
+            canvas.line(x(end), y + row_px - 8, x(end), y + row_px + 8, "step")
     described = "; ".join(f"{clip(step.label, 40)} {figures.usd(step.usd_month, plus=True)}" for step, _, _ in rows)
     return canvas.render("Ledger: savings, costs and net value a month", f"{described}.")
 
@@ -54,7 +61,6 @@ def _row(
     y: float,
     *,
     narrow: bool,
-    row_px: float,
 ) -> None:
     start, end = span
     bar_top, bar_px = (y + 24, 18) if narrow else (y + 8, 18)
@@ -64,8 +70,10 @@ def _row(
     value = figures.usd(step.usd_month, plus=True)
     if step.interval is not None and not narrow:
         value += f" ({figures.usd_interval(step.interval)})"
-    name = clip(step.label, 30 - (len(clip(step.tier, 12)) + 3 if step.tier else 0))
-    label = f"{name} ({clip(step.tier, 12)})" if step.tier else name
+    tier = clip(step.tier, 12) if step.tier else ""
+    label = isolated(clip(step.label, 27 - columns(tier) if tier else 30))
+    if tier:
+        label += f" ({isolated(tier)})"
     if narrow:
         canvas.text(0, y + 17, label, f"label{strong}")
         canvas.text(canvas.width, y + 17, value, f"value{strong}", "end")
