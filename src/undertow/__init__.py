@@ -1,3 +1,35 @@
-"""Undertow: an LLM routing layer that cannot quietly break the product behind it."""
+"""Undertow: an LLM routing layer that cannot quietly break the product behind it.
+
+The public API is loaded when it is first touched: `import undertow` itself reads no file, opens no socket and imports
+neither NumPy nor DuckDB, since it stands in the path of requests.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from undertow.errors import UndertowError
+    from undertow.records.report import AuditReport
 
 __version__ = "0.1.0"
+
+__all__ = ["AuditReport", "UndertowError", "__version__"]
+
+_HOMES = {
+    "AuditReport": "undertow.records.report",
+    "UndertowError": "undertow.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from the module it lives in."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'undertow' has no attribute {name!r}; public names: {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,0 +1,54 @@
+"""`import undertow` and `undertow --help` stay cheap: no heavy library, no socket, no file of ours read."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"numpy", "scipy", "duckdb", "pydantic", "msgspec", "jinja2", "genai_prices", "rich", "zstandard"}
+
+WATCHED = """
+import json, sys
+sockets = []
+sys.addaudithook(lambda event, args: sockets.append(event) if event.startswith("socket.") else None)
+{code}
+print(json.dumps({{"modules": sorted(m.split(".")[0] for m in sys.modules), "sockets": sockets}}), file=sys.stderr)
+"""
+
+HELP = """
+import undertow.cli.main
+try:
+    undertow.cli.main.main({arguments!r})
+except SystemExit as done:
+    assert done.code in (0, 2), done.code
+"""
+
+
+def loaded_by(code: str) -> dict:
+    done = subprocess.run([sys.executable, "-c", WATCHED.format(code=code)], capture_output=True, text=True, check=True)
+    return json.loads(done.stderr.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import undertow",
+        "import undertow; undertow.UndertowError",
+        HELP.format(arguments=["--help"]),
+        HELP.format(arguments=["--version"]),
+        HELP.format(arguments=["audti"]),
+        HELP.format(arguments=["completion", "bash"]),
+    ],
+    ids=["import", "errors", "help", "version", "mistyped", "completion"],
+)
+def test_no_heavy_library_is_loaded_and_no_socket_opened(code):
+    loaded = loaded_by(code)
+    assert not HEAVY & set(loaded["modules"])
+    assert loaded["sockets"] == []
+
+
+def test_the_watch_itself_sees_what_it_looks_for():
+    loaded = loaded_by("import socket, numpy; socket.socket().close()")
+    assert "numpy" in loaded["modules"]
+    assert loaded["sockets"]
