@@ -5,6 +5,7 @@ import of DuckDB, NumPy or pydantic. Standard output carries data; messages and 
 """
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -42,6 +43,12 @@ COMMANDS: dict[str, LazyCommand] = {
     "doctor": LazyCommand("undertow.cli.doctor", "Say what is missing to trust a verdict."),
     "completion": LazyCommand("undertow.cli.completion", "Print the completion script for your shell."),
 }
+
+
+MACHINE_FAULTS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ENFILE}
+)
+"""A full disk or a forbidden folder is no bug of ours, wherever it strikes."""
 
 
 class PipeClosedError(Exception):
@@ -126,6 +133,10 @@ class UndertowGroup(Group):
                 return exit_status.INTERRUPTED
             case PipeClosedError():
                 return exit_status.PIPE_CLOSED
+            case MemoryError():
+                complain("out of memory; audit a shorter period, or give the process more")
+            case OSError(errno=number) if number in MACHINE_FAULTS:
+                complain(f"{error.strerror}{'' if error.filename is None else f': {error.filename}'}")
             case _:
                 return self._report_bug(error)
         return exit_status.BAD_USAGE

@@ -182,7 +182,7 @@ def _reference(cells: AuditCells) -> Iterator[Finding]:
     labels = _whole(cells)
     held_labels = int(labels.n[labels.arm == ARM_HOLDOUT].sum()) if len(labels) else 0
     pairs = int(labels.pairs.sum()) if len(labels) else 0
-    if held_out >= MIN_HOLDOUT_SHARE * total and held_labels > 0:
+    if held_out >= MIN_HOLDOUT_SHARE * total and (held_labels > 0 or len(labels) == 0):
         return
     if held_out > 0:
         yield Finding(
