@@ -37,7 +37,11 @@ def detect_format(path: str | Path) -> Detection:
         seen = seen or keys
     if not seen and trouble is not None:
         raise trouble
-    what = f"records with {', '.join(repr(k) for k in seen[:6])}" if seen else "no records"
+    what = (
+        f"records with {', '.join(repr(k) for k in seen[:6])}"
+        if seen
+        else "nothing that could be decoded as an object or a table row"
+    )
     raise LogError(
         f"{str(path)!r} is in no format that is known: it holds {what}; name the format with --format, or say what the columns mean in a mapping file (--map)"
     )

@@ -82,7 +82,12 @@ def span_rows(span: Span, reading: Reading) -> Iterator[Row]:
     for name, time, event in span.events:
         if name == EVALUATION or event.get("event.name") == EVALUATION:
             yield from _evaluation(
-                event, time if time is not None else span.end, span.trace_id, span.span_id, span.parent_id, reading
+                event,
+                time if time is not None else span.end,
+                reading,
+                trace_id=span.trace_id,
+                span_id=span.span_id,
+                parent_id=span.parent_id,
             )
     if not is_model_call(attributes):
         context = shared_context(span, reading)
@@ -237,7 +242,7 @@ def _finish_reason(attributes: Mapping[str, Any], reading: Reading) -> str | Non
 def log_rows(event: LogRecord, reading: Reading) -> Iterator[Row]:
     """Rows of one log record: an evaluation, or the event form of a model call."""
     if event.event == EVALUATION:
-        yield from _evaluation(event.attributes, event.time, event.trace_id, event.span_id, None, reading)
+        yield from _evaluation(event.attributes, event.time, reading, trace_id=event.trace_id, span_id=event.span_id)
     elif event.event == DETAILS:
         # The same call is usually also a span, which knows when it began; the event stands in where only logs were exported.
         span = Span(event.trace_id, event.span_id, None, "", event.time, None, event.attributes, event.resource)
@@ -253,10 +258,11 @@ def log_rows(event: LogRecord, reading: Reading) -> Iterator[Row]:
 def _evaluation(
     attributes: Mapping[str, Any],
     time: Any,
+    reading: Reading,
+    *,
     trace_id: str | None,
     span_id: str | None,
-    parent_id: str | None,
-    reading: Reading,
+    parent_id: str | None = None,
 ) -> Iterator[Row]:
     fields = reading.fields
     if attributes.get("error.type") is not None:

@@ -20,12 +20,14 @@ class Reading:
         tier_names: Names of configured tiers.
         mapping: The mapping file, or an empty one.
         remarks: Sentence with `{n}` -> how often it applies; shown as notes.
+        taken: Canonical column -> column of a plain table that was taken for it.
     """
 
     fields: Fields
     tier_names: frozenset[str] = frozenset()
     mapping: MappingFile = field(default_factory=MappingFile)
     remarks: Counter[str] = field(default_factory=Counter)
+    taken: dict[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> Mapping[str, SignalRule]:

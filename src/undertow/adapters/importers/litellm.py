@@ -83,23 +83,24 @@ def _call(record: Mapping[str, Any], reading: Reading) -> Iterator[Row]:
         yield Rejected("excluded_silent_experiment" if silent else "excluded_internal_call")
         if origin != CLASSIFIER and spend:
             purpose = "shadow" if silent else PURPOSES.get(origin or "", "other")
-            yield _kept_spend(record, identity, started, purpose, spend, reading)
+            yield _kept_spend(record, identity, started, reading, purpose=purpose, spend=spend)
         return
     call_type = (fields.text(record.get("call_type")) or "completion").lower()
     if call_type.removeprefix("a") not in MODEL_CALLS and call_type not in MODEL_CALLS:
         yield Rejected("not_a_model_call")
         return
-    yield _decision(record, metadata, routing, identity, started, spend, reading)
+    yield _decision(record, metadata, routing, reading, identity=identity, started=started, spend=spend)
 
 
 def _decision(
     record: Mapping[str, Any],
     metadata: Mapping[str, Any],
     routing: Mapping[str, Any],
+    reading: Reading,
+    *,
     identity: str,
     started: datetime,
     spend: float | None,
-    reading: Reading,
 ) -> Decision:
     fields = reading.fields
     response = fields.mapping(record.get("response"))
@@ -273,7 +274,7 @@ def _baseline(
 
 
 def _kept_spend(
-    record: Mapping[str, Any], identity: str, started: datetime, purpose: str, spend: float, reading: Reading
+    record: Mapping[str, Any], identity: str, started: datetime, reading: Reading, *, purpose: str, spend: float
 ) -> Decision:
     """A row that is no traffic (`origin` replay) and bears the spend of an internal call."""
     reading.remark(f"{{n}} internal calls ({purpose}) are no traffic; their spend is kept as cost of watching")

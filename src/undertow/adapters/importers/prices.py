@@ -12,6 +12,7 @@ PROBE = 1000
 """Tokens that a probe is priced with: below every threshold of tiered prices."""
 _REGION = re.compile(r"^(us|eu|apac|global|jp|au)\.")
 _BEDROCK_VERSION = re.compile(r"-v\d+:\d+$")
+_DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})$")
 _PROVIDERS = {
     "azure": "azure", "azure_ai": "azure", "vertex_ai": "google", "gemini": "google", "bedrock": "aws", "anthropic": "anthropic",
     "openai": "openai", "mistral": "mistral", "groq": "groq", "deepseek": "deepseek", "together_ai": "together", "openrouter": "openrouter",
@@ -69,7 +70,8 @@ def candidates(model: str, provider: str | None = None) -> list[tuple[str, str |
         found.append((name, None))
     if ":" in last:
         found.append((last.split(":", 1)[0], None))
-    return found
+    undated = [(_DATE.sub("", name), source) for name, source in found if _DATE.search(name)]
+    return [*found, *undated]
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ Rows are therefore written to plain staging files, and DuckDB (which spills to d
 Columns are separated by tabs; ids, keys and payloads are JSON, in which tabs and line ends are escaped.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
@@ -26,7 +27,7 @@ _TABLES = {
     "contexts": "n BIGINT, key VARCHAR, payload VARCHAR",
     "links": "n BIGINT, pos BIGINT, key VARCHAR",
     "signal_links": "n BIGINT, pos BIGINT, key VARCHAR",
-    "aliases": "alias VARCHAR, id VARCHAR, at VARCHAR",
+    "aliases": "alias VARCHAR, id VARCHAR, moment VARCHAR",
     "refs": "n BIGINT, pos BIGINT, alias VARCHAR",
 }
 _BATCH = 4096
@@ -51,10 +52,8 @@ class Staging:
             file.close()
         for name in (*_TABLES, "merged"):
             (self.folder / f"{name}.tsv").unlink(missing_ok=True)
-        try:
+        with contextlib.suppress(OSError):  # something else may lie there that is not ours to delete
             self.folder.rmdir()
-        except OSError:
-            pass  # something else lies there: not ours to delete
 
     def add_decision(self, decision: Decision) -> None:
         """Stage a decision.
@@ -113,7 +112,7 @@ class Staging:
             self._load(connection, "signals", "contexts", "signal_links", "aliases", "refs")
             connection.execute(
                 "CREATE TABLE answers AS SELECT refs.n, arg_min(a.id, refs.pos) AS id FROM refs JOIN "
-                "(SELECT alias, arg_max(id, at) AS id FROM aliases GROUP BY alias) a USING (alias) GROUP BY refs.n"
+                "(SELECT alias, arg_max(id, moment) AS id FROM aliases GROUP BY alias) a USING (alias) GROUP BY refs.n"
             )
             cursor = connection.execute(
                 f"SELECT d.payload, m.more, answers.id FROM {_latest('signals', latest_wins=latest_wins)} d "

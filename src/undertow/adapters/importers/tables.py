@@ -113,6 +113,8 @@ def rows(record: Mapping[str, Any], reading: Reading) -> Iterator[Row]:
     """Rows of one line of a table."""
     names = [name for name in record if isinstance(name, str)]
     columns = find_columns(names, reading.mapping)
+    if columns != reading.taken:
+        reading.taken.update(columns)
     started = reading.moment(
         _cell(record, columns.get("event_time")), unit=reading.mapping.time_unit, pattern=reading.mapping.time_format
     )
@@ -209,12 +211,10 @@ def _signals(record: Mapping[str, Any], row: Mapping[str, Any], reading: Reading
                 yield Rejected(f"signal_{moment.reason}")
                 continue
             made = stamp(moment)
-        yield _signal(record, row, rule, value, made, reading)
+        yield _signal(record, row, rule, made, reading=reading)
 
 
-def _signal(
-    record: Mapping[str, Any], row: Mapping[str, Any], rule: SignalRule, value: Any, made: str, reading: Reading
-) -> Row:
+def _signal(record: Mapping[str, Any], row: Mapping[str, Any], rule: SignalRule, made: str, *, reading: Reading) -> Row:
     base: dict[str, Any] = {
         "signal_id": f"{row['decision_id']}/{rule.name}",
         "event_time": made,
@@ -225,7 +225,7 @@ def _signal(
         base,
         name=rule.name,
         kind=rule.kind or "rating",
-        value=value,
+        value=_cell(record, rule.column),
         fields=reading.fields,
         rules={rule.name: rule},
         selection=rule.selection,

@@ -6,14 +6,14 @@ of their blended price per token (at the log's own ratio of input to output toke
 """
 
 import fnmatch
+import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from undertow.adapters.importers.prices import TokenPrice, list_price
 from undertow.adapters.importers.result import TierModel, TierSource
-from undertow.adapters.importers.rows import Decision
 
 SAME_CLASS = 1.3
 DEFAULT_OUTPUT_SHARE = 0.25
@@ -70,18 +70,17 @@ class TierTable:
     source: TierSource
     order: tuple[str, ...] | None
     notes: tuple[str, ...]
-    capable_model: str | None = None
-    capable_provider: str | None = None
+    capable: TierKey | None = None
     prices: Mapping[TierKey, tuple[float, str]] = field(default_factory=dict)
 
     def capable_price(self, day: date) -> TokenPrice | None:
         """List price on a day of the model that most of the dearest tier's answers came from."""
-        return list_price(self.capable_model, self.capable_provider, day) if self.capable_model else None
+        return price_of(self.capable, day) if self.capable else None
 
-
-def key_of(decision: Decision) -> TierKey:
-    """The tier key of a decision."""
-    return TierKey(decision.logged_tier, decision.names, decision.provider, decision.proxy_tier)
+    @property
+    def capable_model(self) -> str | None:
+        """The model that most of the dearest tier's answers came from."""
+        return self.capable.model if self.capable else None
 
 
 def matched(names: tuple[str, ...], tier_models: Mapping[str, tuple[str, ...]]) -> str | None:
@@ -105,7 +104,7 @@ def blended_prices(uses: Mapping[TierKey, ModelUse]) -> dict[TierKey, tuple[floa
     share = total_out / (total_in + total_out) if total_in + total_out else DEFAULT_OUTPUT_SHARE
     found: dict[TierKey, tuple[float, str]] = {}
     for key, use in uses.items():
-        price = list_price(key.model, key.provider, use.last_day) if key.model and use.last_day else None
+        price = price_of(key, use.last_day) if use.last_day else None
         if price is not None:
             found[key] = ((1 - share) * price.input_usd + share * price.output_usd) * 1e6, "list"
         elif use.cost_tokens:
@@ -113,17 +112,26 @@ def blended_prices(uses: Mapping[TierKey, ModelUse]) -> dict[TierKey, tuple[floa
     return {key: value for key, value in found.items() if value[0] > 0}
 
 
+def price_of(key: TierKey, day: date) -> TokenPrice | None:
+    """List price of a key's model, by the first of its names that the list has: what served, else what was asked for."""
+    for name in key.names:
+        price = list_price(name, key.provider, day)
+        if price is not None:
+            return price
+    return None
+
+
 def widest_gap(prices: list[float]) -> float | None:
     """The price below which a model is cheap: the geometric middle of the widest gap; None if all are of one class.
 
     Examples:
-        >>> widest_gap([0.3, 0.25, 5.0, 6.0])
-        1.2247448713915892
+        >>> round(widest_gap([0.3, 0.25, 5.0, 6.0]), 4)
+        1.2247
         >>> widest_gap([1.0, 1.1]) is None
         True
     """
     ordered = sorted(set(prices))
-    gaps = [(math.log(high / low), low, high) for low, high in zip(ordered, ordered[1:], strict=False)]
+    gaps = [(math.log(high / low), low, high) for low, high in itertools.pairwise(ordered)]
     if not gaps:
         return None
     gap, low, high = max(gaps, key=lambda g: g[0])
@@ -162,34 +170,37 @@ def assign(uses: Mapping[TierKey, ModelUse], tier_models: Mapping[str, tuple[str
         notes.append(
             "tiers of some models were inferred from prices beside logged or mapped ones; map every model to be sure"
         )
-    source: TierSource = "inferred" if inferred or any(k.proxy and tier[k] == k.proxy for k in open_keys) else "mapped" if any(
-        r in {"name pattern"} or r.endswith("mapped") for r in rule.values()
-    ) else "logged"  # fmt: skip
+    source = _source(inferred or any(key.proxy and tier[key] == key.proxy for key in open_keys), rule.values())
     order = _order(tier, prices, uses, tier_models)
     capable = max(
         (k for k in uses if order and tier[k] == order[-1] and k.model), key=lambda k: uses[k].rows, default=None
     )
-    models = tuple(
-        TierModel(
-            tier[key],
-            key.model or "(no model named)",
-            use.rows,
-            round(prices[key][0], 6) if key in prices else None,
-            prices[key][1] if key in prices else "",
-            rule[key],
+    models = _shown(uses, tier, rule, prices)
+    return TierTable(tier, models, source, order, tuple(notes), capable, prices)
+
+
+def _source(inferred: bool, rules: Iterable[str]) -> TierSource:
+    if inferred:
+        return "inferred"
+    return "mapped" if any(rule == "name pattern" or rule.endswith("mapped") for rule in rules) else "logged"
+
+
+def _shown(
+    uses: Mapping[TierKey, ModelUse],
+    tier: Mapping[TierKey, str | None],
+    rule: Mapping[TierKey, str],
+    prices: Mapping[TierKey, tuple[float, str]],
+) -> tuple[TierModel, ...]:
+    """The table for people, cheapest first: one line for each model of a tier, whatever groups and labels it was reached by."""
+    lines: dict[tuple[str | None, str], TierModel] = {}
+    for key, use in sorted(uses.items(), key=lambda item: (prices.get(item[0], (math.inf, ""))[0], str(item[0]))):
+        model = key.model or "(no model named)"
+        price, source = prices.get(key, (None, ""))
+        line = lines.get((tier[key], model)) or TierModel(
+            tier[key], model, 0, None if price is None else round(price, 6), source, rule[key]
         )
-        for key, use in sorted(uses.items(), key=lambda item: (prices.get(item[0], (math.inf, ""))[0], str(item[0])))
-    )
-    return TierTable(
-        tier,
-        models,
-        source,
-        order,
-        tuple(notes),
-        capable.model if capable else None,
-        capable.provider if capable else None,
-        prices,
-    )
+        lines[tier[key], model] = replace(line, rows=line.rows + use.rows)
+    return tuple(lines.values())
 
 
 def _by_price(
@@ -212,9 +223,14 @@ def _by_price(
             tier[key] = CHEAP if usd < cut else CAPABLE
             rule[key] = f"price {'below' if usd < cut else 'above'} the widest gap, at ${cut:.3g} per million tokens"
     if cut is None:
+        models = sorted({key.model or "" for key in priced})
+        seen = (
+            f"one model only, {models[0]}"
+            if len(models) == 1
+            else f"all models cost about the same (within a factor of {SAME_CLASS})"
+        )
         notes.append(
-            f"all models cost about the same (within a factor of {SAME_CLASS}): one tier only, so there is no cheap tier to audit; "
-            "map tiers by name if the router chose among them"
+            f"{seen}: one tier, so there is no cheap tier to audit; map tiers by name if the router chose among parameters or prompts"
         )
     else:
         notes.append(
