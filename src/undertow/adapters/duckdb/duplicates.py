@@ -22,14 +22,15 @@ class Repeats:
     conflicting: int = 0
 
 
-def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> tuple[int, Repeats]:
-    """The number of rows of `decisions` and of those that repeat an id, which go into table `repeated_rows`."""
-    counted = engine.execute("SELECT count(*), count(DISTINCT hash(decision_id)) FROM decisions").fetchone()
+def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> Repeats:
+    """Rows of view `decisions` that repeat an id, found by table `coded`; they go into table `repeated_rows`."""
+    counted = engine.execute("SELECT count(*), count(DISTINCT id) FROM coded").fetchone()
     assert counted is not None
     if counted[0] == counted[1]:
-        return int(counted[0]), Repeats()
+        return Repeats()
     engine.execute(
-        "CREATE OR REPLACE TEMP TABLE repeated_ids AS SELECT decision_id FROM decisions GROUP BY decision_id HAVING count(*) > 1"
+        "CREATE OR REPLACE TEMP TABLE repeated_ids AS SELECT decision_id FROM decisions WHERE hash(decision_id) IN "
+        "(SELECT id FROM coded GROUP BY id HAVING count(*) > 1) GROUP BY decision_id HAVING count(*) > 1"
     )
     names = [column.name for column in DECISION_COLUMNS if column.name not in {"prompt", "response"}]
     content = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in names)
@@ -48,7 +49,7 @@ def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> tuple[int, Rep
     )
     found = engine.execute("SELECT count(*), count(*) FILTER (WHERE conflicting) FROM repeated_rows").fetchone()
     assert found is not None
-    return int(counted[0]), Repeats(int(found[0]), int(found[1]))
+    return Repeats(int(found[0]), int(found[1]))
 
 
 def drop_repeated_signals(engine: duckdb.DuckDBPyConnection) -> Repeats:

@@ -13,7 +13,8 @@ from typing import TypeVar
 import duckdb
 import numpy as np
 
-from undertow.adapters.duckdb.segments import SegmentPlan
+from undertow.adapters.duckdb.segments import SegmentPlan, keep_keys
+from undertow.adapters.duckdb.sql import literals
 from undertow.records.cells import IntArray, Table
 from undertow.records.segment import WHOLE, Segment
 
@@ -22,82 +23,110 @@ CellTable = TypeVar("CellTable", bound=Table)
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Names behind the codes; tables `tier_codes` (name, code) and `segment_codes` (place, value, code) hold them too."""
+    """Names behind the codes. The engine knows them as the types `tier_name` and `segment_value_PLACE`.
+
+    Attributes:
+        tiers: Tiers, cheapest first.
+        segments: The whole tier and all segments counted, by code.
+        plan: The segment plan without the keys that turned out to have no value or too many.
+        first_code: Code of the first value of the key at a place.
+        crowded: Keys left out because they have too many values.
+    """
 
     tiers: tuple[str, ...]
     segments: tuple[Segment, ...]
+    plan: SegmentPlan
+    first_code: dict[int, int]
     crowded: tuple[str, ...] = ()
 
 
-def code_segments(
+def segment_values(
     engine: duckdb.DuckDBPyConnection, plan: SegmentPlan, most_values: int
-) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
-    """Number the segments of tables joint_0 ... and fill `segment_codes`. Also the keys with too many values, left out."""
-    engine.execute("CREATE OR REPLACE TEMP TABLE segment_codes (place INTEGER, value VARCHAR, code INTEGER)")
-    segments = [WHOLE]
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The values of each planned key in tables joint_0 ..., sorted, and the keys that have more than `most_values`."""
     crowded: list[str] = []
-    rows: list[tuple[int, str, int]] = []
+    values: dict[str, tuple[str, ...]] = {}
     for group, places in enumerate(plan.groups):
         for place in places:
             column = f"segment_{place}"
             found = engine.execute(
-                f"SELECT DISTINCT {column} FROM joint_{group} WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {most_values + 1}"
+                f"SELECT DISTINCT {column} FROM joint_{group} WHERE {column} <> '' ORDER BY 1 LIMIT {most_values + 1}"
             ).fetchall()
             if len(found) > most_values:
                 crowded.append(plan.keys[place])
-                continue
-            for (value,) in found:
-                rows.append((place, value, len(segments)))
-                segments.append(Segment(plan.keys[place], value))
-    if rows:
-        engine.executemany("INSERT INTO segment_codes VALUES (?, ?, ?)", rows)
-    return tuple(segments), tuple(sorted({*crowded, *plan.crowded}))
+                found = []
+            values[plan.keys[place]] = tuple(str(row[0]) for row in found)
+    return values, tuple(sorted({*crowded, *plan.crowded}))
 
 
-def code_tiers(engine: duckdb.DuckDBPyConnection, tiers: tuple[str, ...]) -> None:
-    """Fill `tier_codes`."""
-    engine.execute("CREATE OR REPLACE TEMP TABLE tier_codes (name VARCHAR, code INTEGER)")
-    if tiers:
-        engine.executemany("INSERT INTO tier_codes VALUES (?, ?)", [(name, code) for code, name in enumerate(tiers)])
+def number_segments(plan: SegmentPlan, values: dict[str, tuple[str, ...]], crowded: tuple[str, ...]) -> Vocabulary:
+    """Codes of the segments: key by key, value by value, both sorted; tiers are still to come."""
+    segments = [WHOLE]
+    first_code: dict[int, int] = {}
+    for place in plan.places:
+        key = plan.keys[place]
+        first_code[place] = len(segments)
+        segments.extend(Segment(key, value) for value in values[key])
+    kept = keep_keys(plan, {key for key, found in values.items() if found})
+    return Vocabulary((), tuple(segments), kept, first_code, crowded)
+
+
+def make_types(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary) -> None:
+    """Create the enumeration types; codes are positions in them."""
+    names = {"tier_name": vocabulary.tiers}
+    for place in vocabulary.plan.places:
+        key = vocabulary.plan.keys[place]
+        names[f"segment_value_{place}"] = tuple(s.value for s in vocabulary.segments if s.key == key)
+    for name, values in names.items():
+        engine.execute(f"DROP TYPE IF EXISTS {name}")
+        engine.execute(f"CREATE TYPE {name} AS ENUM ({literals(values)})")
+
+
+TIER_CODE = "coalesce(CAST(enum_code(TRY_CAST({tier} AS tier_name)) AS INTEGER), -1)"
+
+
+def tier_code(column: str) -> str:
+    """Expression for the code of a tier; -1 for null."""
+    return TIER_CODE.format(tier=column)
 
 
 def roll_up(
     engine: duckdb.DuckDBPyConnection,
     kind: type[CellTable],
     tables: Iterable[tuple[str, tuple[int, ...]]],
+    vocabulary: Vocabulary,
     keys: tuple[str, ...],
     largest: tuple[str, ...] = (),
 ) -> CellTable:
     """Cells of `kind` from joint tables.
 
     Args:
-        engine: Holds the tables and the code tables.
+        engine: Holds the tables and the types.
         kind: The table of cells; its `tier` and `segment` fields are coded here, all others are columns of the joint tables.
         tables: Pairs (joint table, places of the segment keys to roll up from it). The first also gives the whole tier.
+        vocabulary: Whose types the engine holds.
         keys: Fields that identify a cell, `tier` and `segment` among them.
         largest: Fields that are maxima; all that are neither keys nor these are sums.
     """
     sums = [field.name for field in fields(kind) if field.name not in keys and field.name not in largest]
     floats = {field.name for field in fields(kind) if field.type != IntArray}
     totals = ", ".join(
-        [f"fsum(j.{name}) AS {name}" if name in floats else f"CAST(sum(j.{name}) AS BIGINT) AS {name}" for name in sums]
-        + [f"max(j.{name}) AS {name}" for name in largest]
+        [f"fsum({name}) AS {name}" if name in floats else f"CAST(sum({name}) AS BIGINT) AS {name}" for name in sums]
+        + [f"max({name}) AS {name}" for name in largest]
     )
-    plain = [name for name in keys if name not in {"tier", "segment"}]
-    key_columns = "".join(f"j.{name}, " for name in plain)
+    plain = "".join(f"{name}, " for name in keys if name not in {"tier", "segment"})
     parts: list[str] = []
     for position, (table, places) in enumerate(tables):
         if position == 0:
             parts.append(
-                f"SELECT {key_columns}coalesce(t.code, -1) AS tier, 0 AS segment, {totals} "
-                f"FROM {table} j LEFT JOIN tier_codes t ON t.name = j.tier GROUP BY ALL"
+                f"SELECT {plain}{tier_code('j.tier')} AS tier, 0 AS segment, {totals} FROM {table} j GROUP BY ALL"
             )
-        parts.extend(
-            f"SELECT {key_columns}coalesce(t.code, -1) AS tier, s.code AS segment, {totals} "
-            f"FROM {table} j JOIN segment_codes s ON s.place = {place} AND s.value = j.segment_{place} "
-            "LEFT JOIN tier_codes t ON t.name = j.tier GROUP BY ALL"
-            for place in places
-        )
+        for place in places:
+            value = f"enum_code(TRY_CAST(j.segment_{place} AS segment_value_{place}))"
+            parts.append(
+                f"SELECT {plain}{tier_code('j.tier')} AS tier, {vocabulary.first_code[place]} + {value} AS segment, {totals} "
+                f"FROM {table} j WHERE {value} IS NOT NULL GROUP BY ALL"
+            )
     return fetch(engine, kind, f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {', '.join(keys)}")
 
 

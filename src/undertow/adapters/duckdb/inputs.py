@@ -108,7 +108,7 @@ def find_files(inputs: LogInputs) -> FoundFiles:
                 if isinstance(kind_or_reason, str) and kind_or_reason not in ("parquet", "jsonl"):
                     aside.append((path, kind_or_reason))
                     continue
-                found[real] = LogFile(path, path_role, kind_or_reason, os.path.getsize(path), _hive_keys(path))
+                found[real] = LogFile(path, path_role, kind_or_reason, Path(path).stat().st_size, _hive_keys(path))
     if not any(file.role == "decisions" for file in found.values()):
         if aside:
             path, reason = aside[0]
@@ -121,11 +121,11 @@ def find_files(inputs: LogInputs) -> FoundFiles:
 def _expand(name: str, role: Role) -> Iterable[tuple[str, Role]]:
     path = Path(name).expanduser()
     if not os.path.lexists(path) and glob.has_magic(name):
-        matches = sorted(glob.glob(str(path), recursive=True))
+        matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - the pattern may be absolute
         if not matches:
             raise LogError(f"{name}: nothing matches; check the pattern and quote it so that the shell leaves it alone")
         for match in matches:
-            if os.path.isdir(match):
+            if Path(match).is_dir():
                 yield from ((file, role) for file in _log_files(Path(match)))
             else:
                 yield match, role
@@ -201,8 +201,8 @@ def _contents(folder: Path) -> str:
 def _look_into(path: str) -> str:
     """`parquet`, `jsonl`, or a sentence that says why the file is neither."""
     try:
-        size = os.path.getsize(path)
-        with open(path, "rb") as file:
+        size = Path(path).stat().st_size
+        with Path(path).open("rb") as file:
             head = file.read(4096)
             file.seek(max(size - 4, 0))
             tail = file.read(4)

@@ -23,15 +23,25 @@ from undertow.adapters.duckdb.sql import literal
 from undertow.adapters.duckdb.views import until_filter
 from undertow.ports.audit_source import OutcomeWindow
 
-BASIS = r"""CASE
-    WHEN regexp_matches(source, '^(exact|check|grader|regex|schema)', 'i') THEN 1
-    WHEN regexp_matches(source, '^(judge|llm|model)', 'i') THEN 2
-    WHEN regexp_matches(source, '^(human|reviewer|annotator|user)', 'i') THEN 0
-    WHEN kind IN ('review', 'thumb', 'rating') THEN 0
-    WHEN kind IN ('judge', 'shadow') THEN 2
-    WHEN kind = 'suite' THEN 1
-    ELSE 3 END"""
-"""Position in `BASIS_CODES`: by who gave the signal, else by its kind."""
+SOURCE_PREFIXES: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (1, ("exact", "check", "grader", "regex", "schema")),
+    (2, ("judge", "llm", "model")),
+    (0, ("human", "reviewer", "annotator", "user")),
+)
+"""Positions in `BASIS_CODES` by how the name of a signal's source begins, in any case."""
+
+
+def basis_sql() -> str:
+    """Expression for who vouches for a signal: by its source, else by its kind; a position in `BASIS_CODES`."""
+    by_source = " ".join(
+        f"WHEN starts_with(lower(source), {literal(prefix)}) THEN {code}"
+        for code, prefixes in SOURCE_PREFIXES
+        for prefix in prefixes
+    )
+    return (
+        f"CAST(CASE {by_source} WHEN kind IN ('review', 'thumb', 'rating') THEN 0 WHEN kind IN ('judge', 'shadow') THEN 2 "
+        "WHEN kind = 'suite' THEN 1 ELSE 3 END AS TINYINT)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,97 +57,85 @@ class Joined:
 
 def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -> None:
     """Create table `signals` from view `signals_checked`: usable rows, available before `until`."""
+    available = "greatest(event_time, coalesce(received_at, event_time))"
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE signals AS
-        SELECT signal_id, event_time, greatest(event_time, coalesce(received_at, event_time)) AS available_at,
-               CASE WHEN decision_id IS NOT NULL THEN 0 WHEN conversation_id IS NOT NULL THEN 1 ELSE 2 END AS join_on,
-               coalesce(decision_id, conversation_id, user_id) AS join_key, kind, name, value, selection,
+        SELECT signal_id, event_time, {available} AS available_at,
+               CAST(CASE WHEN decision_id IS NOT NULL THEN 0 WHEN conversation_id IS NOT NULL THEN 1 ELSE 2 END AS TINYINT) AS join_on,
+               hash(coalesce(decision_id, conversation_id, user_id)) AS join_id, kind, name, value, selection,
                CASE WHEN selection = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
-               {BASIS} AS basis, reference_value, source_file, source_row
-        FROM signals_checked
-        WHERE NOT rejected AND {until_filter("greatest(event_time, coalesce(received_at, event_time))", until)}
+               {basis_sql()} AS basis, reference_value, source_file, source_row
+        FROM signals_checked WHERE NOT rejected AND {until_filter(available, until)}
         """
     )
 
 
-def match_signals(engine: duckdb.DuckDBPyConnection, segment_count: int, outcomes: tuple[OutcomeWindow, ...]) -> Joined:
-    """Create table `matched` from table `signals` and view `facts`, whose columns segment_0 ... it carries along."""
+def signal_keys(engine: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Which of conversation_id and user_id the signals of table `signals` join on."""
+    found = {row[0] for row in engine.execute("SELECT DISTINCT join_on FROM signals").fetchall()}
+    return tuple(name for join_on, name in ((1, "conversation_id"), (2, "user_id")) if join_on in found)
+
+
+def match_signals(
+    engine: duckdb.DuckDBPyConnection, places: tuple[int, ...], outcomes: tuple[OutcomeWindow, ...]
+) -> Joined:
+    """Create table `matched` from tables `signals` and `coded`, whose columns segment_PLACE it carries along."""
     total = _one(engine, "SELECT count(*) FROM signals")
-    carried = "".join(
-        f", d.{name}"
-        for name in ("decided_at", "tier", "arm", "eligible", "confidence", "bin", "cluster", "is_live")
-        + tuple(f"segment_{place}" for place in range(segment_count))
-    )
+    names = ("decided_at", "tier", "arm", "eligible", "confidence", "bin", "cluster", "is_live")
+    carried = "".join(f", d.{name}" for name in (*names, *(f"segment_{place}" for place in places)))
     fields = (
-        "s.signal_id, s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.basis, "
-        "s.reference_value, s.join_on, s.source_file, s.source_row"
+        "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.basis, s.reference_value, "
+        "s.join_on, s.source_file, s.source_row"
     )
+    columns = fields + carried
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE matched AS SELECT {fields}{carried} "
-        "FROM facts d JOIN signals s ON d.decision_id = s.join_key WHERE s.join_on = 0"
+        f"CREATE OR REPLACE TEMP TABLE matched AS SELECT {columns} FROM coded d JOIN signals s ON d.id = s.join_id WHERE s.join_on = 0"
     )
-    present = {row[0] for row in engine.execute("SELECT DISTINCT join_on FROM signals").fetchall()}
-    before = 0
+    engine.execute("CREATE OR REPLACE TEMP TABLE early_signals (source_file VARCHAR, source_row BIGINT)")
     for join_on, key in ((1, "conversation_id"), (2, "user_id")):
-        if join_on in present:
-            before += _match_latest(engine, join_on, key, fields + carried)
+        if key in signal_keys(engine):
+            _match_latest(engine, join_on, key, columns)
     early = f"event_time < decided_at - INTERVAL {CLOCK_SKEW_S} SECOND"
-    engine.execute(
-        "CREATE OR REPLACE TEMP TABLE early_signals AS "
-        f"SELECT signal_id, source_file, source_row FROM matched WHERE {early}"
-    )
-    early_ones = _one(engine, "SELECT count(*) FROM early_signals")
-    if early_ones:
+    if _one(engine, f"SELECT count(*) FROM matched WHERE {early}"):
+        engine.execute(f"INSERT INTO early_signals SELECT source_file, source_row FROM matched WHERE {early}")
         engine.execute(f"DELETE FROM matched WHERE {early}")
-    if before:
-        engine.execute("INSERT INTO early_signals SELECT signal_id, source_file, source_row FROM early_keys")
-    before += early_ones
+    before = _one(engine, "SELECT count(*) FROM early_signals")
     outside = _drop_outside_windows(engine, outcomes)
     joined = _one(engine, "SELECT count(*) FROM matched")
     accepted = total - before
     return Joined(accepted, joined, accepted - joined, before, outside)
 
 
-def _match_latest(engine: duckdb.DuckDBPyConnection, join_on: int, key: str, columns: str) -> int:
-    """Signals on a conversation or user: its last live decision at or before the signal. Returns those before all of them."""
-    engine.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE candidates AS
-        SELECT * FROM facts WHERE is_live AND {key} IN (SELECT join_key FROM signals WHERE join_on = {join_on})
-        """
-    )
+def _match_latest(engine: duckdb.DuckDBPyConnection, join_on: int, key: str, columns: str) -> None:
+    """Signals on a conversation or user: its last live decision at or before the signal.
+
+    A signal on a known conversation whose first decision is later than the signal goes into `early_signals`.
+    """
     # Several decisions at one instant: the largest id, so that the choice does not depend on the order of the rows.
     engine.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE latest AS
-        SELECT arg_max(c, decision_id) AS c FROM candidates c GROUP BY {key}, decided_at
+        CREATE OR REPLACE TEMP TABLE candidates AS
+        SELECT * FROM coded WHERE is_live AND has_{key} AND {key} IN (SELECT join_id FROM signals WHERE join_on = {join_on})
+        QUALIFY row_number() OVER (PARTITION BY {key}, decided_at ORDER BY id DESC) = 1
         """
     )
-    engine.execute("CREATE OR REPLACE TEMP TABLE candidates AS SELECT unnest(c) FROM latest")
     engine.execute(
         f"""
         INSERT INTO matched SELECT {columns}
         FROM (SELECT *, event_time + INTERVAL {CLOCK_SKEW_S} SECOND AS reach FROM signals WHERE join_on = {join_on}) s
-        ASOF JOIN candidates d ON s.join_key = d.{key} AND s.reach >= d.decided_at
+        ASOF JOIN candidates d ON s.join_id = d.{key} AND s.reach >= d.decided_at
         """
     )
     engine.execute(
         f"""
-        CREATE TEMP TABLE IF NOT EXISTS early_keys (signal_id VARCHAR, source_file VARCHAR, source_row BIGINT);
-        INSERT INTO early_keys
-        SELECT s.signal_id, s.source_file, s.source_row
-        FROM signals s JOIN (SELECT {key} AS key, min(decided_at) AS first_at FROM candidates GROUP BY 1) c ON s.join_key = c.key
+        INSERT INTO early_signals
+        SELECT s.source_file, s.source_row
+        FROM signals s JOIN (SELECT {key} AS id, min(decided_at) AS first_at FROM candidates GROUP BY 1) c ON s.join_id = c.id
         WHERE s.join_on = {join_on} AND s.event_time + INTERVAL {CLOCK_SKEW_S} SECOND < c.first_at
         """
     )
-    early = _one(
-        engine,
-        f"SELECT count(*) FROM early_keys SEMI JOIN (SELECT signal_id FROM signals WHERE join_on = {join_on}) USING (signal_id)",
-    )
-    engine.execute("DROP TABLE latest")
     engine.execute("DROP TABLE candidates")
-    return early
 
 
 def _drop_outside_windows(engine: duckdb.DuckDBPyConnection, outcomes: tuple[OutcomeWindow, ...]) -> int:

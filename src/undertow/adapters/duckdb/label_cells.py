@@ -2,8 +2,7 @@
 
 import duckdb
 
-from undertow.adapters.duckdb.grouping import empty, fetch, roll_up
-from undertow.adapters.duckdb.segments import SegmentPlan
+from undertow.adapters.duckdb.grouping import Vocabulary, fetch, roll_up, tier_code
 from undertow.adapters.duckdb.views import bucket_of
 from undertow.records.cells import SELECTION_CODES, CalibrationCells, LabelCells, OutcomeCells
 
@@ -11,22 +10,24 @@ _LABEL_KEYS = ("available", "decided", "tier", "segment", "arm", "eligible", "si
 
 
 def code_signals(engine: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Number signals and outcomes by name (tables `signal_codes`, `outcome_codes`)."""
+    """Number signals (as `kind.name`) and outcomes (by name): tables `signal_codes` and `outcome_codes` (kind, name, code)."""
     names: list[tuple[str, ...]] = []
-    for table, what, where in (
+    for table, label, where in (
         ("signal_codes", "kind || '.' || name", "kind <> 'outcome'"),
         ("outcome_codes", "name", "kind = 'outcome'"),
     ):
         engine.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT name, CAST(row_number() OVER (ORDER BY name) - 1 AS INTEGER) AS code "
-            f"FROM (SELECT DISTINCT {what} AS name FROM matched WHERE {where})"
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT kind, name, {label} AS label, "
+            "CAST(row_number() OVER (ORDER BY kind, name) - 1 AS SMALLINT) AS code "
+            f"FROM (SELECT DISTINCT kind, name FROM matched WHERE {where})"
         )
-        names.append(tuple(str(row[0]) for row in engine.execute(f"SELECT name FROM {table} ORDER BY code").fetchall()))
+        found = engine.execute(f"SELECT label FROM {table} ORDER BY code").fetchall()
+        names.append(tuple(str(row[0]) for row in found))
     return names[0], names[1]
 
 
 def _code_strata(engine: duckdb.DuckDBPyConnection, most: int) -> None:
-    """Table `strata` (signal, probability, stratum): classes of equal or nearly equal inclusion probability.
+    """Table `strata` (kind, name, probability, stratum): classes of equal or nearly equal inclusion probability.
 
     Up to `most` distinct probabilities of a signal are classes of their own. More are put on a grid of powers of two, of the
     smallest whole width (in octaves) that leaves at most `most` classes; the grid is anchored at p = 1, not at the data.
@@ -35,57 +36,53 @@ def _code_strata(engine: duckdb.DuckDBPyConnection, most: int) -> None:
         f"""
         CREATE OR REPLACE TEMP TABLE strata AS
         WITH seen AS (
-            SELECT DISTINCT kind || '.' || name AS signal, probability FROM matched
+            SELECT DISTINCT kind, name, probability FROM matched
             WHERE kind <> 'outcome' AND selection = 'sampled'
         ), octaves AS (
-            SELECT signal, count(*) AS classes, floor(min(-log2(probability))) AS first, floor(max(-log2(probability))) AS last
-            FROM seen GROUP BY signal
+            SELECT kind, name, count(*) AS classes, floor(min(-log2(probability))) AS first, floor(max(-log2(probability))) AS last
+            FROM seen GROUP BY kind, name
         ), widths AS (
-            SELECT signal, classes, (SELECT min(w) FROM range(1, 1100) r(w)
+            SELECT kind, name, classes, (SELECT min(w) FROM range(1, 1100) r(w)
                 WHERE floor(last / w) - floor(first / w) + 1 <= {int(most)}) AS width
             FROM octaves
         )
-        SELECT s.signal, s.probability, CAST(dense_rank() OVER (
-            PARTITION BY s.signal
+        SELECT s.kind, s.name, s.probability, CAST(dense_rank() OVER (
+            PARTITION BY s.kind, s.name
             ORDER BY CASE WHEN w.classes <= {int(most)} THEN -s.probability ELSE floor(floor(-log2(s.probability)) / w.width) END
         ) - 1 AS INTEGER) AS stratum
-        FROM seen s JOIN widths w ON w.signal = s.signal
-        """
-    )
-
-
-def _code_labels(engine: duckdb.DuckDBPyConnection, segment_count: int, bucket_s: int, most_strata: int) -> None:
-    """Table `labels`: one row a usable quality signal with its codes, failure y, weight w and paired loss d."""
-    _code_strata(engine, most_strata)
-    selections = ", ".join(f"'{name}'" for name in SELECTION_CODES)
-    segments = "".join(f", m.segment_{place}" for place in range(segment_count))
-    engine.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE labels AS
-        SELECT {bucket_of("greatest(m.available_at, m.decided_at)", bucket_s)} AS available,
-               {bucket_of("m.decided_at", bucket_s)} AS decided, m.tier, m.arm, m.eligible, c.code AS signal,
-               CAST(list_position([{selections}], m.selection) - 1 AS INTEGER) AS selection, m.basis,
-               coalesce(z.stratum, 0) AS stratum, 1.0 - m.value AS y, 1.0 / m.probability AS w,
-               m.reference_value - m.value AS d, m.confidence, m.bin{segments}
-        FROM matched m JOIN signal_codes c ON c.name = m.kind || '.' || m.name
-        LEFT JOIN strata z ON m.selection = 'sampled' AND z.signal = c.name AND z.probability = m.probability
-        WHERE m.kind <> 'outcome' AND (m.is_live OR m.kind = 'suite')
+        FROM seen s JOIN widths w ON w.kind = s.kind AND w.name = s.name
         """
     )
 
 
 def label_cells(
-    engine: duckdb.DuckDBPyConnection, plan: SegmentPlan, bucket_s: int, most_strata: int
+    engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, bucket_s: int, most_strata: int
 ) -> tuple[LabelCells, CalibrationCells]:
     """Labels by tier and segment, and by confidence bin."""
-    _code_labels(engine, len(plan.keys), bucket_s, most_strata)
+    _code_strata(engine, most_strata)
+    selections = ", ".join(f"'{name}'" for name in SELECTION_CODES)
+    segments = "".join(f", m.segment_{place}" for place in vocabulary.plan.places)
+    # y is the failure, w the weight, d the paired loss.
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP VIEW labels AS
+        SELECT {bucket_of("greatest(m.available_at, m.decided_at)", bucket_s)} AS available,
+               {bucket_of("m.decided_at", bucket_s)} AS decided, m.tier, m.arm, m.eligible, c.code AS signal,
+               CAST(list_position([{selections}], m.selection) - 1 AS TINYINT) AS selection, m.basis,
+               coalesce(z.stratum, 0) AS stratum, 1.0 - m.value AS y, 1.0 / m.probability AS w,
+               m.reference_value - m.value AS d, m.confidence, m.bin{segments}
+        FROM matched m JOIN signal_codes c ON c.kind = m.kind AND c.name = m.name
+        LEFT JOIN strata z ON m.selection = 'sampled' AND z.kind = m.kind AND z.name = m.name AND z.probability = m.probability
+        WHERE m.kind <> 'outcome' AND (m.is_live OR m.kind = 'suite')
+        """
+    )
     tables = []
-    for group, places in enumerate(plan.groups):
-        segments = "".join(f", segment_{place}" for place in places)
+    for group, places in enumerate(vocabulary.plan.groups):
+        columns = "".join(f", segment_{place}" for place in places)
         engine.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE labelled_{group} AS
-            SELECT available, decided, tier, arm, eligible, signal, selection, basis, stratum{segments},
+            SELECT available, decided, tier, arm, eligible, signal, selection, basis, stratum{columns},
                    CAST(count(*) AS DOUBLE) AS n, fsum(y) AS failures, fsum(y * y) AS failures_sq, fsum(w) AS weight,
                    fsum(w * w) AS weight_sq, fsum(w * y) AS weighted_failures, fsum(w * y * w * y) AS weighted_failures_sq,
                    fsum(w * w * y) AS weight_weighted_failures, max(w) AS weight_max, CAST(count(d) AS DOUBLE) AS pairs,
@@ -96,19 +93,18 @@ def label_cells(
             """
         )
         tables.append((f"labelled_{group}", places))
-    labels = roll_up(engine, LabelCells, tables, _LABEL_KEYS, largest=("weight_max",))
+    labels = roll_up(engine, LabelCells, tables, vocabulary, _LABEL_KEYS, largest=("weight_max",))
     for table, _ in tables:
         engine.execute(f"DROP TABLE {table}")
     calibration = fetch(
         engine,
         CalibrationCells,
-        """
-        SELECT available AS bucket, coalesce(t.code, -1) AS tier, signal, bin, CAST(count(*) AS DOUBLE) AS n,
+        f"""
+        SELECT available AS bucket, {tier_code("tier")} AS tier, signal, bin, CAST(count(*) AS DOUBLE) AS n,
                fsum(failed) AS failures, fsum(w) AS weight, fsum(w * failed) AS weighted_failures,
                fsum(w * confidence) AS weighted_confidence
         FROM (SELECT *, CASE WHEN d IS NULL THEN y ELSE least(1.0, greatest(0.0, d)) END AS failed FROM labels
               WHERE confidence IS NOT NULL)
-        LEFT JOIN tier_codes t ON t.name = tier
         GROUP BY ALL ORDER BY 1, 2, 3, 4
         """,
     )
@@ -117,17 +113,14 @@ def label_cells(
 
 def outcome_cells(engine: duckdb.DuckDBPyConnection, bucket_s: int) -> OutcomeCells:
     """Outcome events by the decision they are attributed to."""
-    row = engine.execute("SELECT count(*) FROM outcome_codes").fetchone()
-    if not row or not row[0]:
-        return empty(OutcomeCells)
     return fetch(
         engine,
         OutcomeCells,
         f"""
         SELECT c.code AS name, {bucket_of("m.decided_at", bucket_s)} AS bucket,
                {bucket_of("greatest(m.available_at, m.decided_at)", bucket_s)} AS available, m.arm,
-               coalesce(t.code, -1) AS tier, m.cluster, CAST(count(*) AS DOUBLE) AS events, fsum(m.value) AS value
-        FROM matched m JOIN outcome_codes c ON c.name = m.name LEFT JOIN tier_codes t ON t.name = m.tier
-        WHERE m.kind = 'outcome' AND m.is_live GROUP BY ALL ORDER BY ALL
+               {tier_code("m.tier")} AS tier, m.cluster, CAST(count(*) AS DOUBLE) AS events, fsum(m.value) AS value
+        FROM matched m JOIN outcome_codes c ON c.name = m.name AND c.kind = m.kind
+        WHERE m.is_live GROUP BY ALL ORDER BY ALL
         """,
     )

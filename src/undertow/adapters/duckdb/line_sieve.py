@@ -126,7 +126,7 @@ def _whole_lines(path: str, report: SieveReport) -> Iterator[bytes]:
 
 
 def _blocks(path: str, report: SieveReport) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(4)
         file.seek(0)

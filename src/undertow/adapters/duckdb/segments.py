@@ -5,7 +5,7 @@ are taken from a Parquet file's statistics where these prove them, else from a s
 checks that no row bears another key; only if one does are all rows searched. The result never depends on the sample.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -32,6 +32,11 @@ class SegmentPlan:
     crowded: tuple[str, ...] = ()
     complete: bool = False
 
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Places of the keys that are counted."""
+        return tuple(sorted(place for group in self.groups for place in group))
+
 
 def plan_segments(
     engine: duckdb.DuckDBPyConnection,
@@ -51,11 +56,8 @@ def plan_segments(
         search_all: Look at every row.
     """
     rows = "decisions WHERE coalesce(origin, 'live') = 'live'" if search_all else "sampled"
-    if search_all:
-        # approx: only tells crowded keys from others; the exact count follows.
-        distinct = "approx_count_distinct(value)"
-    else:
-        distinct = "count(DISTINCT value)"
+    # An approximate count only tells crowded keys from others; the exact one follows.
+    distinct = "approx_count_distinct(value)" if search_all else "count(DISTINCT value)"
     found = engine.execute(
         f"""
         SELECT key, {distinct} FROM (
@@ -75,6 +77,22 @@ def plan_segments(
         crowded,
         complete=search_all or wanted is not None or proven is not None,
     )
+
+
+def value_expressions(plan: SegmentPlan, proven: tuple[str, ...] | None) -> tuple[str, ...]:
+    """One expression a planned key for its value in a decision's segment.
+
+    Where a map is proven to hold at most one key, its only value needs no search, which is three times as quick.
+    """
+    if proven is not None and len(proven) == 1 and plan.keys == proven:
+        return ("map_values(segment)[1]",)
+    return tuple(f"segment[{literal(key)}]" for key in plan.keys)
+
+
+def keep_keys(plan: SegmentPlan, keep: set[str]) -> SegmentPlan:
+    """The plan that counts these keys only. Places stay as they are: they name columns."""
+    groups = tuple(tuple(place for place in group if plan.keys[place] in keep) for group in plan.groups)
+    return replace(plan, groups=groups)
 
 
 def stray_keys(plan: SegmentPlan) -> str:

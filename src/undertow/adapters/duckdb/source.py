@@ -6,7 +6,7 @@ join signals, roll everything up to cells. Each step is a module of this package
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,13 +17,20 @@ from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.coverage import Tally, count_reasons, missing_columns, write_rejects
 from undertow.adapters.duckdb.duplicates import drop_repeated_signals, find_repeated_decisions
 from undertow.adapters.duckdb.export import export_clean
-from undertow.adapters.duckdb.grouping import Vocabulary, code_segments, code_tiers, empty
+from undertow.adapters.duckdb.grouping import Vocabulary, empty, make_types, number_segments, segment_values
 from undertow.adapters.duckdb.inputs import LogInputs, find_files
 from undertow.adapters.duckdb.intake import Tables, find_damaged, first_line, open_tables
-from undertow.adapters.duckdb.joins import Joined, collect_signals, match_signals
-from undertow.adapters.duckdb.segments import SAMPLE_ROWS, SegmentPlan, plan_segments, stray_keys
+from undertow.adapters.duckdb.joins import Joined, collect_signals, match_signals, signal_keys
+from undertow.adapters.duckdb.segments import SAMPLE_ROWS, plan_segments, stray_keys, value_expressions
 from undertow.adapters.duckdb.tiers import order_tiers
-from undertow.adapters.duckdb.views import ConfidenceScale, create_decision_views, create_fact_view, create_signal_view
+from undertow.adapters.duckdb.views import (
+    IS_LIVE,
+    ConfidenceScale,
+    create_coded_table,
+    create_decision_views,
+    create_fact_view,
+    create_signal_view,
+)
 from undertow.errors import DataError, LogError
 from undertow.ports.audit_source import CellOptions, Progress, silent
 from undertow.records.cells import (
@@ -98,7 +105,8 @@ class DuckDbAuditSource:
         options = CellOptions()
 
         def run(work: _Work) -> None:
-            _accept_decisions(work, options)
+            _open_decisions(work, options)
+            _count_decisions(work, options, ConfidenceScale(), ())
             export_clean(work.engine, work.tables, Path(decisions_path), Path(signals_path))
 
         self._with_tables(options, silent, run)
@@ -128,28 +136,44 @@ class DuckDbAuditSource:
                     engine.close()
 
 
-def _accept_decisions(work: _Work, options: CellOptions) -> int:
-    """Create the decision views without rejected and repeated rows; returns the number of decisions."""
+def _open_decisions(work: _Work, options: CellOptions) -> None:
+    """Create the decision views without rejected rows, and count what is wrong."""
     engine, tables, tally = work.engine, work.tables, work.tally
     create_decision_views(engine, tables.decisions, options.tier_models, options.until)
     tally.rejected += count_reasons(engine, tables.decisions, "decisions_checked", "event_time", options.until, tally)
-    rows, repeats = find_repeated_decisions(engine)
-    if repeats.rows:
-        tally.duplicates += repeats.rows
-        tally.add("conflicting_duplicate", repeats.conflicting)
-        create_decision_views(engine, tables.decisions, options.tier_models, options.until, without_duplicates=True)
-    return rows - repeats.rows
 
 
-def _accept_signals(work: _Work, options: CellOptions) -> None:
-    """Create table `signals` without rejected and repeated rows."""
+def _open_signals(work: _Work, options: CellOptions) -> tuple[str, ...]:
+    """Create table `signals` without rejected and repeated rows; returns the late keys that signals join on."""
     engine, tables, tally = work.engine, work.tables, work.tally
+    if not tables.signals:
+        return ()
     create_signal_view(engine, tables.signals)
     tally.rejected += count_reasons(engine, tables.signals, "signals_checked", "event_time", options.until, tally)
     collect_signals(engine, options.until)
     repeats = drop_repeated_signals(engine)
     tally.duplicates += repeats.rows
     tally.add("conflicting_duplicate", repeats.conflicting)
+    return signal_keys(engine)
+
+
+def _count_decisions(work: _Work, options: CellOptions, scale: ConfidenceScale, keys: tuple[str, ...]) -> Vocabulary:
+    """Create the joint tables, the types and table `coded`; all over again without repeated ids, should there be any."""
+    engine, tables, tally = work.engine, work.tables, work.tally
+    vocabulary = _count_and_code(work, options, scale, keys)
+    repeats = find_repeated_decisions(engine)
+    if repeats.rows:
+        tally.duplicates += repeats.rows
+        tally.add("conflicting_duplicate", repeats.conflicting)
+        create_decision_views(engine, tables.decisions, options.tier_models, options.until, without_duplicates=True)
+        vocabulary = _count_and_code(work, options, scale, keys)
+    if vocabulary.crowded:
+        named = ", ".join(f"`{key}`" for key in vocabulary.crowded[:5])
+        more = f" and {len(vocabulary.crowded) - 5} more" if len(vocabulary.crowded) > 5 else ""
+        tally.notes.append(
+            f"segment keys with more than {options.max_segment_values} values were left out: {named}{more}"
+        )
+    return vocabulary
 
 
 def _confidence_scale(work: _Work) -> ConfidenceScale:
@@ -167,34 +191,32 @@ def _confidence_scale(work: _Work) -> ConfidenceScale:
     return ConfidenceScale("score", low, high if high > low else low + 1.0)
 
 
-def _count_traffic(work: _Work, options: CellOptions, scale: ConfidenceScale) -> tuple[SegmentPlan, Vocabulary]:
-    """Create the fact view, the joint tables and the code tables."""
-    engine = work.engine
+def _count_and_code(work: _Work, options: CellOptions, scale: ConfidenceScale, keys: tuple[str, ...]) -> Vocabulary:
+    engine, proven = work.engine, work.tables.proven_segment_keys
     columns = ", ".join(("segment", *CHANGE_KINDS))
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE sampled AS SELECT {columns} FROM decisions "
-        f"WHERE coalesce(origin, 'live') = 'live' LIMIT {SAMPLE_ROWS}"
+        f"CREATE OR REPLACE TEMP TABLE sampled AS SELECT {columns} FROM decisions WHERE {IS_LIVE} LIMIT {SAMPLE_ROWS}"
     )
-    plan = plan_segments(engine, options.segment_keys, work.tables.proven_segment_keys, options.max_segment_values)
-    create_fact_view(engine, plan.keys, scale, options.bucket_s, "0" if plan.complete else stray_keys(plan))
+    plan = plan_segments(engine, options.segment_keys, proven, options.max_segment_values)
+    expressions = value_expressions(plan, proven)
+    create_fact_view(engine, expressions, options.bucket_s, "0" if plan.complete else stray_keys(plan))
     if traffic_cells.count_jointly(engine, plan):
         plan = plan_segments(engine, None, None, options.max_segment_values, search_all=True)
-        create_fact_view(engine, plan.keys, scale, options.bucket_s)
+        expressions = value_expressions(plan, None)
+        create_fact_view(engine, expressions, options.bucket_s)
         traffic_cells.count_jointly(engine, plan)
-    segments, crowded = code_segments(engine, plan, options.max_segment_values)
+    vocabulary = number_segments(plan, *segment_values(engine, plan, options.max_segment_values))
     calls = traffic_cells.call_tiers(engine) if work.tables.holds("calls") else ()
     tiers, note = order_tiers(engine, options.tier_order, calls)
-    if note:
+    if note and note not in work.tally.notes:
         work.tally.notes.append(note)
-    code_tiers(engine, tiers)
-    if crowded:
-        named = ", ".join(f"`{key}`" for key in crowded[:5]) + (
-            f" and {len(crowded) - 5} more" if len(crowded) > 5 else ""
-        )
-        work.tally.notes.append(
-            f"segment keys with more than {options.max_segment_values} values were left out: {named}"
-        )
-    return plan, Vocabulary(tiers, segments, crowded)
+    if not tiers:
+        raise DataError(_no_traffic(engine, work.tally))
+    vocabulary = replace(vocabulary, tiers=tiers)
+    make_types(engine, vocabulary)
+    counted = {place: expressions[place] for place in vocabulary.plan.places}
+    create_coded_table(engine, counted, scale, options.bucket_s, keys)
+    return vocabulary
 
 
 def _change_columns(work: _Work) -> tuple[str, ...]:
@@ -217,17 +239,17 @@ def _count(
     work: _Work, options: CellOptions, inputs: LogInputs, progress: Progress, rejects_dir: Path | None
 ) -> AuditCells:
     engine, tables, tally = work.engine, work.tables, work.tally
-    progress("checking decisions", 0.1, 1.0)
-    decisions = _accept_decisions(work, options)
-    progress("counting decisions", 0.35, 1.0)
+    progress("checking rows", 0.1, 1.0)
+    _open_decisions(work, options)
+    keys = _open_signals(work, options)
+    progress("counting decisions", 0.3, 1.0)
     scale = _confidence_scale(work)
-    plan, vocabulary = _count_traffic(work, options, scale)
-    span = engine.execute(
-        "SELECT epoch(min(decided_at)), epoch(max(decided_at)), count(tier) FROM facts WHERE is_live"
-    ).fetchone()
+    vocabulary = _count_decisions(work, options, scale, keys)
+    row = engine.execute("SELECT count(*) FROM coded").fetchone()
+    span = engine.execute("SELECT epoch(min(first_at)), epoch(max(last_at)) FROM joint_0").fetchone()
+    assert row is not None
     assert span is not None
-    if not span[2]:
-        raise DataError(_no_traffic(decisions, tally))
+    decisions = int(row[0])
     progress("joining signals", 0.6, 1.0)
     joined = Joined(0, 0, 0, 0, 0)
     labels, calibration, outcomes = empty(LabelCells), empty(CalibrationCells), empty(OutcomeCells)
@@ -235,10 +257,9 @@ def _count(
     outcome_names: tuple[str, ...] = ()
     last_available = float(span[1])
     if tables.signals:
-        _accept_signals(work, options)
-        joined = match_signals(engine, len(plan.keys), options.outcomes)
+        joined = match_signals(engine, vocabulary.plan.places, options.outcomes)
         signal_names, outcome_names = label_cells.code_signals(engine)
-        labels, calibration = label_cells.label_cells(engine, plan, options.bucket_s, options.max_strata)
+        labels, calibration = label_cells.label_cells(engine, vocabulary, options.bucket_s, options.max_strata)
         outcomes = label_cells.outcome_cells(engine, options.bucket_s)
         row = engine.execute("SELECT epoch(max(available_at)) FROM matched").fetchone()
         last_available = max(last_available, float(row[0]) if row and row[0] is not None else last_available)
@@ -247,10 +268,10 @@ def _count(
         tally.add("outside_attribution_window", joined.outside_window)
     progress("summing up", 0.8, 1.0)
     models, change_values = traffic_cells.model_cells(engine, _change_columns(work))
-    confidence = traffic_cells.confidence_cells(engine, plan) if scale.column else empty(ConfidenceCells)
+    confidence = traffic_cells.confidence_cells(engine, vocabulary) if scale.column else empty(ConfidenceCells)
     exposure = traffic_cells.exposure_cells(engine)
     calls = traffic_cells.call_cells(engine) if tables.holds("calls") else empty(CallCells)
-    traffic = traffic_cells.traffic_cells(engine, plan)
+    traffic = traffic_cells.traffic_cells(engine, vocabulary)
     rejects_file = write_rejects(engine, tables, rejects_dir) if rejects_dir and tally.reasons else None
     progress("summing up", 1.0, 1.0)
     mapped = bool(options.tier_models) and bool(tables.mapped_tiers(engine))
@@ -291,12 +312,13 @@ def _count(
     )
 
 
-def _no_traffic(decisions: int, tally: Tally) -> str:
-    if not decisions:
+def _no_traffic(engine: duckdb.DuckDBPyConnection, tally: Tally) -> str:
+    row = engine.execute("SELECT count(*) FROM decisions").fetchone()
+    if row is None or not row[0]:
         worst = max(tally.reasons, key=lambda reason: tally.reasons[reason], default=None)
         why = f"; most were set aside as `{worst}`" if worst else ""
-        return f"no usable decision in the log{why}; run `undertow doctor` on it to see what each row lacks"
+        return f"no usable decision in the log{why}; `undertow doctor` says what the rows lack"
     return (
-        f"none of {decisions} decisions is live traffic with a tier; name the tier of each model under "
-        "[tiers.NAME] models = [...] in undertow.toml, or log the column `tier`"
+        f"none of {row[0]} decisions is live traffic with a tier; name the models of each tier in undertow.toml "
+        "([tiers.NAME] models = [...]), or log the column `tier`"
     )

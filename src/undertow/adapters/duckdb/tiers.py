@@ -26,7 +26,7 @@ def order_tiers(
         FROM joint_0 WHERE tier IS NOT NULL GROUP BY tier
         """
     ).fetchall()
-    price = {str(name): (per_token if per_token else per_request) for name, per_token, per_request in found}
+    price = {str(name): (per_token or per_request) for name, per_token, per_request in found}
     names = set(price) | set(also)
     if given is not None:
         known = tuple(name for name in given if name in names)

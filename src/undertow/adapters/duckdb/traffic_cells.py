@@ -2,8 +2,9 @@
 
 import duckdb
 
-from undertow.adapters.duckdb.grouping import empty, fetch, roll_up
+from undertow.adapters.duckdb.grouping import Vocabulary, empty, fetch, roll_up, tier_code
 from undertow.adapters.duckdb.segments import SegmentPlan
+from undertow.adapters.duckdb.views import ARM_CODE, ELIGIBLE_CODE
 from undertow.records.cells import (
     CALL_PURPOSES,
     CHANGE_KINDS,
@@ -36,17 +37,19 @@ def _segment_columns(places: tuple[int, ...]) -> str:
 
 
 def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> int:
-    """Create tables joint_0, joint_1, ... by bucket, tier, arm, eligibility and segments.
+    """Create tables joint_0, joint_1, ... from view `facts`, by bucket, tier, arm, eligibility and segments.
 
     Returns:
-        Number of live decisions that bear a segment key outside the plan (0 where the plan is complete).
+        Number of segment keys outside the plan that some live decision bears (0 where the plan is complete).
     """
     stray = 0
     for group, places in enumerate(plan.groups):
-        check = group == 0 and not plan.complete
+        first = group == 0
+        check = first and not plan.complete
+        span = ", min(decided_at) AS first_at, max(decided_at) AS last_at" if first else ""
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE joint_{group} AS SELECT bucket, tier, arm, eligible{_segment_columns(places)}, "
-            f"{_SUMS}{', max(stray) AS stray' if check else ''} FROM facts WHERE is_live GROUP BY ALL"
+            f"{_SUMS}{span}{', max(stray) AS stray' if check else ''} FROM facts GROUP BY ALL"
         )
         if check:
             row = engine.execute("SELECT coalesce(max(stray), 0) FROM joint_0").fetchone()
@@ -54,27 +57,29 @@ def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> int:
     return stray
 
 
-def traffic_cells(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> TrafficCells:
+def traffic_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary) -> TrafficCells:
     """Roll the joint tables up."""
-    return roll_up(
-        engine,
-        TrafficCells,
-        [(f"joint_{group}", places) for group, places in enumerate(plan.groups)],
-        ("bucket", "tier", "segment", "arm", "eligible"),
-    )
-
-
-def confidence_cells(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> ConfidenceCells:
-    """Histograms of `facts.confidence`; totals are in the column's own unit."""
     tables = []
-    for group, places in enumerate(plan.groups):
+    for group, places in enumerate(vocabulary.plan.groups):
+        engine.execute(
+            f"CREATE OR REPLACE TEMP VIEW joint_codes_{group} AS SELECT * REPLACE ({ARM_CODE} AS arm, "
+            f"{ELIGIBLE_CODE} AS eligible) FROM joint_{group}"
+        )
+        tables.append((f"joint_codes_{group}", places))
+    return roll_up(engine, TrafficCells, tables, vocabulary, ("bucket", "tier", "segment", "arm", "eligible"))
+
+
+def confidence_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary) -> ConfidenceCells:
+    """Histograms of `coded.confidence`; totals are in the column's own unit."""
+    tables = []
+    for group, places in enumerate(vocabulary.plan.groups):
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE binned_{group} AS SELECT bucket, tier{_segment_columns(places)}, bin, "
             "count(*) AS n, sum(confidence) AS total, sum(confidence * confidence) AS total_sq "
-            "FROM facts WHERE is_live AND confidence IS NOT NULL GROUP BY ALL"
+            "FROM coded WHERE is_live AND confidence IS NOT NULL GROUP BY ALL"
         )
         tables.append((f"binned_{group}", places))
-    cells = roll_up(engine, ConfidenceCells, tables, ("bucket", "tier", "segment", "bin"))
+    cells = roll_up(engine, ConfidenceCells, tables, vocabulary, ("bucket", "tier", "segment", "bin"))
     for table, _ in tables:
         engine.execute(f"DROP TABLE {table}")
     return cells
@@ -86,8 +91,7 @@ def model_cells(engine: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> 
         return empty(ModelCells), ()
     names = ", ".join(columns)
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE versions AS SELECT bucket, tier, {names}, count(*) AS decisions "
-        "FROM facts WHERE is_live GROUP BY ALL"
+        f"CREATE OR REPLACE TEMP TABLE versions AS SELECT bucket, tier, {names}, count(*) AS decisions FROM facts GROUP BY ALL"
     )
     long = " UNION ALL ".join(
         f"SELECT bucket, tier, {CHANGE_KINDS.index(name)} AS kind, {name} AS value, decisions FROM versions "
@@ -100,10 +104,9 @@ def model_cells(engine: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> 
         ModelCells,
         f"""
         WITH long AS ({long}),
-             coded AS (SELECT value, row_number() OVER (ORDER BY value) - 1 AS code FROM (SELECT DISTINCT value FROM long))
-        SELECT bucket, coalesce(t.code, -1) AS tier, kind, c.code AS value, CAST(sum(decisions) AS BIGINT) AS decisions
-        FROM long l JOIN coded c ON c.value = l.value LEFT JOIN tier_codes t ON t.name = l.tier
-        GROUP BY ALL ORDER BY 1, 2, 3, 4
+             numbered AS (SELECT value, row_number() OVER (ORDER BY value) - 1 AS code FROM (SELECT DISTINCT value FROM long))
+        SELECT l.bucket, {tier_code("l.tier")} AS tier, l.kind, n.code AS value, CAST(sum(l.decisions) AS BIGINT) AS decisions
+        FROM long l JOIN numbered n ON n.value = l.value GROUP BY ALL ORDER BY 1, 2, 3, 4
         """,
     )
     engine.execute("DROP TABLE versions")
@@ -115,14 +118,14 @@ def exposure_cells(engine: duckdb.DuckDBPyConnection) -> ExposureCells:
     return fetch(
         engine,
         ExposureCells,
-        """
-        SELECT e.* REPLACE (coalesce(t.code, -1) AS tier) FROM (
+        f"""
+        SELECT bucket, arm, {tier_code("tier")} AS tier, eligible, cluster, decisions, paired_cost_usd, baseline_cost_usd
+        FROM (
             SELECT bucket, arm, tier, eligible, cluster, count(*) AS decisions,
                    coalesce(sum(CASE WHEN baseline_cost_usd IS NOT NULL THEN cost_usd END), 0.0) AS paired_cost_usd,
                    coalesce(sum(CASE WHEN cost_usd IS NOT NULL THEN baseline_cost_usd END), 0.0) AS baseline_cost_usd
-            FROM facts WHERE is_live GROUP BY ALL
-        ) e LEFT JOIN tier_codes t ON t.name = e.tier
-        ORDER BY bucket, arm, tier, eligible, cluster
+            FROM coded WHERE is_live GROUP BY ALL
+        ) ORDER BY 1, 2, 3, 4, 5
         """,
     )
 
@@ -134,13 +137,11 @@ def call_cells(engine: duckdb.DuckDBPyConnection) -> CallCells:
         engine,
         CallCells,
         f"""
-        SELECT bucket, coalesce(t.code, -1) AS tier,
-               coalesce(list_position([{known}], c.call.purpose), {len(CALL_PURPOSES)}) - 1 AS purpose,
-               count(*) AS calls,
-               coalesce(fsum(CASE WHEN c.call.cost_usd >= 0 AND isfinite(c.call.cost_usd) THEN c.call.cost_usd END), 0.0) AS cost_usd
-        FROM (SELECT bucket, unnest(calls) AS call FROM facts WHERE is_live AND calls IS NOT NULL) c
-        LEFT JOIN tier_codes t ON t.name = c.call.tier
-        WHERE c.call IS NOT NULL GROUP BY ALL ORDER BY 1, 2, 3
+        SELECT bucket, {tier_code("call.tier")} AS tier,
+               coalesce(list_position([{known}], call.purpose), {len(CALL_PURPOSES)}) - 1 AS purpose, count(*) AS calls,
+               coalesce(fsum(CASE WHEN call.cost_usd >= 0 AND isfinite(call.cost_usd) THEN call.cost_usd END), 0.0) AS cost_usd
+        FROM (SELECT bucket, unnest(calls) AS call FROM facts WHERE calls IS NOT NULL)
+        WHERE call IS NOT NULL GROUP BY ALL ORDER BY 1, 2, 3
         """,
     )
 
@@ -148,7 +149,7 @@ def call_cells(engine: duckdb.DuckDBPyConnection) -> CallCells:
 def call_tiers(engine: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     """Tiers that calls name."""
     found = engine.execute(
-        "SELECT DISTINCT c.call.tier FROM (SELECT unnest(calls) AS call FROM facts WHERE is_live AND calls IS NOT NULL) c "
-        "WHERE c.call.tier <> '' ORDER BY 1"
+        "SELECT DISTINCT call.tier FROM (SELECT unnest(calls) AS call FROM facts WHERE calls IS NOT NULL) "
+        "WHERE call.tier <> '' ORDER BY 1"
     ).fetchall()
     return tuple(str(row[0]) for row in found)

@@ -12,7 +12,7 @@ import duckdb
 
 from undertow.adapters.duckdb.row_rules import CheckedRows
 from undertow.adapters.duckdb.sql import literal
-from undertow.records.cells import CONFIDENCE_BINS
+from undertow.records.cells import CONFIDENCE_BINS, USER_BUCKETS
 
 SERVED_TIER = "served_tier"
 
@@ -83,39 +83,63 @@ class ConfidenceScale:
     def bin_sql(self) -> str:
         """Expression of the histogram bin, null where the column is null."""
         if self.column is None:
-            return "CAST(NULL AS SMALLINT)"
+            return "CAST(NULL AS TINYINT)"
         share = "confidence" if self.column == "confidence" else f"(score - {self.low!r}) / {self.high - self.low!r}"
-        return f"CAST(greatest(least(floor({share} * {CONFIDENCE_BINS}), {CONFIDENCE_BINS - 1}), 0) AS SMALLINT)"
+        return f"CAST(greatest(least(floor({share} * {CONFIDENCE_BINS}), {CONFIDENCE_BINS - 1}), 0) AS TINYINT)"
 
 
 def create_fact_view(
-    engine: duckdb.DuckDBPyConnection,
-    segment_keys: tuple[str, ...],
-    confidence: ConfidenceScale,
-    bucket_s: int,
-    stray: str = "0",
+    engine: duckdb.DuckDBPyConnection, segments: tuple[str, ...], bucket_s: int, stray: str = "0"
 ) -> None:
-    """Create or replace `facts`: accepted decisions with their codes, which all counting is written over.
+    """Create or replace `facts`: live accepted decisions as the joint counts need them.
 
-    Columns: decision_id, conversation_id, user_id, decided_at, bucket, tier, arm, eligible, confidence (or score), bin (of
-    it), cluster, is_live, segment_0 ... (value of the key at that place), stray (segment keys that have no column), and the
-    summed columns under their own names.
+    Columns: decided_at, bucket, tier, arm, eligible, segment_0 ... (the given expressions), stray (how many segment keys of
+    the decision have no column), and the summed and the version columns under their own names.
     """
-    segments = "".join(
-        f", nullif(segment[{literal(key)}], '') AS segment_{place}" for place, key in enumerate(segment_keys)
-    )
+    columns = "".join(f", {expression} AS segment_{place}" for place, expression in enumerate(segments))
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP VIEW facts AS
-        SELECT decision_id, conversation_id, user_id, event_time AS decided_at,
-               {bucket_of("event_time", bucket_s)} AS bucket, {SERVED_TIER} AS tier,
-               CASE arm WHEN 'treatment' THEN 0 WHEN 'holdout' THEN 1 ELSE -1 END AS arm,
-               CASE WHEN eligible THEN 1 WHEN NOT eligible THEN 0 ELSE -1 END AS eligible,
-               {confidence.column or "CAST(NULL AS DOUBLE)"} AS confidence, {confidence.bin_sql()} AS bin, {stray} AS stray,
-               CAST(hash(coalesce(user_id, conversation_id, decision_id)) & 1023 AS SMALLINT) AS cluster,
-               coalesce(origin, 'live') = 'live' AS is_live,
-               status, escalated, cost_usd, baseline_cost_usd, input_tokens, output_tokens, latency_ms, calls,
-               model, model_fingerprint, policy, policy_version, calibration_version, prompt_hash{segments}
+        SELECT event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket, {SERVED_TIER} AS tier,
+               arm, eligible, {stray} AS stray, status, escalated, cost_usd, baseline_cost_usd, input_tokens,
+               output_tokens, latency_ms, calls, model, model_fingerprint, policy, policy_version, calibration_version,
+               prompt_hash{columns}
+        FROM decisions WHERE {IS_LIVE}
+        """
+    )
+
+
+def create_coded_table(
+    engine: duckdb.DuckDBPyConnection,
+    segments: Mapping[int, str],
+    scale: ConfidenceScale,
+    bucket_s: int,
+    joined_on: tuple[str, ...],
+) -> None:
+    """Create or replace table `coded`: every accepted decision in some 50 bytes, which all later steps work on.
+
+    Reading the ids of a log is the dearest part of it, so they are read once: `id` is their 64-bit hash, and so are
+    `conversation_id` and `user_id` where signals join on them. Tiers and segment values become enumeration types made
+    from the joint counts.
+    """
+    columns = "".join(
+        f", TRY_CAST({expression} AS segment_value_{place}) AS segment_{place}"
+        for place, expression in segments.items()
+    )
+    keys = "".join(f", hash({name}) AS {name}, {name} IS NOT NULL AS has_{name}" for name in joined_on)
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE coded AS
+        SELECT hash(decision_id) AS id, event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket,
+               TRY_CAST({SERVED_TIER} AS tier_name) AS tier, {ARM_CODE} AS arm, {ELIGIBLE_CODE} AS eligible,
+               {scale.column or "CAST(NULL AS DOUBLE)"} AS confidence, {scale.bin_sql()} AS bin,
+               CAST(hash(coalesce(user_id, conversation_id, decision_id)) & {USER_BUCKETS - 1} AS SMALLINT) AS cluster,
+               {IS_LIVE} AS is_live, cost_usd, baseline_cost_usd{columns}{keys}
         FROM decisions
         """
     )
+
+
+IS_LIVE = "(origin IS NULL OR origin = 'live')"
+ARM_CODE = "CAST(CASE arm WHEN 'treatment' THEN 0 WHEN 'holdout' THEN 1 ELSE -1 END AS TINYINT)"
+ELIGIBLE_CODE = "CAST(CASE WHEN eligible THEN 1 WHEN NOT eligible THEN 0 ELSE -1 END AS TINYINT)"
