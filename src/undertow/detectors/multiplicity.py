@@ -24,10 +24,18 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-Role = Literal["tier", "tail", "segment", "capable"]
+Role = Literal["tier", "tail", "segment", "capable", "level", "level_segment"]
 
-ROLE_SHARES: dict[Role, float] = {"tier": 0.25, "tail": 0.25, "segment": 0.3, "capable": 0.2}
-"""Shares of a signal's budget: cheap tiers as a whole, their heavily sampled strata, their segments, and the capable tier."""
+ROLE_SHARES: dict[Role, float] = {
+    "tier": 0.25,
+    "tail": 0.25,
+    "segment": 0.3,
+    "capable": 0.2,
+    "level": 0.15,
+    "level_segment": 0.15,
+}
+"""Relative shares of a signal's budget, divided among the roles that a log has: change of cheap tiers as a whole, of their
+heavily sampled strata, of their segments, of the capable tier; levels of cheap tiers and of their segments."""
 
 RESERVE = 0.05
 """Share of every budget that is kept for signals, roles and streams that appear after monitoring has begun."""

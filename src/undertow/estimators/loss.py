@@ -87,7 +87,7 @@ def loss_estimate(
     routed = grid.window(begin, grid.buckets)
     arms = ROUTED_ARMS if kind == "holdout" else ALL_ARMS
     mine = weighted_sums(routed, [tier], arms=arms, eligible=ELIGIBLE)
-    n = int(round(float(mine.n)))
+    n = round(float(mine.n))
     quality = 1.0 - float(hajek_mean_variance(mine)[0]) if n else None
     if kind == "pairs":
         return _from_pairs(routed, tier, level)
@@ -101,14 +101,14 @@ def loss_estimate(
         reference = weighted_sums(grid.window(periods.routing_start, end), [tier])
         after = weighted_sums(grid.window(max(end, begin), grid.buckets), [tier])
         found = combine_rates([(1.0, after), (-1.0, reference)], level)
-        return _estimate(found, int(round(float(after.n))), quality, int(round(float(reference.n))))
+        return _estimate(found, round(float(after.n)), quality, round(float(reference.n)))
     else:
         return _estimate(NOTHING, n, quality, 0)
     share = served_share(traffic, tier, begin, grid.buckets)
     parts = contrast_parts(routed, tier, share, arms)
     scale = 1.0 if len(parts) == 1 else share
     found = combine_rates([*[(c / scale, s) for c, s in parts], (-1.0 / scale, reference)], level)
-    return _estimate(found, n, quality, int(round(float(reference.n))))
+    return _estimate(found, n, quality, round(float(reference.n)))
 
 
 def contrast_parts(routed: LabelGrid, tier: int, share: float, arms: tuple[int, ...]) -> list:
@@ -123,6 +123,24 @@ def contrast_parts(routed: LabelGrid, tier: int, share: float, arms: tuple[int, 
     if tiers != 2 or share >= 1.0 - MIN_REST or share <= 0.0 or float(rest.weight) <= 0.0:  # noqa: PLR1714
         return [(1.0, mine)]
     return [(share, mine), (1.0 - share, rest)]
+
+
+def own_change(grid: LabelGrid, tier: int, onset: int, arms: tuple[int, ...], level: float) -> LossEstimate:
+    """Loss of a tier against its own past: failures since the onset minus failures before it.
+
+    Args:
+        grid: Labels by decision time.
+        tier: Tier code.
+        onset: First bucket of the change.
+        arms: Arms to count (the holdout alone for the capable tier).
+        level: Level of the interval. The onset was chosen from the same data, so the interval describes more than it proves.
+    """
+    before = weighted_sums(grid.window(0, onset), [tier], arms=arms)
+    after = weighted_sums(grid.window(onset, grid.buckets), [tier], arms=arms)
+    n = round(float(after.n))
+    quality = 1.0 - float(hajek_mean_variance(after)[0]) if n else None
+    found = combine_rates([(1.0, after), (-1.0, before)], level)
+    return _estimate(found, n, quality, round(float(before.n)))
 
 
 def _from_pairs(routed: LabelGrid, tier: int, level: float) -> LossEstimate:

@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from undertow.records.cells import ARM_HOLDOUT, AuditCells
-from undertow.records.label_grid import SignalUnit
+from undertow.records.label_grid import ELIGIBLE, HOLDOUT_ARM, LabelGrid, SignalUnit
 from undertow.records.traffic_grid import TrafficGrid
 
 ROUTED_SHARE = 0.005
@@ -62,17 +61,21 @@ def find_periods(traffic: TrafficGrid, bucket_s: int, baseline_until_s: float | 
     return Periods(buckets=len(total), routing_start=start, reference_end=end, reference_is_routed=start < end)
 
 
-def reference_kind(cells: AuditCells, unit: SignalUnit, periods: Periods, first_bucket: int) -> ReferenceKind:
-    """The best reference that the log offers for one signal."""
-    labels = cells.labels
-    mine = unit.mask(labels) & (labels.segment == 0)
+def reference_kind(unit: SignalUnit, grid: LabelGrid, periods: Periods) -> ReferenceKind:
+    """The best reference that the labels of one signal in one segment offer.
+
+    Args:
+        unit: The signal.
+        grid: Its labels by decision time, from the log's first bucket on.
+        periods: Where the log divides.
+    """
     if unit.shows_level:
-        held = mine & (labels.arm == ARM_HOLDOUT) & (labels.decided >= first_bucket + periods.routing_start)
-        if labels.n[held].sum() >= MIN_REFERENCE_LABELS:
+        held = grid.window(periods.routing_start, grid.buckets).n[:, :, list(HOLDOUT_ARM)][..., list(ELIGIBLE), :]
+        if held.sum() >= MIN_REFERENCE_LABELS:
             return "holdout"
-        if unit.pairs >= MIN_REFERENCE_LABELS and unit.basis in {"human", "exact"}:
+        if grid.pairs.sum() >= MIN_REFERENCE_LABELS and unit.basis in {"human", "exact"}:
             return "pairs"
-        before = mine & (labels.decided < first_bucket + periods.reference_end)
-        if not periods.reference_is_routed and labels.n[before].sum() >= MIN_REFERENCE_LABELS:
+        before = grid.window(0, periods.reference_end).n
+        if not periods.reference_is_routed and before.sum() >= MIN_REFERENCE_LABELS:
             return "pre_routing"
-    return "own_first_period" if labels.n[mine].sum() > 0 else "none"
+    return "own_first_period" if grid.n.sum() > 0 else "none"

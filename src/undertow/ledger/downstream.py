@@ -98,7 +98,7 @@ def choose_contrast(cells: AuditCells, routing_start: int, before_end: int) -> C
 def downstream(
     cells: AuditCells, prices: tuple[OutcomePrice, ...], contrast: Contrast, days: float, level: float
 ) -> Downstream:
-    """Downstream gain (negative: cost) of routing per outcome, USD a month.
+    """Downstream cost of routing per outcome, USD a month; negative where routing did good.
 
     Args:
         cells: The log's sufficient statistics.
@@ -135,7 +135,7 @@ def downstream(
         if exposed is None or compared is None:
             immature.append(price.name)
             continue
-        scale = price.gain_usd * volume
+        scale = price.cost_usd * volume
         usd = scale * (exposed.value - compared.value)
         line = scale * np.concatenate([exposed.influence, -compared.influence])
         smaller = min(exposed.clusters, compared.clusters)

@@ -98,8 +98,8 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
         items[0] = LedgerItem(
             items[0].name, "savings", items[0].tier, items[0].usd_month + watched, None, False, items[0].note
         )
-        items.append(LedgerItem("shadow answers and judge", "watching", None, -watched, None, False))
-    return Savings(tuple(items), total, -watched, "; ".join(notes))
+        items.append(LedgerItem("shadow answers and judge", "watching", None, watched, None, False))
+    return Savings(tuple(items), total, watched, "; ".join(notes))
 
 
 def _watching_usd(cells: AuditCells, first_bucket: int) -> float | None:

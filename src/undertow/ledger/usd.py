@@ -28,10 +28,10 @@ class OutcomePrice:
     maturity_days: float = 14.0
 
     @property
-    def gain_usd(self) -> float:
-        """Gain per event or unit in USD: negative for a bad outcome, 0 for one without a price."""
+    def cost_usd(self) -> float:
+        """Cost per event or unit in USD: negative for a good outcome, 0 for one without a price."""
         usd = self.usd or 0.0
-        return -usd if self.direction == "bad" else usd
+        return usd if self.direction == "bad" else -usd
 
 
 def per_month(usd: float, days: float) -> float:

@@ -142,6 +142,19 @@ class LabelGrid:
         arrays = {f.name: getattr(self, f.name)[start:stop] for f in fields(self) if f.name != "first_bucket"}
         return type(self)(first_bucket=self.first_bucket + start, **arrays)
 
+    def minus(self, part: Self) -> Self:
+        """This grid without the labels of a part of it (a segment of the tier)."""
+        strata = part.strata
+        arrays = {}
+        for f in fields(self):
+            if f.name == "first_bucket":
+                continue
+            left = getattr(self, f.name).copy()
+            if f.name != "weight_max":
+                left[..., :strata] -= getattr(part, f.name)
+            arrays[f.name] = left
+        return type(self)(first_bucket=self.first_bucket, **arrays)
+
 
 def label_grid(
     cells: AuditCells,

@@ -121,7 +121,10 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class LedgerItem:
-    """One line of the ledger, USD per month; negative costs money. `causal`: from the randomised holdout."""
+    """One line of the ledger, USD per month: what is saved for `savings`, what it costs for the other kinds.
+
+    `causal`: from the randomised holdout.
+    """
 
     name: str
     kind: Literal["savings", "watching", "downstream"]
@@ -134,7 +137,10 @@ class LedgerItem:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Savings minus what they cost, USD per month (30.4375 days). None: not known from this log."""
+    """Net value = savings - watching - downstream, each positive as its name says, USD per month of 30.4375 days.
+
+    None: not known from this log. Negative downstream cost means that routing did good.
+    """
 
     savings_usd_month: float | None
     watching_usd_month: float | None

@@ -4,7 +4,7 @@ Alarm-raising streams rest on people or on checks with a right answer. Judge-onl
 own, which warns (unless the user trusts the judge).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -78,8 +78,7 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
     )
     settling = max(1, SETTLING_S // cells.bucket_s)
     armed_from = periods.routing_start + settling
-    # The horizon counts restarts of the detectors, one a bucket.
-    line = alarm_line(settings.horizon_days * SECONDS_PER_DAY / cells.bucket_s, settings.alpha)
+    line = alarm_line(settings.horizon_days, settings.alpha)
     segments = watched_segments(cells)
     traffic = {code: traffic_grid(cells, code, first_bucket=first, buckets=buckets) for code in segments}
     units = [u for u in signal_units(cells) if raises_alarms(u, settings) == alarms]
@@ -105,9 +104,10 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
     weights = stream_weights(
         [Stream(unit_name(s.unit), s.role, s.name, s.first_seen) for s in streams], armed_from, shares
     )
-    evidence = np.stack(
-        [np.where(np.arange(buckets) >= s.first_seen, s.evidence, 0.0) for s in streams], axis=-1
-    )
+    # Detectors restart once a bucket with weight 1; the line counts days. Hourly restarts weigh 1/24 each.
+    per_day = cells.bucket_s / SECONDS_PER_DAY
+    streams = [replace(s, evidence=s.evidence * per_day) for s in streams]
+    evidence = np.stack([np.where(np.arange(buckets) >= s.first_seen, s.evidence, 0.0) for s in streams], axis=-1)
     return Evidence(
         tuple(streams),
         weights,

@@ -1,0 +1,40 @@
+"""Mean quality per tier, and over all tiers as a plain dashboard would show it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from undertow.estimators.sums import weighted_sums
+from undertow.records.label_grid import ALL_ARMS, LabelGrid
+from undertow.records.report import SignalEstimate
+from undertow.stats.confidence import WeightedSums, hajek_interval
+
+
+def quality_estimate(sums: WeightedSums, level: float) -> SignalEstimate:
+    """Mean quality (1 is best) with its anytime-valid interval.
+
+    Examples:
+        >>> sums = WeightedSums(*[np.float64(x) for x in (100, 100, 5, 5, 5, 100, 1)])
+        >>> estimate = quality_estimate(sums, 0.95)
+        >>> estimate.n, estimate.mean, tuple(round(x, 3) for x in estimate.interval)
+        (100, 0.95, (0.844, 0.993))
+    """
+    n = round(float(sums.n))
+    if float(sums.weight) <= 0.0:
+        return SignalEstimate(n, None, None)
+    found = hajek_interval(
+        sums.weight,
+        sums.weight_sq,
+        sums.weighted_failures,
+        sums.weighted_failures_sq,
+        sums.weight_weighted_failures,
+        sums.n,
+        level,
+        weight_max=sums.weight_max,
+    )
+    return SignalEstimate(n, 1.0 - float(found.mean), (1.0 - float(found.high), 1.0 - float(found.low)))
+
+
+def tier_quality(grid: LabelGrid, tiers: Sequence[int], level: float, arms: Sequence[int] = ALL_ARMS) -> SignalEstimate:
+    """Quality of some tiers together over the whole grid."""
+    return quality_estimate(weighted_sums(grid, tiers, arms=arms), level)

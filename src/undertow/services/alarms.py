@@ -1,0 +1,393 @@
+"""From evidence to alarms: when it first sufficed, where, since when, how much, and why.
+
+An alarm is told with what was known at `detected_at`, so a log that ends there tells it in the same words; the `latest_*`
+fields and the segment tables use all data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from undertow.attribution.cause import Attribution, MeanWithError, attribute, mix_part
+from undertow.attribution.changes import changes_near
+from undertow.detectors.multiplicity import locate
+from undertow.detectors.naming import WHOLE_TIER, name_segment
+from undertow.detectors.onset import Onset, estimate_onset
+from undertow.detectors.quality_gap import SETTLING_S
+from undertow.estimators.loss import LossEstimate, loss_estimate, own_change
+from undertow.estimators.periods import Periods, ReferenceKind, reference_kind
+from undertow.estimators.sums import weighted_sums
+from undertow.records.cells import AuditCells
+from undertow.records.label_grid import (
+    ALL_ARMS,
+    ELIGIBLE,
+    HOLDOUT_ARM,
+    LabelGrid,
+    SignalUnit,
+    label_grid,
+    signal_units,
+)
+from undertow.records.report import Alarm, AuditSettings
+from undertow.records.stream import MonitoredStream
+from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
+from undertow.services.evidence import Evidence, watched_segments
+from undertow.stats.confidence import WeightedSums, hajek_mean_variance
+
+
+FloatArray = npt.NDArray[np.float64]
+
+MIN_SUITE_LABELS = 100
+"""Suite results of the capable tier on each side of the onset that make it a reference."""
+
+MIN_CELL_LABELS = 5
+"""Reference labels in a segment on each side of the onset; segments with fewer are left out of the standardised rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A stream that was named, and when.
+
+    Attributes:
+        bucket: Bucket at whose end the evidence sufficed.
+        stream: What was named.
+        log10_evidence: Summed evidence then.
+        is_first: Whether this was the first bucket over the line: only then is the place looked for anew.
+    """
+
+    bucket: int
+    stream: MonitoredStream
+    log10_evidence: float
+    is_first: bool
+
+
+def crossings(evidence: Evidence) -> list[Crossing]:
+    """Streams in the order in which the evidence named them, largest contribution first; each (tier, segment) once.
+
+    In the first bucket over the line the streams that carry the sum are located (and always the largest contributor). Later
+    buckets may add others that pass by themselves.
+    """
+    armed = np.arange(len(evidence.summed)) >= evidence.armed_from
+    over = np.flatnonzero((evidence.summed >= evidence.line) & armed)
+    found: list[Crossing] = []
+    seen: set[tuple[int, int]] = set()
+    for order, bucket in enumerate(over):
+        values = evidence.at(int(bucket))
+        weighted = values * evidence.weights
+        named = np.asarray(locate(evidence.weights, values, evidence.line))
+        if order > 0:
+            # The largest contributor need not pass alone to explain the first alarm; afterwards it must.
+            named &= weighted >= evidence.line / max(int(named.sum()), 1)
+        for i in np.argsort(-weighted, kind="stable"):
+            stream = evidence.streams[i]
+            if named[i] and (stream.tier, stream.segment) not in seen:
+                seen.add((stream.tier, stream.segment))
+                level = float(np.log10(evidence.summed[bucket]))
+                found.append(Crossing(int(bucket), stream, level, is_first=order == 0))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the alarms of one log are told from."""
+
+    cells: AuditCells
+    settings: AuditSettings
+    periods: Periods
+    first: int
+    buckets: int
+    level: float
+
+    def at(self, bucket: int) -> datetime:
+        """Start of a bucket (counted from the log's first) as a time."""
+        return datetime.fromtimestamp((self.first + bucket) * self.cells.bucket_s, UTC)
+
+    def labels(self, unit: SignalUnit, segment: int, known_before: int | None) -> LabelGrid:
+        """Labels by decision time, as known before a bucket (None: all)."""
+        until = None if known_before is None else self.first + known_before
+        return label_grid(
+            self.cells, unit, segment, by="decided", first_bucket=self.first, buckets=self.buckets, until_available=until
+        )
+
+    def traffic(self, segment: int) -> TrafficGrid:
+        """Traffic of a segment."""
+        return traffic_grid(self.cells, segment, first_bucket=self.first, buckets=self.buckets)
+
+
+def tell_alarms(cells: AuditCells, settings: AuditSettings, periods: Periods, evidence: Evidence, level: float) -> list[Alarm]:
+    """All alarms of one sum of evidence, in order of detection.
+
+    Args:
+        cells: The log's sufficient statistics.
+        settings: The audit's settings.
+        periods: Where the log divides.
+        evidence: Summed evidence.
+        level: Level of each alarm's interval, already adjusted for how many are shown.
+    """
+    first, buckets = bucket_range(cells)
+    scene = Scene(cells, settings, periods, first, buckets, level)
+    found: list[Alarm] = []
+    told: set[tuple[int, int]] = set()
+    for crossing in crossings(evidence):
+        stream = crossing.stream
+        places = {segment for tier, segment in told if tier == stream.tier}
+        if 0 in places or (stream.segment == 0 and places):
+            continue  # the tier as a whole and its segments are one episode: the first telling stands
+        place = _place(scene, evidence, crossing)
+        if (place.tier, place.segment) in told or (place.segment == 0 and places):
+            continue
+        told.add((place.tier, place.segment))
+        found.append(_tell(scene, crossing, place))
+    return found
+
+
+def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStream:
+    """The stream to tell the first alarm about: the most specific segment that explains it, else the tier as a whole.
+
+    Later alarms passed by themselves and are told where they are.
+    """
+    stream = crossing.stream
+    siblings = {
+        s.segment: s
+        for s in evidence.streams
+        if s.unit == stream.unit and s.tier == stream.tier and s.segment != 0 and s.kind == stream.kind
+        and s.monitor == stream.monitor and crossing.bucket >= s.first_seen
+    }
+    if not crossing.is_first or not siblings or stream.role == "capable":
+        return stream
+    known_before = crossing.bucket + 1
+    whole = next(
+        (s for s in evidence.streams if s.unit == stream.unit and s.tier == stream.tier and s.role in {"tier", "level"}
+         and s.kind == stream.kind and s.monitor == stream.monitor),
+        stream,
+    )
+    onset = _onset(scene, whole, known_before).day
+    start = scene.periods.routing_start
+    split = int(np.clip(onset, start + 1, max(known_before - 1, start + 1)))
+    codes = list(siblings)
+    tier_after, tier_before = (_by_stratum(scene, stream, 0, known_before, *w) for w in ((split, known_before), (start, split)))
+    parts_after = [_by_stratum(scene, stream, c, known_before, split, known_before) for c in codes]
+    parts_before = [_by_stratum(scene, stream, c, known_before, start, split) for c in codes]
+    strata = len(tier_after[0])
+    tier_rate = _smoothed(*tier_before, np.full(strata, 0.1))
+    rates = [_smoothed(_padded(k, strata), _padded(n, strata), tier_rate) for k, n in parts_before]
+    named, _ = name_segment(
+        tier_after[0], tier_after[1], tier_rate,
+        np.array([_padded(k, strata) for k, _ in parts_after]), np.array([_padded(n, strata) for _, n in parts_after]),
+        np.array(rates),
+    )
+    if int(named) != WHOLE_TIER:
+        return siblings[codes[int(named)]]
+    return whole
+
+
+def _by_stratum(
+    scene: Scene, stream: MonitoredStream, segment: int, known_before: int, start: int, stop: int
+) -> tuple[FloatArray, FloatArray]:
+    """Failures and labels of a tier per sampling stratum in a window of decision time, as known then. Shapes (H,)."""
+    grid = scene.labels(stream.unit, segment, known_before).window(start, stop)
+    return grid.failures[:, stream.tier].sum((0, 1, 2)), grid.n[:, stream.tier].sum((0, 1, 2))
+
+
+def _padded(values: FloatArray, size: int) -> FloatArray:
+    return np.pad(values, (0, max(0, size - len(values))))[:size]
+
+
+def _smoothed(failures: FloatArray, n: FloatArray, prior_rate: FloatArray, prior_n: float = 20.0) -> FloatArray:
+    """Rates shrunk towards a prior worth some labels, so that a thin baseline is no certainty."""
+    return np.clip((failures + prior_rate * prior_n) / (n + prior_n), 1e-4, 0.9)
+
+
+def _tell(scene: Scene, crossing: Crossing, stream: MonitoredStream) -> Alarm:
+    known_before = crossing.bucket + 1
+    onset = _onset(scene, stream, known_before)
+    then = _loss(scene, stream, onset, known_before)
+    now = _loss(scene, stream, onset, None)
+    why = explain(scene, stream, onset, known_before)
+    later = ""
+    if why.cause == "unknown":
+        why_now = explain(scene, stream, onset, None)
+        if why_now.cause != "unknown":
+            why, later = why_now, " (settled by labels that came later)"
+    tier = scene.cells.tiers[stream.tier]
+    return Alarm(
+        monitor=stream.monitor,
+        signal=stream.unit.name,
+        tier=tier,
+        segment=scene.cells.segments[stream.segment],
+        cause=why.cause,
+        basis=stream.unit.basis,
+        detected_at=scene.at(crossing.bucket + 1),
+        onset=scene.at(int(onset.day)),
+        onset_interval=(scene.at(int(onset.low)), scene.at(int(onset.high))),
+        loss=then.loss,
+        interval=None if then.low is None or then.high is None else (then.low, then.high),
+        evidence=crossing.log10_evidence,
+        kind=stream.kind,
+        beyond_margin=None if then.low is None or tier == scene.cells.tiers[-1] else then.low > scene.settings.margin,
+        latest_loss=now.loss,
+        latest_interval=None if now.low is None or now.high is None else (now.low, now.high),
+        note=why.note + later,
+        changed_nearby=changes_near(scene.cells, tier, scene.first + int(onset.low), scene.first + int(onset.high)),
+    )
+
+
+def _onset(scene: Scene, stream: MonitoredStream, known_before: int) -> Onset:
+    """When the change began, from labels by decision day; a level that was there from the start began with routing.
+
+    A change is set against the stream's own first days, a level against what the reference says of the same requests.
+    """
+    grid = scene.labels(stream.unit, stream.segment, known_before)
+    start = 0 if stream.role == "capable" else scene.periods.routing_start
+    stop = min(known_before, scene.buckets)
+    k = grid.failures[:, stream.tier].sum((1, 2, 3))
+    n = grid.n[:, stream.tier].sum((1, 2, 3))
+    baseline_end = int(np.clip(stream.earliest, start + 1, stop))
+    rate, size = _smoothed(k[start:baseline_end].sum(), n[start:baseline_end].sum(), np.float64(0.1)), n[start:baseline_end].sum()
+    if stream.kind == "level":
+        everything = Onset(*(np.asarray(start),) * 3)
+        found = _loss(scene, stream, everything, known_before)
+        if found.reference_quality is not None:
+            rate, size = np.clip(1.0 - found.reference_quality, 1e-3, 0.9), np.float64(found.reference_n)
+    found_onset = estimate_onset(k[start:stop], n[start:stop], rate, max(float(size), 1.0))
+    return Onset(found_onset.day + start, found_onset.low + start, found_onset.high + start)
+
+
+def _loss(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> LossEstimate:
+    """Loss since the onset, against the best reference known then; else against the tier's own past."""
+    grid = scene.labels(stream.unit, stream.segment, known_before)
+    traffic = scene.traffic(stream.segment)
+    kind: ReferenceKind = reference_kind(stream.unit, grid, scene.periods)
+    if stream.monitor == "shadow":
+        kind = "pairs"
+    capable = stream.tier == len(scene.cells.tiers) - 1
+    if capable or kind in {"own_first_period", "none"}:
+        arms = HOLDOUT_ARM if capable and int(onset.day) >= scene.periods.routing_start else ALL_ARMS
+        return own_change(grid, stream.tier, int(onset.day), arms, scene.level)
+    return loss_estimate(
+        kind, grid, traffic, stream.tier, scene.periods, scene.level, bucket_s=scene.cells.bucket_s, start=int(onset.day)
+    )
+
+
+def explain(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> Attribution:
+    """Why: what the reference did on like requests while the tier got worse."""
+    if stream.tier == len(scene.cells.tiers) - 1:
+        return Attribution("provider", "the capable tier itself fell where the policy does not choose its traffic")
+    grid = scene.labels(stream.unit, stream.segment, known_before)
+    kind = reference_kind(stream.unit, grid, scene.periods)
+    if stream.kind == "level" and (stream.monitor == "shadow" or kind == "holdout"):
+        return Attribution("routing", "shown against the other tier's answers to like requests at the same time")
+    settled = scene.periods.routing_start + max(1, SETTLING_S // scene.cells.bucket_s)
+    if stream.kind == "level" and kind == "pre_routing" and onset.low <= settled:
+        return Attribution("routing", "quality was lower from the first days of routing on than before it")
+    return _compare_with_reference(scene, stream, grid, onset, known_before, has_holdout=kind == "holdout")
+
+
+def _compare_with_reference(
+    scene: Scene, stream: MonitoredStream, grid: LabelGrid, onset: Onset, known_before: int | None, *, has_holdout: bool
+) -> Attribution:
+    start, stop = scene.periods.routing_start, scene.buckets
+    tiers = range(len(scene.cells.tiers))
+    split = int(np.clip(int(onset.day), start + 1, stop - 1)) if stop - start > 1 else start
+    own = [weighted_sums(w, [stream.tier]) for w in (grid.window(start, split), grid.window(split, stop))]
+    if has_holdout:
+        name, pick, arms, eligible = "the holdout", list(tiers), HOLDOUT_ARM, ELIGIBLE
+    else:
+        suite = _suite_reference(scene, known_before, split)
+        if suite is not None:
+            return attribute(_mean(own[0]), _mean(own[1]), *suite, reference_name="the capable tier on the fixed suite")
+        name, pick, arms, eligible = f"the {scene.cells.tiers[-1]} tier", [len(scene.cells.tiers) - 1], ALL_ARMS, (0, 1)
+    if stream.segment == 0:
+        standard = _like_for_like(scene, stream, known_before, split, pick, arms, eligible)
+        if standard is not None:
+            before, after, mix = standard
+            return attribute(
+                _mean(own[0]), _mean(own[1]), before, after, reference_name=f"{name} on the same mix of segments",
+                reference_mix_part=mix,
+            )
+    other = [
+        weighted_sums(w, pick, arms=arms, eligible=eligible) for w in (grid.window(start, split), grid.window(split, stop))
+    ]
+    return attribute(_mean(own[0]), _mean(own[1]), _mean(other[0]), _mean(other[1]), reference_name=name)
+
+
+def _suite_reference(
+    scene: Scene, known_before: int | None, split: int
+) -> tuple[MeanWithError, MeanWithError] | None:
+    """The capable tier on the regression suite before and after; None without enough runs of it."""
+    capable = len(scene.cells.tiers) - 1
+    for unit in signal_units(scene.cells, ("suite",)):
+        grid = scene.labels(unit, 0, known_before)
+        parts = [
+            weighted_sums(w, [capable])
+            for w in (grid.window(scene.periods.routing_start, split), grid.window(split, scene.buckets))
+        ]
+        if min(float(p.n) for p in parts) >= MIN_SUITE_LABELS:
+            return _mean(parts[0]), _mean(parts[1])
+    return None
+
+
+def _like_for_like(
+    scene: Scene, stream: MonitoredStream, known_before: int | None, split: int, pick: Sequence[int],
+    arms: Sequence[int], eligible: Sequence[int],
+) -> tuple[MeanWithError, MeanWithError, float] | None:
+    """The reference's failure rates on the alarmed tier's own mix of segments, before and after, and the part due to mix.
+
+    Uses the segment key that covers most of the tier's labels; None where no key covers most of them.
+    """
+    key = _main_key(scene.cells)
+    if key is None:
+        return None
+    codes = [code for code in watched_segments(scene.cells) if code and scene.cells.segments[code].key == key]
+    start, stop = scene.periods.routing_start, scene.buckets
+    shares: list[list[float]] = [[], []]
+    means: list[list[MeanWithError]] = [[], []]
+    for code in codes:
+        grid = scene.labels(stream.unit, code, known_before)
+        traffic = scene.traffic(code)
+        windows = ((start, split), (split, stop if known_before is None else known_before))
+        reference = [weighted_sums(grid.window(a, b), pick, arms=arms, eligible=eligible) for a, b in windows]
+        if min(float(r.n) for r in reference) < MIN_CELL_LABELS:
+            continue
+        for side, (a, b) in enumerate(windows):
+            shares[side].append(float(traffic.served[a:b, stream.tier].sum()))
+            means[side].append(_mean(reference[side]))
+    totals = [sum(s) for s in shares]
+    if min(totals, default=0.0) <= 0 or len(shares[0]) < 2:  # noqa: PLR2004
+        return None
+    weights = [[s / total for s in side] for side, total in zip(shares, totals, strict=True)]
+    pooled = [
+        MeanWithError(
+            sum(w * m.mean for w, m in zip(ws, ms, strict=True)),
+            sum(w**2 * m.variance for w, m in zip(ws, ms, strict=True)),
+            sum(m.n for m in ms),
+        )
+        for ws, ms in zip(weights, means, strict=True)
+    ]
+    moved = mix_part(weights[0], weights[1], [m.mean for m in means[0]], [m.mean for m in means[1]])
+    return pooled[0], pooled[1], moved
+
+
+def _main_key(cells: AuditCells) -> str | None:
+    """The segment key that most labels bear."""
+    labels = cells.labels
+    counts: dict[str, float] = {}
+    for code in np.unique(labels.segment):
+        if code != 0:
+            key = cells.segments[int(code)].key
+            counts[key] = counts.get(key, 0.0) + float(labels.n[labels.segment == code].sum())
+    total = float(labels.n[labels.segment == 0].sum())
+    best = max(counts, key=lambda k: (counts[k], k), default=None)
+    return best if best is not None and counts[best] >= 0.8 * total else None
+
+
+def _mean(sums: WeightedSums) -> MeanWithError:
+    """Mean failure with a variance that is not 0 where all labels agree (one more failure and one more success)."""
+    n = float(sums.n)
+    if n <= 0:
+        return MeanWithError(0.0, 0.0, 0.0)
+    mean, variance = (float(x) for x in hajek_mean_variance(sums))
+    smoothed = (mean * n + 1.0) / (n + 2.0)
+    return MeanWithError(mean, max(variance, smoothed * (1 - smoothed) / n), n)

@@ -1,0 +1,100 @@
+"""What would settle an inconclusive audit, with counts: how many labels, where, and what to log."""
+
+import math
+from collections.abc import Sequence
+
+from undertow.records.report import AuditSettings, Ledger, ReferenceReport, SegmentReport, Verdict
+from undertow.stats.confidence import gaussian_mixture_radius
+
+MAX_STEPS = 8
+
+
+def labels_needed(variance: float, n: int, loss: float, margin: float, level: float) -> int | None:
+    """Labels in all after which an interval around `loss` would clear `margin`, if the loss stays what it is now.
+
+    The interval's half-width shrinks as sqrt(1 / n) times the (slowly growing) radius of the confidence sequence.
+
+    Returns:
+        A number of labels above n, or None where the loss itself lies at or beyond the margin (no number would do).
+
+    Examples:
+        >>> labels_needed(variance=1e-4, n=500, loss=0.0, margin=0.02, level=0.95)
+        1210
+    """
+    room = margin - loss
+    if room <= 0 or n <= 0 or variance <= 0:
+        return None
+    each = variance * n
+    size = float(n)
+    for _ in range(60):
+        half = float(gaussian_mixture_radius(size, level)) * math.sqrt(each / size)
+        if half <= room:
+            return max(math.ceil(size / 10) * 10, n + 10) if size > n else None
+        size *= 1.05
+    return None
+
+
+def next_steps(
+    settings: AuditSettings,
+    verdict: Verdict,
+    reference: ReferenceReport,
+    tiers: Sequence[tuple[SegmentReport, float]],
+    segments: Sequence[tuple[SegmentReport, float]],
+    ledger: Ledger,
+    labels_per_day: float,
+    missing: Sequence[str],
+    level: float,
+) -> tuple[str, ...]:
+    """Sentences that say what to do, most useful first.
+
+    Args:
+        settings: Margins.
+        verdict: The verdict.
+        reference: What was compared with.
+        tiers: Loss of each cheaper tier with the variance of its estimate.
+        segments: The same per segment.
+        ledger: The ledger.
+        labels_per_day: Labels that the log's main signal brings a day, both sides.
+        missing: Canonical columns that the log lacks.
+        level: Level of the intervals.
+    """
+    steps: list[str] = []
+    if verdict in {"quality_loss", "pareto_trap"}:
+        steps.append(
+            "Send the alarmed segments back to the capable tier (constraints.never_cheap) and keep a holdout, so that the "
+            "recovery can be shown."
+        )
+    if reference.kind in {"own_first_period", "none"}:
+        steps.append(
+            "Keep a randomised holdout: 5 % of users on the capable tier, logged as arm = holdout. Or label pairs, or pass "
+            "labels from before routing began (--baseline-until)."
+        )
+    for report, variance in tiers:
+        if report.state == "open" and report.loss is not None:
+            need = labels_needed(variance, report.n, report.loss, settings.margin, level)
+            if need is not None:
+                steps.append(_more_labels(f"the {report.tier} tier", need - report.n, report.n, labels_per_day))
+        elif report.interval is None:
+            steps.append(f"Label decisions of the {report.tier} tier and of its reference: there are none to compare.")
+    for report, variance in segments:
+        if report.share < settings.min_share or report.state != "open" or len(steps) >= MAX_STEPS:
+            continue
+        if report.loss is None:
+            steps.append(f"Label decisions in {report.segment}: {report.n} so far, with no reference to compare with.")
+            continue
+        need = labels_needed(variance, report.n, report.loss, settings.segment_margin, level)
+        if need is not None:
+            daily = labels_per_day * report.share
+            steps.append(_more_labels(f"{report.tier} in {report.segment}", need - report.n, report.n, daily))
+    if ledger.downstream_usd_month is None:
+        steps.append("Pass business outcomes (--outcomes FILE) and price them in [outcomes.NAME]: net value is unknown without.")
+    if ledger.savings_usd_month is None:
+        steps.append("Log cost_usd and baseline_cost_usd (or tokens and models): savings are unknown without.")
+    if "segment" in missing:
+        steps.append("Log segments (intent, product, language): a loss in a tenth of the traffic hides in the whole.")
+    return tuple(dict.fromkeys(steps))[:MAX_STEPS]
+
+
+def _more_labels(where: str, more: int, have: int, per_day: float) -> str:
+    days = f", about {math.ceil(more / per_day)} days at today's rate" if per_day > 0 else ""
+    return f"Label {more:,} more decisions of {where} (and as many of its reference; {have:,} so far{days})."
