@@ -166,7 +166,7 @@ def _chart(
         mean = base.mean(axis=1, keepdims=True)
         base, future = base - mean, future - mean
     spread = np.maximum(np.sqrt(np.sum(base**2, axis=1) / max(count - parameters, 1)), least_sd)
-    threshold = float(np.quantile(np.abs(_ewma_extremes(future / spread[:, None])).max(axis=1), 1.0 - alpha))
+    threshold = float(np.quantile(np.abs(_ewma_extremes(future / spread[:, None])).max(axis=1), 1.0 - 0.8 * alpha))
     smooth = np.full(len(values), np.nan)
     smooth[baseline_days:] = _ewma_extremes(deviation[None, baseline_days:])[0]
     hit = np.flatnonzero(np.abs(smooth[baseline_days:]) >= threshold)
