@@ -146,7 +146,14 @@ def _change_streams(
 
 
 def _change_stream(
-    unit: SignalUnit, segment: int, tier: int, role: Role, since: int, k: FloatArray, n: FloatArray, options: StreamOptions
+    unit: SignalUnit,
+    segment: int,
+    tier: int,
+    role: Role,
+    since: int,
+    k: FloatArray,
+    n: FloatArray,
+    options: StreamOptions,
 ) -> MonitoredStream:
     warmup = max(1, WARMUP_S // options.bucket_s)
     labelled = n.sum(1) > 0
@@ -220,7 +227,7 @@ def _pairs_stream(
         return []
     weight, n = grid.weight[:, tier].sum((1, 2)), grid.n[:, tier].sum((1, 2))
     mean_weight = np.where(n > 0, weight / np.maximum(n, 1.0), 0.0)
-    top = np.maximum.accumulate(grid.weight_max[:, tier].max(axis=(1, 2, 3)))
+    top = grid.weight_max[:, tier].max(axis=(1, 2, 3))
     scale = mean_weight / np.where(top > 0, top, 1.0)[:, None]
     up = (grid.loss_up[:, tier].sum((1, 2)) * scale).sum(1)
     down = (grid.loss_down[:, tier].sum((1, 2)) * scale).sum(1)
@@ -228,7 +235,15 @@ def _pairs_stream(
     role: Role = "level" if data.segment == 0 else "level_segment"
     return [
         MonitoredStream(
-            unit, tier, data.segment, role, "level", "shadow", evidence, since,
-            grid.failures[:, tier].sum((1, 2)), grid.n[:, tier].sum((1, 2)),
+            unit,
+            tier,
+            data.segment,
+            role,
+            "level",
+            "shadow",
+            evidence,
+            since,
+            grid.failures[:, tier].sum((1, 2)),
+            grid.n[:, tier].sum((1, 2)),
         )
     ]

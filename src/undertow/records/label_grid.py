@@ -213,16 +213,16 @@ def label_grid(
 def daily_effective(
     grid: LabelGrid, tiers: Sequence[int], *, arms: Sequence[int] = ALL_ARMS, eligible: Sequence[int] = ANY_ELIGIBILITY
 ) -> tuple[FloatArray, FloatArray]:
-    """Effective failures and labels per bucket: sum(w y) / W and sum(w) / W, W the largest weight seen so far in the group.
+    """Effective failures and labels per bucket: sum(w y) / W and sum(w) / W, W the group's largest weight in that bucket.
 
-    With equal weights these are the plain counts. See `stats.betting.log_ratio_bets` for why an exact bet may use them; W so
-    far, not W of the whole log, so that later labels never change earlier evidence.
+    With equal weights these are the plain counts. See `stats.betting.log_ratio_bets` for why an exact bet may use them.
+    W belongs to the design of that bucket's sampling, so later labels never change earlier evidence.
 
     Returns:
         Failures and labels, each of shape (T,).
     """
     index = np.ix_(range(grid.buckets), list(tiers), list(arms), list(eligible), range(grid.strata))
-    top = np.maximum.accumulate(grid.weight_max[index].max(axis=(1, 2, 3, 4), initial=0.0))
+    top = grid.weight_max[index].max(axis=(1, 2, 3, 4), initial=0.0)
     top = np.where(top > 0, top, 1.0)
     return (
         grid.weighted_failures[index].sum((1, 2, 3, 4)) / top,

@@ -26,31 +26,32 @@ def code_signals(engine: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tu
     return names[0], names[1]
 
 
-def _code_strata(engine: duckdb.DuckDBPyConnection, most: int) -> None:
-    """Table `strata` (kind, name, probability, stratum): classes of equal or nearly equal inclusion probability.
+SAME_CLASS = 1.1
+"""Inclusion probabilities of one day closer than this factor are one sampling stratum."""
 
-    Up to `most` distinct probabilities of a signal are classes of their own. More are put on a grid of powers of two, of the
-    smallest whole width (in octaves) that leaves at most `most` classes; the grid is anchored at p = 1, not at the data.
+
+def _code_strata(engine: duckdb.DuckDBPyConnection, bucket_s: int, most: int) -> None:
+    """Table `strata` (signal, day, tier, arm, probability, stratum): classes of inclusion probability in order within their day.
+
+    A day's quota gives other probabilities on a busy day than on a quiet one, and other ratios when a stratum grows, though the
+    design is the same. What stays is the order: the long tail is drawn more often than the rest. So the distinct
+    probabilities of one signal, bucket, tier and arm are ranked, 0 the most heavily sampled; neighbours within a tenth of each
+    other are one class, and the last class takes all that come after `most` - 1 others.
     """
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE strata AS
         WITH seen AS (
-            SELECT DISTINCT kind, name, probability FROM matched
+            SELECT DISTINCT kind, name, {bucket_of("decided_at", bucket_s)} AS decided, tier, arm, probability FROM matched
             WHERE kind <> 'outcome' AND selection = 'sampled'
-        ), octaves AS (
-            SELECT kind, name, count(*) AS classes, floor(min(-log2(probability))) AS first, floor(max(-log2(probability))) AS last
-            FROM seen GROUP BY kind, name
-        ), widths AS (
-            SELECT kind, name, classes, (SELECT min(w) FROM range(1, 1100) r(w)
-                WHERE floor(last / w) - floor(first / w) + 1 <= {int(most)}) AS width
-            FROM octaves
+        ), steps AS (
+            SELECT *, coalesce(lag(probability) OVER place > {SAME_CLASS} * probability, false) AS is_next FROM seen
+            WINDOW place AS (PARTITION BY kind, name, decided, tier, arm ORDER BY probability DESC)
         )
-        SELECT s.kind, s.name, s.probability, CAST(dense_rank() OVER (
-            PARTITION BY s.kind, s.name
-            ORDER BY CASE WHEN w.classes <= {int(most)} THEN -s.probability ELSE floor(floor(-log2(s.probability)) / w.width) END
-        ) - 1 AS INTEGER) AS stratum
-        FROM seen s JOIN widths w ON w.kind = s.kind AND w.name = s.name
+        SELECT kind, name, decided, tier, arm, probability,
+               CAST(least({int(most) - 1}, sum(is_next::INTEGER) OVER place) AS INTEGER) AS stratum
+        FROM steps
+        WINDOW place AS (PARTITION BY kind, name, decided, tier, arm ORDER BY probability DESC)
         """
     )
 
@@ -59,7 +60,7 @@ def label_cells(
     engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, bucket_s: int, most_strata: int
 ) -> tuple[LabelCells, CalibrationCells]:
     """Labels by tier and segment, and by confidence bin."""
-    _code_strata(engine, most_strata)
+    _code_strata(engine, bucket_s, most_strata)
     selections = ", ".join(f"'{name}'" for name in SELECTION_CODES)
     segments = "".join(f", m.segment_{place}" for place in vocabulary.plan.places)
     # y is the failure, w the weight, d the paired loss.
@@ -73,6 +74,8 @@ def label_cells(
                m.reference_value - m.value AS d, m.confidence, m.bin{segments}
         FROM matched m JOIN signal_codes c ON c.kind = m.kind AND c.name = m.name
         LEFT JOIN strata z ON m.selection = 'sampled' AND z.kind = m.kind AND z.name = m.name AND z.probability = m.probability
+            AND z.decided = {bucket_of("m.decided_at", bucket_s)} AND z.tier IS NOT DISTINCT FROM m.tier
+            AND z.arm IS NOT DISTINCT FROM m.arm
         WHERE m.kind <> 'outcome' AND (m.is_live OR m.kind = 'suite')
         """
     )
