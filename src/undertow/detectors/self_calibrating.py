@@ -32,8 +32,8 @@ from undertow.stats.betting import BET_MULTIPLIERS, bet_rates
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-PRIOR_RATE, PRIOR_N = 1.0 / 9.0, 9.0
-"""Failure rate assumed before any label, and how many labels that is worth: wide. Moves the delay, never the guarantee."""
+PRIOR = (1.0, 8.0)
+"""Beta parameters of the failure rate before any label: mean .11, wide. Moves the delay, never the guarantee."""
 
 RECENT_DAYS = 56
 """Every day of the last eight weeks is tried as a start, older ones once a week: leaving terms out only lowers M."""
@@ -71,21 +71,16 @@ class _Prepared:
 
 
 def _prepare(
-    failures: FloatArray,
-    n: FloatArray,
-    warmup: IntArray,
-    earliest: IntArray,
-    multipliers: npt.ArrayLike,
-    prior: tuple[npt.ArrayLike, npt.ArrayLike],
+    failures: FloatArray, n: FloatArray, warmup: IntArray, earliest: IntArray, multipliers: npt.ArrayLike
 ) -> _Prepared:
     days = len(failures)
     day = np.arange(days).reshape((days,) + (1,) * (failures.ndim - 1))
     seen = np.cumsum(n.sum(axis=-1), axis=0) > 0.0
     begins = np.where(seen.any(axis=0), seen.argmax(axis=0), days)
     training = day < (begins + warmup)[..., None]
-    rate, strength = (np.broadcast_to(np.asarray(x, dtype=np.float64), failures.shape[1:]) for x in prior)
-    a0 = rate * strength + np.sum(np.where(training, failures, 0.0), axis=0)
-    b0 = (1.0 - rate) * strength + np.sum(np.where(training, n - failures, 0.0), axis=0)
+    a, b = PRIOR
+    a0 = a + np.sum(np.where(training, failures, 0.0), axis=0)
+    b0 = b + np.sum(np.where(training, n - failures, 0.0), axis=0)
 
     def _cumulative(values: FloatArray) -> FloatArray:
         sums = np.zeros((days + 1, *values.shape[1:]))
@@ -125,18 +120,16 @@ def run_self_calibrating(
     warmup: npt.ArrayLike,
     earliest: npt.ArrayLike = 0,
     multipliers: npt.ArrayLike = BET_MULTIPLIERS,
-    prior: tuple[npt.ArrayLike, npt.ArrayLike] = (PRIOR_RATE, PRIOR_N),
 ) -> FloatArray:
     """Evidence M_t that the failure rate rose on some day, against a constant but unknown rate per stratum.
 
     Args:
-        failures: Sum of failures per day, stream and stratum; days first, strata last. Each failure in [0, 1]. Shape (T, ..., H); H = 1 without strata.
+        failures: Sum of failures per day, stream and stratum; days first, strata last. Each failure in [0, 1].
+            Strata whose labels come in constant proportions (fixed quotas) are better pooled: each baseline costs a nat or two. Shape (T, ..., H); H = 1 without strata.
         n: Labels, alike. Days without labels are 0. Shape (T, ..., H).
         warmup: Days from the stream's first label that only train Q (`default_warmup`). Shape () or (...).
         earliest: First day (row) on which a change may begin; before it, days are baseline. Shape () or (...).
         multipliers: Multiples of the baseline that are bet on. Shape (J,).
-        prior: Rate expected before any label and the labels it is worth; each of shape () or (..., H). May use anything known before
-            the stream's warm-up ends, other streams' warm-up included: a segment does well to start from its tier's rate.
 
     Returns:
         M_t at the end of each day, 0 while no start is allowed. Row t uses rows up to t only. Shape (T, ...).
@@ -158,7 +151,7 @@ def run_self_calibrating(
     out = np.zeros(k.shape[:-1])
     if days == 0:
         return out
-    data = _prepare(k, many, warm, first, multipliers, prior)
+    data = _prepare(k, many, warm, first, multipliers)
     for t in range(1, days + 1):
         day = np.arange(t)
         starts = day[(day >= t - RECENT_DAYS) | (day % 7 == 0)]
@@ -174,7 +167,6 @@ def start_weights(
     warmup: npt.ArrayLike,
     earliest: npt.ArrayLike = 0,
     multipliers: npt.ArrayLike = BET_MULTIPLIERS,
-    prior: tuple[npt.ArrayLike, npt.ArrayLike] = (PRIOR_RATE, PRIOR_N),
 ) -> FloatArray:
     """How the evidence at the last day divides over the days on which the change may have begun.
 
@@ -184,7 +176,6 @@ def start_weights(
         warmup: As there.
         earliest: As there.
         multipliers: As there.
-        prior: As there.
 
     Returns:
         Share of each start day in M_T; sums to 1 over days (0 where no start is allowed). Shape (T, ...).
@@ -196,7 +187,7 @@ def start_weights(
     """
     k, many, warm, first = _shaped(failures, n, warmup, earliest)
     days = len(k)
-    data = _prepare(k, many, warm, first, multipliers, prior)
+    data = _prepare(k, many, warm, first, multipliers)
     starts = np.arange(days)
     log_terms = np.logaddexp.reduce(_log_terms(data, days, starts), axis=-1)
     allowed = starts.reshape((-1,) + (1,) * (log_terms.ndim - 1)) >= data.first
@@ -255,7 +246,7 @@ def run_overdispersed(
     trained = begins + np.asarray(warmup, dtype=np.int64)
     first = np.maximum(trained, np.asarray(earliest, dtype=np.int64))
     s = np.broadcast_to(1.0 / np.asarray(rho, dtype=np.float64) - 1.0, streams)[..., None]
-    a, b = PRIOR_RATE * PRIOR_N, (1.0 - PRIOR_RATE) * PRIOR_N
+    a, b = PRIOR
     log_prior = np.broadcast_to(a * np.log(_GRID) + b * np.log1p(-_GRID), (*streams, len(_GRID)))
     log_null = np.zeros_like(log_prior)
     r = np.zeros((*streams, len(_GRID), len(tuple(multipliers))))
