@@ -45,9 +45,9 @@ def command(target: Path, force: bool, log: Path | None) -> None:
 
 def _tiers_of(log: Path) -> dict[str, tuple[str, ...]]:
     """Tiers of a log, cheapest first, with the models that served them."""
-    from undertow.cli.reading import read_cells_of
+    from undertow.bootstrap import AuditRequest, read_cells
 
-    cells = read_cells_of((str(log),))
+    cells = read_cells(AuditRequest((str(log),)))
     kind = 0  # CHANGE_KINDS[0] is "model"
     found: dict[str, set[str]] = {tier: set() for tier in cells.tiers}
     models = cells.models
@@ -55,5 +55,5 @@ def _tiers_of(log: Path) -> dict[str, tuple[str, ...]]:
         models.tier[models.kind == kind].tolist(), models.value[models.kind == kind].tolist(), strict=True
     ):
         if tier >= 0 and value >= 0:
-            found[cells.tiers[tier]].add(cells.change_values[value].split(" ")[0])
+            found[cells.tiers[tier]].add(cells.change_values[value])
     return {tier: tuple(sorted(names)) for tier, names in found.items()}

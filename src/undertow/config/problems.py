@@ -78,7 +78,9 @@ def problem_of(error: ErrorDetails, raw: Mapping[str, Any]) -> Problem:
             kind = error["input"].get("kind") if isinstance(error["input"], dict) else error["input"]
             return Problem((*path, "kind"), f"{dotted(path)}.kind is {kind!r}; {near(kind, list(POLICY_KINDS))}")
         case "string_pattern_mismatch" if path and path[-1] == "[key]":
-            return Problem(path[:-1], f"{dotted(path[:-1])}: a name has letters, digits and . _ : - only")
+            return Problem(
+                path[:-1], f"{dotted(path[:-1])!r}: a name has printable characters only, and no space at its ends"
+            )
         case "string_pattern_mismatch":
             return Problem(path, f"{dotted(path)} has not the right form: expected {_form(path)}")
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":

@@ -33,7 +33,7 @@ class PolicyBase(Section):
 class CascadePolicy(PolicyBase):
     """Answer with the cheap tier; escalate where its confidence is too low. The default, and the safest to start with."""
 
-    kind: Literal["cascade"] = Field(default="cascade", description="This kind of policy.")
+    kind: Literal["cascade"] = Field(default="cascade", description="Which kind of policy this is; it decides what else can be set.")
     threshold: Share = Field(
         default=0.7, description="Escalate below this confidence. Holds until a calibration says better."
     )
@@ -55,7 +55,7 @@ class CascadePolicy(PolicyBase):
 class ClassifierPolicy(PolicyBase):
     """Decide before any model runs."""
 
-    kind: Literal["classifier"] = Field(description="This kind of policy.")
+    kind: Literal["classifier"] = Field(description="Which kind of policy this is; it decides what else can be set.")
     method: Literal["text", "embedding", "rules"] = Field(
         default="text", description="Trained text classifier, similarity to examples, or rules on segments."
     )
@@ -78,14 +78,14 @@ class ClassifierPolicy(PolicyBase):
 class FixedPolicy(PolicyBase):
     """One tier for everything."""
 
-    kind: Literal["fixed"] = Field(description="This kind of policy.")
-    tier: Name = Field(default="capable", description="The tier.")
+    kind: Literal["fixed"] = Field(description="Which kind of policy this is; it decides what else can be set.")
+    tier: Name = Field(default="capable", description="The tier that answers everything.")
 
 
 class SplitPolicy(PolicyBase):
     """Tiers drawn at random, by user: the plainest experiment."""
 
-    kind: Literal["split"] = Field(description="This kind of policy.")
+    kind: Literal["split"] = Field(description="Which kind of policy this is; it decides what else can be set.")
     shares: dict[Name, Share] = Field(
         examples=[{"cheap": 0.5, "capable": 0.5}], description="Share of each tier; they add up to 1."
     )

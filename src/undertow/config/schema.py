@@ -1,4 +1,4 @@
-"""JSON Schema of the settings, for editors. It ships in the package; `scripts/schema.py` writes it anew."""
+"""JSON Schema of the settings, for editors. It ships in the package; `scripts/reference.py` writes it anew."""
 
 import json
 from importlib import resources

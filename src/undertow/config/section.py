@@ -15,8 +15,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=64)]
-"""Name of a tier, policy or outcome: it becomes a column value, a label of a metric and part of a URL."""
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$", max_length=128)
+]
+"""Name of a tier, policy or outcome. Foreign logs name their tiers as they like, so nearly anything that prints is allowed."""
 
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 """Name of an environment variable. The secret itself never stands in the file, so a pasted key must not pass as a name."""

@@ -17,7 +17,7 @@ _HEAD = """\
 # "(unset)" marks an example of a setting that has no value by default.
 # The environment comes before this file: UNDERTOW_MONITORS__ALPHA=0.01 stands for alpha in [monitors].
 # Keys never stand here: settings that end in _env name an environment variable.
-# `undertow audit` reads [tiers], [monitors], [outcomes] and [store]; the others are for `undertow serve`, checked already.
+# `undertow audit` reads [tiers], [monitors], [outcomes] and [store]; the others are for `undertow serve`.
 # Editors complete and check this file with `undertow config schema > undertow.schema.json`.
 """
 

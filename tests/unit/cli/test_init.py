@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -50,3 +51,22 @@ def test_a_folder_that_is_not_there_is_refused(run):
     done = run("absent/undertow.toml")
     assert done.exit_code == 2
     assert "cannot be written" in done.stderr
+
+
+def test_tiers_and_models_are_taken_from_a_log(run):
+    rows = [
+        {
+            "decision_id": f"d{i}",
+            "event_time": f"2026-03-0{1 + i % 5}T00:00:00Z",
+            "tier": tier,
+            "model": model,
+            "cost_usd": cost,
+        }
+        for i, (tier, model, cost) in enumerate([("small tier", "m 1/x", 0.01), ("big", "m2", 0.09)] * 10)
+    ]
+    Path("log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("--from-log", "log.jsonl")
+    assert done.exit_code == 0, done.output
+    loaded = load_settings(Path("undertow.toml"), {}).settings
+    assert {name: tier.models for name, tier in loaded.tiers.items()} == {"small tier": ("m 1/x",), "big": ("m2",)}
+    assert loaded.tier_order == ("small tier", "big")

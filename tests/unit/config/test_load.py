@@ -105,7 +105,10 @@ def test_a_tier_needs_no_more_than_patterns_for_an_audit(tmp_path):
             "undertow.toml:2: tiers.cheap.prices.output_usd_per_mtok is missing: Price of completion tokens.",
         ),
         ('[tiers.cheap]\nprices = "aut"\n', "undertow.toml:2: tiers.cheap.prices is 'aut'; did you mean 'auto'?"),
-        ('[tiers."bad name"]\n', "undertow.toml:1: tiers.bad name: a name has letters, digits and . _ : - only"),
+        (
+            '[tiers."bad "]\n',
+            "undertow.toml:1: 'tiers.bad ': a name has printable characters only, and no space at its ends",
+        ),
         (
             '[tiers.cheap]\n[policy]\nkind = "fixed"\ntier = "chep"\n',
             "undertow.toml:4: policy.tier names the tier 'chep', which has no [tiers.chep]; did you mean 'cheap'?",

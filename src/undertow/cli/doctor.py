@@ -1,0 +1,155 @@
+"""`undertow doctor`: what is missing to trust a verdict, in the log and in the settings."""
+
+import json
+import os
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from undertow.cli import exit_status
+from undertow.cli.audit import FORMATS, settings_file
+from undertow.cli.command import Command
+from undertow.cli.drawing import progress_bar
+from undertow.records.finding import Finding
+
+if TYPE_CHECKING:
+    from undertow.config import Settings
+
+STATUS = {"blocks": exit_status.BAD_USAGE, "weakens": exit_status.LOSS, "note": exit_status.HEALTHY}
+COLOURS = {"blocks": "red", "weakens": "yellow", "note": "cyan"}
+
+
+@click.command(
+    "doctor",
+    cls=Command,
+    examples="""
+    undertow doctor undertow-data/
+    undertow doctor spend.jsonl --signals reviews.jsonl --outcomes tickets.csv
+    undertow doctor                          # the settings alone
+    undertow doctor log/ --json | jq '.findings[].check'
+    """,
+)
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the log."
+)
+@click.option("--timezone", metavar="TZ", help="Zone of times that name none, as Europe/Berlin or +02:00.")
+@click.option(
+    "--signals", multiple=True, metavar="FILE", help="Feedback: reviews, thumbs, judge scores. May be repeated."
+)
+@click.option("--outcomes", multiple=True, metavar="FILE", help="Business outcomes: tickets, churn. May be repeated.")
+@click.option("--config", metavar="FILE", help="Settings. Default: undertow.toml here or beside the log.")
+@click.option(
+    "--map", "map_file", type=click.Path(exists=True, dir_okay=False), help="What the columns of a plain table mean."
+)
+@click.option("--trust-judge", is_flag=True, help="Judge-only evidence is enough for you.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="JSON (undertow.doctor/1) on standard output, and nothing else there."
+)
+def command(
+    inputs: tuple[str, ...],
+    format_: str,
+    timezone: str | None,
+    signals: tuple[str, ...],
+    outcomes: tuple[str, ...],
+    config: str | None,
+    map_file: str | None,
+    trust_judge: bool,
+    as_json: bool,
+) -> int:
+    """Say what is missing to trust a verdict on INPUT (a log as for `audit`), why it matters and what to do.
+
+    Exit status: 0 nothing is missing, 1 something weakens the verdict, 2 no verdict but "inconclusive" can come out.
+    """
+    from undertow.bootstrap import AuditRequest, read_cells
+    from undertow.config import load_settings
+
+    settings = load_settings(settings_file(config, inputs), os.environ).settings
+    findings = tuple(_settings_findings(settings, os.environ, is_alone=not inputs))
+    if inputs:
+        request = AuditRequest(inputs, format_, signals, outcomes, timezone, map_file, settings=settings)
+        with progress_bar(shown=not as_json) as progress:
+            cells = read_cells(request, progress)
+        from undertow.verdicts.readiness import Plans, readiness
+
+        plans = Plans(
+            margin=settings.monitors_margin,
+            alpha=settings.monitors.alpha,
+            priced_outcomes=tuple(name for name, outcome in settings.outcomes.items() if outcome.usd is not None),
+            is_id_key_set=settings.store.id_key_env is not None,
+            trusts_judge=trust_judge,
+            has_draws=_has_draws(inputs),
+        )
+        findings = (*readiness(cells, plans), *findings)
+    if as_json:
+        document = {"schema": "undertow.doctor/1", "findings": [asdict(finding) for finding in findings]}
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+    else:
+        _show(findings)
+    return max((STATUS[finding.severity] for finding in findings), default=exit_status.HEALTHY)
+
+
+def _settings_findings(settings: "Settings", env: Mapping[str, str], *, is_alone: bool) -> Iterator[Finding]:
+    """What the settings alone show; the log, where there is one, speaks for itself on the rest."""
+    from undertow.config import named_variables
+
+    for where, name in named_variables(settings):
+        if not env.get(name):
+            yield Finding(
+                "secret_unset",
+                "note",
+                f"{where} names {name}, which is not set",
+                "An audit does not need it; `undertow serve` refuses to start without it.",
+                f"Set {name} where the gateway runs.",
+            )
+    if not is_alone:
+        return
+    if settings.holdout.share == 0:
+        yield Finding(
+            "holdout_off",
+            "weakens",
+            "holdout.share is 0",
+            "Nothing will tell a loss of routing from a change of the provider or of the traffic.",
+            "Set share = 0.05 under [holdout]: it costs 5 % of the savings.",
+        )
+    if not any(outcome.usd for outcome in settings.outcomes.values()):
+        yield Finding(
+            "unpriced_outcomes",
+            "weakens",
+            "no [outcomes.NAME] has a price",
+            "The net value then holds savings alone, and `pareto_trap` can never be shown.",
+            "Add [outcomes.ticket] with usd, the cost of one ticket, and the like for churn and refunds.",
+        )
+    if settings.store.id_key_env is None:
+        yield Finding(
+            "id_key_unset",
+            "note",
+            "store.id_key_env is unset",
+            "User ids stay in logs and reports as they were given.",
+            "Set id_key_env under [store], unless the ids are pseudonyms already.",
+        )
+
+
+def _has_draws(inputs: tuple[str, ...]) -> bool | None:
+    """Whether a store's root folder holds draws; None where the inputs are no such folder."""
+    roots = [Path(name) for name in inputs if (Path(name) / "decisions").exists()]
+    if not roots:
+        return None
+    return any(found for root in roots for found in root.glob("draws*"))
+
+
+def _show(findings: tuple[Finding, ...]) -> None:
+    if not findings:
+        click.echo("Nothing is missing: a verdict on this log can be trusted as far as its interval says.")
+        return
+    for finding in findings:
+        head = click.style(f"{finding.severity:<8}", fg=COLOURS[finding.severity], bold=True)
+        click.echo(f"{head}{finding.check}: {finding.seen}")
+        for line in (finding.why, f"-> {finding.todo}"):
+            click.echo(textwrap.fill(line, 110, initial_indent=" " * 8, subsequent_indent=" " * 8))
+    counts = (f"{sum(finding.severity == severity for finding in findings)} {severity}" for severity in STATUS)
+    click.echo(f"{', '.join(counts)}; docs/how-to/doctor.md explains each", err=True)
