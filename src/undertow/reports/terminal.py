@@ -278,11 +278,11 @@ class _Page:
 
     def _segments(self, report: AuditReport) -> None:
         ordered = worst_first((*report.segments, *report.suspects))
-        self._heading("Loss by segment, worst first")
+        self._heading("Loss by segment in points, worst first")
         if not ordered:
             self._line("No segment can be compared yet.")
             return
-        table = self._table("tier, segment", "state", "loss, points", "interval", "share", "labels", first=2)
+        table = self._table("tier, segment", "state", "loss", "interval", "share", "labels", first=2)
         for segment in ordered[:_SHOWN_SEGMENTS]:
             self._segment_row(table, segment)
         self._print(table)

@@ -5,12 +5,13 @@ from datetime import datetime
 
 from undertow.records.report import Alarm, AuditReport
 from undertow.reports import figures, words
-from undertow.reports.names import clip, columns, isolated, segment_name
+from undertow.reports.names import clip, isolated, segment_name
 from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
 from undertow.reports.svg.panel import Panel
 from undertow.reports.svg.scales import seconds
 
 MAX_ROWS = 14
+_LABEL_PX = 270
 
 
 def alarm_chart(report: AuditReport, width: float, ident: str) -> str | None:
@@ -21,11 +22,10 @@ def alarm_chart(report: AuditReport, width: float, ident: str) -> str | None:
     if not rows:
         return None
     narrow = width < NARROW_PX
-    label_px = 0 if narrow else 270
     row_px = 46 if narrow else 34
     foot_px = 24 if report.changes else 8
     canvas = Canvas(width, row_px * len(rows) + foot_px + 36, ident)
-    left = 10 if narrow else label_px
+    left = 10 if narrow else _LABEL_PX
     panel = Panel(canvas, left, 8, width - left - 14, row_px * len(rows) + foot_px, _span(report, rows), 0, 1, "alarms")
     panel.draw_axes(str, with_labels=False, at=())
     panel.mark_changes(report.changes)
@@ -39,18 +39,16 @@ def _row(canvas: Canvas, panel: Panel, tag: str, alarm: Alarm, y: float, *, narr
     is_alarm = tag != "w"
     kind = "alarm" if is_alarm else "warn"
     what = clip(alarm.signal, 24) if is_alarm else clip(words.monitor_words(alarm.monitor), 34)
-    name = f"{isolated(clip(alarm.tier, 14))}, {segment_name(alarm.segment, 20 if narrow else 22)}"
-    if narrow:
-        what = clip(what, max(8, 46 - columns(name)))
+    name = f"{isolated(clip(alarm.tier, 14))}, {segment_name(alarm.segment, 24)}"
     if narrow:
         prefix = f"{tag}  " if is_alarm else ""
-        canvas.text(0, y + 17, f"{prefix}{name}: {what}", "label")
+        canvas.text(0, y + 17, f"{prefix}{name}: {what}", "label", room=canvas.width)
     else:
         if is_alarm:
             canvas.circle(10, centre - 1, 8.5, "tag")
             canvas.text(10, centre + 3, tag, "tagtext", "middle")
-        canvas.text(26, centre - 3, name, "label strong" if is_alarm else "label")
-        canvas.text(26, centre + 11, what, "tick")
+        canvas.text(26, centre - 3, name, "label strong" if is_alarm else "label", room=_LABEL_PX - 30)
+        canvas.text(26, centre + 11, what, "tick", room=_LABEL_PX - 30)
     detected = panel.x.held(seconds(alarm.detected_at))
     if alarm.onset_interval is not None:
         first, last = (panel.x.held(seconds(at)) for at in alarm.onset_interval)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from undertow.records.report import SegmentReport
 from undertow.reports import figures, words
-from undertow.reports.names import clip, columns, isolated, segment_name
-from undertow.reports.svg.canvas import COLUMN_PX, NARROW_PX, Canvas, text_px
+from undertow.reports.names import clip, isolated, segment_name
+from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
 from undertow.reports.svg.scales import Scale, ticks
 
+_LABEL_PX = 250
 _REACH = 0.25
 """An interval is drawn at most this far beyond the largest and smallest loss; an arrow says that it goes on."""
 
@@ -29,7 +30,7 @@ def forest_chart(
         return None
     narrow = width < NARROW_PX
     low, high = _range(known, margin)
-    label_px, value_px = (0, 0) if narrow else (250, 150)
+    label_px, value_px = (0, 0) if narrow else (_LABEL_PX, 150)
     row_px = 46 if narrow else 27
     top = 30.0
     canvas = Canvas(width, top + row_px * len(segments) + 44, ident)
@@ -75,13 +76,14 @@ def _row(
     value = said.word if segment.loss is None else figures.points(segment.loss).removesuffix(" points")
     if segment.interval is not None:
         value += f" ({figures.points_interval(segment.interval).removesuffix(' points')})"
+    name = tier + segment_name(segment.segment, 40)
     if narrow:
-        free = int((canvas.width - text_px(value) - 10) / COLUMN_PX) - 2 - columns(tier)
-        canvas.text(0, y + 17, f"{said.symbol} {tier}{segment_name(segment.segment, max(free, 9))}", "label")
+        room = canvas.width - text_px(value) - 10
+        canvas.text(0, y + 17, f"{said.symbol} {name}", "label", room=room)
         canvas.text(canvas.width, y + 17, value, "value", "end")
     else:
         canvas.text(6, centre + 4, said.symbol, f"label state-{said.tone}")
-        canvas.text(24, centre + 4, tier + segment_name(segment.segment, 32 - columns(tier)), "label")
+        canvas.text(24, centre + 4, name, "label", room=_LABEL_PX - 24)
         canvas.text(canvas.width - 4, centre + 4, value, "value", "end")
     if segment.interval is not None:
         low, high = segment.interval

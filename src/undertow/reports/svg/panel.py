@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from undertow.records.report import Alarm, Change, Series, SeriesPoint
-from undertow.reports.svg.canvas import Canvas, text_px
+from undertow.reports.svg.canvas import Canvas, fit, text_px
 from undertow.reports.svg.scales import Scale, seconds, spread, ticks, time_ticks
 
 MAX_ALARM_MARKS = 4
@@ -93,7 +93,8 @@ class Panel:
         for (_, label, cls), y in zip(
             ends, spread([end[0] for end in ends], 15.0, self.top + 4, self.bottom - 2), strict=True
         ):
-            self.canvas.text(self.left + self.width + 8, y + 4, label, f"name {cls}")
+            x = self.left + self.width + 8
+            self.canvas.text(x, y + 4, label, f"name {cls}", room=self.canvas.width - x)
 
     def mark_alarms(self, alarms: Sequence[Alarm], *, numbered: bool = True) -> None:
         """Onset interval as a shade, detection as a line with the alarm's number."""
@@ -152,7 +153,8 @@ def legend(canvas: Canvas, left: float, top: float, width: float, entries: Seque
     Entries: label and class; a class that begins with `fill` is drawn as an area, any other as a line.
     """
     x, y = left, top
-    for label, cls in entries:
+    for name, cls in entries:
+        label = fit(name, width - 24)
         needed = 24 + text_px(label) + 14
         if x > left and x + needed - 14 > left + width:
             x, y = left, y + 18

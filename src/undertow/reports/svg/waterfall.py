@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from undertow.records.report import Ledger
 from undertow.reports import figures, money
-from undertow.reports.names import clip, columns, isolated
-from undertow.reports.svg.canvas import NARROW_PX, Canvas
+from undertow.reports.names import clip, isolated
+from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
 from undertow.reports.svg.scales import Scale, ticks
 
 MAX_STEPS = 12
+_LABEL_PX = 220
 
 
 def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
@@ -25,7 +26,7 @@ def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
     if ledger.net_usd_month is not None:
         rows.append((money.Step("net value", "net", ledger.net_usd_month, ledger.interval), 0.0, ledger.net_usd_month))
     low, high = _range(rows)
-    label_px, value_px = (0, 0) if narrow else (220, 210)
+    label_px, value_px = (0, 0) if narrow else (_LABEL_PX, 210)
     row_px = 50 if narrow else 34
     top = 8.0
     bottom = top + row_px * len(rows)
@@ -71,14 +72,14 @@ def _row(
     if step.interval is not None and not narrow:
         value += f" ({figures.usd_interval(step.interval)})"
     tier = clip(step.tier, 12) if step.tier else ""
-    label = isolated(clip(step.label, 27 - columns(tier) if tier else 30))
+    label = isolated(clip(step.label, 28))
     if tier:
         label += f" ({isolated(tier)})"
     if narrow:
-        canvas.text(0, y + 17, label, f"label{strong}")
+        canvas.text(0, y + 17, label, f"label{strong}", room=canvas.width - text_px(value) - 10)
         canvas.text(canvas.width, y + 17, value, f"value{strong}", "end")
     else:
-        canvas.text(6, centre + 4, label, f"label{strong}")
+        canvas.text(6, centre + 4, label, f"label{strong}", room=_LABEL_PX - 8)
         canvas.text(canvas.width - 4, centre + 4, value, f"value{strong}", "end")
     left, right = sorted((x.held(start), x.held(end)))
     canvas.rect(left, bar_top, max(right - left, 1.5), bar_px, f"bar k-{step.kind} {sign}", radius=2)
