@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from undertow.adapters.duckdb.inputs import FoundFiles, LogFile, LogInputs
-from undertow.adapters.duckdb.row_rules import CheckedRows, check_decisions, check_signals, required
+from undertow.adapters.duckdb.row_rules import CheckedRows, check_decisions, check_signals, keep_checked, required
 from undertow.adapters.duckdb.row_sources import Intake, RowSource, jsonl_source, parquet_sources
 from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
 from undertow.adapters.duckdb.typing_rules import ZONED_TIME, TimeReading
@@ -106,13 +106,20 @@ def open_tables(
     signal_times = _read_times(
         engine, signals.sources, ("event_time", "received_at"), inputs.timezone, "signals", notes
     )
+    proven = _proven_keys(engine, decisions.sources)
+    checked = [check_decisions(source, decision_times) for source in decisions.sources]
+    checked += [check_signals(source, signal_times) for source in signals.sources]
+    kept = [
+        keep_checked(engine, rows, f"checked_{number}") if rows.source.is_staged else rows
+        for number, rows in enumerate(checked)
+    ]
     return Tables(
-        decisions=[check_decisions(source, decision_times) for source in decisions.sources],
-        signals=[check_signals(source, signal_times) for source in signals.sources],
+        decisions=kept[: len(decisions.sources)],
+        signals=kept[len(decisions.sources) :],
         reasons=reasons,
         notes=[*notes, *decisions.notes, *signals.notes],
         kept_back=[*decisions.kept_back, *signals.kept_back],
-        proven_segment_keys=_proven_keys(engine, decisions.sources),
+        proven_segment_keys=proven,
     )
 
 
@@ -184,7 +191,7 @@ def _complaint(engine: duckdb.DuckDBPyConnection, source: RowSource, missing: li
 
 
 def _column_names(engine: duckdb.DuckDBPyConnection, source: RowSource) -> list[str]:
-    if source.from_sql.startswith("read_parquet"):
+    if not source.is_staged:
         described = engine.execute(f"DESCRIBE SELECT * FROM {source.from_sql}").fetchall()
         return [str(row[0]) for row in described if not str(row[0]).startswith("undertow_")]
     return sorted(source.facts)
@@ -236,7 +243,7 @@ def _proven_keys(engine: duckdb.DuckDBPyConnection, sources: list[RowSource]) ->
         facts = source.facts.get("segment")
         if facts is None or facts.all_null:
             continue
-        if not source.from_sql.startswith("read_parquet") or not facts.sql_type.startswith("MAP"):
+        if source.is_staged or not facts.sql_type.startswith("MAP"):
             return None
         row = engine.execute(
             f"""

@@ -43,7 +43,7 @@ def _code_strata(engine: duckdb.DuckDBPyConnection, bucket_s: int, most: int) ->
         CREATE OR REPLACE TEMP TABLE strata AS
         WITH seen AS (
             SELECT DISTINCT kind, name, {bucket_of("decided_at", bucket_s)} AS decided, tier, arm, probability FROM matched
-            WHERE kind <> 'outcome' AND selection = 'sampled'
+            WHERE kind <> 'outcome' AND selection = 'sampled' AND (is_live OR kind = 'suite')
         ), steps AS (
             SELECT *, coalesce(lag(probability) OVER place > {SAME_CLASS} * probability, false) AS is_next FROM seen
             WINDOW place AS (PARTITION BY kind, name, decided, tier, arm ORDER BY probability DESC)

@@ -33,10 +33,12 @@
 A row is counted once under every reason that it meets. Values that became null do not count as rejected rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import duckdb
 
 from undertow.adapters.duckdb.row_sources import RowSource
-from undertow.adapters.duckdb.sql import identifier, literal, literals
+from undertow.adapters.duckdb.sql import identifier, literal
 from undertow.adapters.duckdb.typing_rules import CheckedColumn, TimeReading, check_column
 from undertow.records.columns import DECISION_COLUMNS, DEFAULT_SELECTION, SIGNAL_COLUMNS, Column
 
@@ -60,6 +62,8 @@ class CheckedRows:
     source: RowSource
     clean: dict[str, str]
     tests: tuple[Test, ...]
+    table: str | None = None
+    """Where the checked rows are kept, once they have been computed."""
 
     @property
     def rejected(self) -> str:
@@ -83,11 +87,20 @@ class CheckedRows:
 
     def select(self) -> str:
         """The whole SELECT. Columns that a statement does not use cost nothing: the engine prunes them."""
+        if self.table is not None:
+            return f"SELECT * FROM {self.table}"
         columns = ", ".join(f"{expression} AS {identifier(name)}" for name, expression in self.clean.items())
         return (
             f"SELECT {columns}, {self.rejected} AS rejected, {self.suspect} AS suspect, {self.reasons} AS reasons, "
             f"{self.source.file_sql} AS source_file, {self.source.row_sql} AS source_row FROM {self.source.from_sql}"
         )
+
+
+def keep_checked(engine: duckdb.DuckDBPyConnection, rows: CheckedRows, table: str) -> CheckedRows:
+    """Compute the checked rows of a staged source once, into `table`: reading text as values is dear. The stage is dropped."""
+    engine.execute(f"CREATE TEMP TABLE {table} AS {rows.select()}")
+    engine.execute(f"DROP TABLE {rows.source.from_sql}")
+    return replace(rows, table=table)
 
 
 def check_decisions(source: RowSource, times: TimeReading) -> CheckedRows:
@@ -97,7 +110,7 @@ def check_decisions(source: RowSource, times: TimeReading) -> CheckedRows:
     for name, column in checked.items():
         sets_aside = column.column.required or name == "origin"
         tests.extend(Test(predicate, reason, sets_aside) for predicate, reason in column.tests)
-        tests.extend(_missing(column, checked))
+        tests.extend(_missing(column))
     return CheckedRows(source, {name: column.clean for name, column in checked.items()}, tuple(tests))
 
 
@@ -110,7 +123,7 @@ def check_signals(source: RowSource, times: TimeReading) -> CheckedRows:
         sets_aside = column.column.required or name == "inclusion_probability"
         tests.extend(Test(predicate, reason, sets_aside) for predicate, reason in column.tests)
         if name in {"event_time", "name", "value"} or (name in {"signal_id", "kind"} and source.role != "outcomes"):
-            tests.extend(_missing(column, checked))
+            tests.extend(_missing(column))
     if source.role == "outcomes":
         clean["kind"] = f"coalesce({clean['kind']}, 'outcome')"
         content = ", ".join(
@@ -147,18 +160,12 @@ def _raw_text(source: RowSource, name: str) -> str:
     return raw if source.facts[name].sql_type == "VARCHAR" else f"CAST({raw} AS VARCHAR)"
 
 
-def _missing(column: CheckedColumn, checked: dict[str, CheckedColumn]) -> list[Test]:
+def _missing(column: CheckedColumn) -> list[Test]:
     """The test for a required value that is absent and was not found bad already."""
-    del checked
     if not column.column.required or not column.may_be_null:
         return []
     found_bad = " OR ".join(f"coalesce({predicate}, false)" for predicate, _ in column.tests) or "false"
     return [Test(f"({column.clean}) IS NULL AND NOT ({found_bad})", f"missing_{column.column.name}", sets_aside=True)]
-
-
-def quality_kinds() -> str:
-    """The kinds whose value is a quality in [0, 1], as literals."""
-    return literals([kind for kind in DEFAULT_SELECTION if kind != "outcome"])
 
 
 def required(columns: tuple[Column, ...], role: str) -> tuple[str, ...]:

@@ -46,6 +46,11 @@ class RowSource:
     rows: int | None
     files: tuple[str, ...]
 
+    @property
+    def is_staged(self) -> bool:
+        """Whether the rows are in a table of text that the engine holds."""
+        return not self.from_sql.startswith("read_parquet")
+
 
 @dataclass(slots=True)
 class Intake:
