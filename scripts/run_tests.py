@@ -5,6 +5,7 @@ Every step runs even when an earlier one failed, so that one run shows everythin
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,12 @@ def run(step: Step) -> bool:
     """Run one step; show its output only where it failed."""
     began = time.perf_counter()
     command = (str(BIN / step.command[0]), *step.command[1:])
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    plain = os.environ | {"NO_COLOR": "1", "COLUMNS": "160"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=plain)
     took_s = time.perf_counter() - began
     print(f"{step.name:<10} {'ok' if done.returncode == 0 else 'FAILED'}  {took_s:.1f} s", flush=True)
     if done.returncode != 0:
-        print((done.stdout + done.stderr).strip(), flush=True)
+        print(COLOUR.sub("", done.stdout + done.stderr).strip(), flush=True)
         if step.hint:
             print(step.hint, flush=True)
     return done.returncode == 0

@@ -52,3 +52,15 @@ def test_the_watch_itself_sees_what_it_looks_for():
     loaded = loaded_by("import socket, numpy; socket.socket().close()")
     assert "numpy" in loaded["modules"]
     assert loaded["sockets"]
+
+
+def test_no_module_needs_the_slow_parts_of_scipy():
+    everything = """
+import importlib, pkgutil, undertow
+for found in pkgutil.walk_packages(undertow.__path__, "undertow."):
+    importlib.import_module(found.name)
+sys.modules = {name.replace("scipy.stats", "scipy_stats").replace("scipy.optimize", "scipy_optimize"): 1 for name in sys.modules}
+"""
+    modules = set(loaded_by(everything)["modules"])
+    assert "scipy" in modules
+    assert not {"scipy_stats", "scipy_optimize"} & modules
