@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from undertow.adapters.importers.files import Undecodable, expand, records
+from undertow.adapters.importers.files import Undecodable, container_of, expand, records
 from undertow.adapters.importers.registry import IMPORTERS
 from undertow.adapters.importers.result import Detection
 from undertow.errors import LogError
 
 CANONICAL_KEYS = frozenset({"decision_id", "event_time", "tier"})
+READ_DIRECTLY = frozenset({"parquet", "jsonl"})
+"""Containers that the engine reads without an import; canonical columns in a CSV or JSON array are imported as a plain table."""
 LOOKED_AT = 25
 """Records of a file that are looked at."""
 FILES_LOOKED_AT = 40
@@ -49,13 +51,14 @@ def detect_format(path: str | Path) -> Detection:
 
 def _look(file: Path) -> tuple[Detection | None, list[str]]:
     keys: list[str] = []
+    container = container_of(file).kind
     general: Detection | None = None
     for record in records(file, limit=LOOKED_AT):
         for part in record if isinstance(record, list) else (record,):
             if isinstance(part, Undecodable) or not isinstance(part, dict):
                 continue
             keys = keys or [str(k)[:40] for k in part]
-            if part.keys() >= CANONICAL_KEYS:
+            if part.keys() >= CANONICAL_KEYS and container in READ_DIRECTLY:
                 return Detection("undertow", "columns decision_id, event_time and tier"), keys
             found = recognise(part)
             if found is not None and found.format not in {"csv", "otel"}:

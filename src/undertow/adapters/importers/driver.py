@@ -269,7 +269,12 @@ class _Run:
             remarks[
                 "{n} times named no zone and were taken as UTC, as this tool documents; --timezone says otherwise"
             ] = taken
-        return [sentence.replace("{n}", f"{n:,}") for sentence, n in remarks.items()]
+        notes = [sentence.replace("{n}", f"{n:,}") for sentence, n in remarks.items()]
+        for purpose, usd in self.reading.unattached_usd.items():
+            notes.append(
+                f"${usd:,.4f} of internal spend ({purpose}) names no request; it is in the ledger only where the shadow evaluation tables name it"
+            )
+        return notes
 
     def _explain(self, table: TierTable) -> Explanation:
         columns: list[ExplainedColumn] = []

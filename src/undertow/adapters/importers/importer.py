@@ -20,6 +20,7 @@ class Reading:
         tier_names: Names of configured tiers.
         mapping: The mapping file, or an empty one.
         remarks: Sentence with `{n}` -> how often it applies; shown as notes.
+        unattached_usd: Spend of calls that no request can be named for, by purpose.
         taken: Canonical column -> column of a plain table that was taken for it.
     """
 
@@ -27,6 +28,7 @@ class Reading:
     tier_names: frozenset[str] = frozenset()
     mapping: MappingFile = field(default_factory=MappingFile)
     remarks: Counter[str] = field(default_factory=Counter)
+    unattached_usd: dict[str, float] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
 
     @property

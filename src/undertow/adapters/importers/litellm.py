@@ -10,7 +10,8 @@ experiments. A classifier's own row is left out with its spend, because the rout
 
 Shadow evaluation: each `LiteLLM_ShadowEvalAttempt` is a blind verdict of a judge between the served answer and another
 model's; it becomes a pairwise `judge` signal `preference`. `shadow_percentage` of the job's row gives its inclusion probability.
-What the evaluation itself cost is taken from the spend rows of its calls, not from the attempts, so that it counts once.
+What the evaluation cost is taken from the attempts, which name their request; the spend rows of its calls name none and stay
+in the log as rows that are no traffic.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,12 @@ PURPOSES = {
     "autorouter_compaction": "other",
 }
 """Purpose of the spend of an internal call, by its origin."""
+ATTEMPT_COSTS = (
+    ("shadow", "shadow_cost", "shadow_model"),
+    ("shadow", "shadow_classifier_cost", ""),
+    ("judge", "judge_cost", ""),
+)
+"""Purpose, column of the cost and column of the model of what one shadow evaluation attempt spends."""
 VERDICTS = {"real": (1.0, 0.0), "shadow": (0.0, 1.0), "tie": (0.5, 0.5)}
 
 
@@ -168,6 +175,7 @@ def _decision(
                 if alias
             )
         ),
+        context=(f"request:{identity}",),
     )
 
 
@@ -277,7 +285,8 @@ def _kept_spend(
     record: Mapping[str, Any], identity: str, started: datetime, reading: Reading, *, purpose: str, spend: float
 ) -> Decision:
     """A row that is no traffic (`origin` replay) and bears the spend of an internal call."""
-    reading.remark(f"{{n}} internal calls ({purpose}) are no traffic; their spend is kept as cost of watching")
+    reading.remark(f"{{n}} calls that LiteLLM made for itself ({purpose}) are no traffic")
+    reading.unattached_usd[purpose] = reading.unattached_usd.get(purpose, 0.0) + spend
     call = {"purpose": purpose, "model": reading.fields.text(record.get("model")), "cost_usd": spend, "status": "ok"}
     return Decision(
         {
@@ -298,6 +307,15 @@ def _attempt(record: Mapping[str, Any], reading: Reading) -> Iterator[Row]:
     if request is None:
         yield Rejected("missing_id")
         return
+    calls = [
+        {"purpose": purpose, "model": fields.text(record.get(model)), "cost_usd": usd, "status": "ok"}
+        for purpose, column, model in ATTEMPT_COSTS
+        if (usd := fields.number(record.get(column), column))
+    ]
+    if calls:
+        yield Context(
+            f"request:{request}", calls=tuple({k: v for k, v in call.items() if v is not None} for call in calls)
+        )
     verdict = VERDICTS.get(str(record.get("outcome")).lower())
     made = reading.moment(record.get("created_at"))
     if verdict is None:

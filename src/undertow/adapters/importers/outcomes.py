@@ -155,9 +155,10 @@ def kind_of(record: Mapping[str, Any], mapping: MappingFile, path: Path) -> str:
     ):
         return "intercom_conversations"
     ids = any(_named(record, column, mapping) is not None for column in _IDS)
-    if ids and keys & set(CHURN_TIMES) and "event_time" not in mapping.columns:
+    mapped_time = mapping.columns.get("event_time") in record
+    if ids and keys & set(CHURN_TIMES) and not mapped_time:
         return "churn"
-    timed = "event_time" in mapping.columns or bool(keys & set(TIME_COLUMNS))
+    timed = mapped_time or bool(keys & set(TIME_COLUMNS))
     if ids and timed:
         return "events"
     seen = ", ".join(repr(str(k)) for k in list(record)[:6])
@@ -201,8 +202,9 @@ def _canonical(record: Mapping[str, Any]) -> Signal | Rejected:
 
 def _named(record: Mapping[str, Any], column: str, mapping: MappingFile) -> Any:
     """The value of an id or time column, by the mapping file, else by its usual names."""
-    if column in mapping.columns:
-        return record.get(mapping.columns[column])
+    if mapping.columns.get(column) in record:
+        # The same mapping file may have been written for the log; its columns count only where this file has them.
+        return record[mapping.columns[column]]
     names = {plain(name): name for name in reversed([k for k in record if isinstance(k, str)])}
     synonyms = ("decision_id", "request_id") if column == "decision_id" else SYNONYMS[column]
     for synonym in synonyms:
@@ -331,13 +333,15 @@ def _event(record: Mapping[str, Any], stem: str, reading: Reading) -> Signal | R
     names = {plain(name): name for name in reversed([k for k in record if isinstance(k, str)])}
     given = (
         record.get(mapping.columns["event_time"])
-        if "event_time" in mapping.columns
+        if mapping.columns.get("event_time") in record
         else first(record, *(names[time] for time in TIME_COLUMNS if time in names))
     )
     made = reading.moment(given, unit=mapping.time_unit, pattern=mapping.time_format)
     if isinstance(made, Rejected):
         return made
-    rule = next(iter(mapping.signals.values()), None)
+    rule = next(
+        (r for r in mapping.signals.values() if (r.column in record if r.column else r.kind == "outcome")), None
+    )
     label = fields.text(first(record, *(names[name] for name in _EVENT_NAMES if name in names)))
     name = rule.name if rule else label or stem
     value_column = rule.column if rule and rule.column else next((names[v] for v in _VALUES if v in names), None)

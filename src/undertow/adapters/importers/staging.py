@@ -177,6 +177,20 @@ def merge(packed: dict[str, Any], contexts: list[dict[str, Any]]) -> dict[str, A
             elif row.get(column) is None:
                 row[column] = value
         if context["c"]:
+            if (
+                "calls" not in row
+                and row.get("cost_usd") is not None
+                and any(c.get("purpose") != "serve" for c in context["c"])
+            ):
+                # The answer's own cost must stay apart from what watching it cost.
+                row["calls"] = [
+                    {
+                        "purpose": "serve",
+                        "model": row.get("model"),
+                        "cost_usd": row["cost_usd"],
+                        "status": row.get("status"),
+                    }
+                ]
             row["calls"] = [*row.get("calls", []), *context["c"]]
             extra = sum(c.get("cost_usd") or 0.0 for c in context["c"])
             row["cost_usd"] = (row.get("cost_usd") or 0.0) + extra if extra else row.get("cost_usd")

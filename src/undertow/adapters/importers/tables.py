@@ -14,7 +14,6 @@ import msgspec
 
 from undertow.adapters.importers.fields import Fields, stamp
 from undertow.adapters.importers.importer import Importer, Reading
-from undertow.adapters.importers.labels import labels
 from undertow.adapters.importers.mapping import COST_UNITS, MappingFile, SignalRule
 from undertow.adapters.importers.rows import Decision, Rejected, Row, Signal
 from undertow.adapters.importers.scores import signal
@@ -178,7 +177,8 @@ def read_cell(column: str, value: Any, reading: Reading) -> Any:
 
 
 def _segment(record: Mapping[str, Any], names: list[str], reading: Reading) -> dict[str, str]:
-    found = labels(reading.fields.mapping(record.get("segment")))
+    given = reading.fields.mapping(record.get("segment"))
+    found = {str(key)[:64]: text[:64] for key, value in given.items() if (text := reading.fields.text(value))}
     for name in names:
         match = _SEGMENT_PREFIX.fullmatch(name)
         if match and (text := reading.fields.text(record[name])):
