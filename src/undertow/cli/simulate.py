@@ -173,6 +173,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
     undertow simulate support --out support/ && undertow audit support/
     undertow simulate support --out healthy/ --healthy
     undertow simulate fintech --out fintech/ --queries-per-day 10000
+    undertow simulate replay --data tables/ --table mmlu_pro_models --out replay/
     """,
 )
 def command() -> None:
@@ -207,3 +208,66 @@ command.add_command(
         "answered wrongly from the first day: a small slice, dear per event, and nothing ever changes.",
     )
 )
+
+
+REPLAY_TABLES: tuple[str, ...] = ("mmlu_pro_models", "mmlu_routellm", "mcq_logit_confidence", "llmdrift", "recording")
+"""Tables that can be replayed; `recording` is a file that scripts/record_demo.py wrote."""
+
+_PLAN_OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    ("queries_per_day", int, "Requests a day."),
+    ("pre_weeks", int, "Weeks on the capable tier alone, before routing."),
+    ("weeks", int, "Weeks from the first day of routing to the end of the log."),
+    ("shift_week", int, "Week of routing, from 1, in which the mix shifts (llmdrift: the capable tier changes)."),
+    ("shift_days", int, "Days over which the mix shifts; 0 for a step."),
+    ("shifted_before", float, "Share of the eligible traffic from the segments that it shifts to, before."),
+    ("shifted_after", float, "The same, after."),
+    ("eligible_share", float, "Share of traffic that is eligible, where the table has other prompts too."),
+    ("holdout", float, "Share of users randomised to the capable tier."),
+    ("label_share", float, "Share of requests whose real outcome is revealed as a label."),
+    ("users", int, "Users."),
+)
+
+
+def _plan_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    from undertow.simulation.arrival import ArrivalPlan
+
+    plan = ArrivalPlan()
+    for name, kind, meaning in reversed(_PLAN_OPTIONS):
+        default = getattr(plan, name)
+        function = click.option(
+            f"--{name.replace('_', '-')}", name, type=kind, default=default, show_default=True, help=meaning
+        )(function)
+    return function
+
+
+@command.command(
+    "replay",
+    cls=Command,
+    short_help="Real outcomes of two models, scripted arrival.",
+    examples="""
+    undertow simulate replay --data tables/ --table mmlu_pro_models --out replay/
+    undertow simulate replay --data answers.jsonl --table recording --out replay/ && undertow audit replay/
+    """,
+)
+@_store_options
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder with the tables; for `recording` the JSONL file.")  # fmt: skip
+@click.option("--table", type=click.Choice(REPLAY_TABLES), required=True, help="Which table.")
+@_plan_options
+def replay(data: Path, table: str, out: Path, seed: int, overwrite: bool, quiet: bool, **plan: Any) -> None:
+    """Replay real outcomes of a cheap and a capable model as routed traffic.
+
+    The outcomes are real: which of the two models got which prompt right. Their arrival is scripted: prompts are drawn with
+    replacement, and in a stated week the mix shifts towards the segments in which the cheap model is worse.
+    """
+    from undertow.adapters.replay.recording import read_recording
+    from undertow.adapters.replay.store import write_replay
+    from undertow.adapters.replay.tables import TABLES
+    from undertow.simulation.arrival import ArrivalPlan
+
+    outcomes = read_recording(data) if table == "recording" else TABLES[table](data)
+    with progress_bar(quiet=quiet) as progress:
+        written = write_replay(outcomes, ArrivalPlan(**plan), out, seed=seed, overwrite=overwrite, progress=progress)
+    if not quiet:
+        click.echo(f"wrote {written:,} decisions to {out} (real outcomes, scripted arrival, seed {seed})", err=True)
+        click.echo(f"{outcomes.title}; README.md in the folder says what is real", err=True)
+        click.echo(f"next: undertow audit {out}", err=True)
