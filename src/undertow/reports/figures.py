@@ -7,14 +7,16 @@ as "x to y", times in UTC. What is absent or not finite is a dash, never a zero.
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, time
+from typing import TypeGuard
 
 from undertow.records.report import Interval
 
 ABSENT = "–"
 MINUS = "−"
+_UNITS = ((1e3, "k"), (1e6, "M"), (1e9, "B"), (1e12, "T"))
 
 
-def _finite(value: float | None) -> bool:
+def _finite(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
@@ -36,18 +38,18 @@ def usd(value: float | None, *, plus: bool = False) -> str:
     size = abs(value)
     if size < 0.005:
         return "$0"
+    return _signed(f"${_short(size)}", negative=value < 0, plus=plus)
+
+
+def _short(size: float) -> str:
     if size < 99.995:
-        text = f"{size:.2f}"
-    elif size < 999.5:
-        text = f"{size:.0f}"
-    else:
-        for unit, suffix in ((1e3, "k"), (1e6, "M"), (1e9, "B"), (1e12, "T")):
-            if size < unit * 999.5 or suffix == "T":
-                scaled = size / unit
-                digits = f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f}"
-                text = (digits.rstrip("0").rstrip(".") if "." in digits else digits) + suffix
-                break
-    return _signed(f"${text}", negative=value < 0, plus=plus)
+        return f"{size:.2f}"
+    if size < 999.5:
+        return f"{size:.0f}"
+    unit, suffix = next((pair for pair in _UNITS if size < pair[0] * 999.5), _UNITS[-1])
+    scaled = size / unit
+    digits = f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f}"
+    return (digits.rstrip("0").rstrip(".") if "." in digits else digits) + suffix
 
 
 def points(loss: float | None, *, plus: bool = False) -> str:
@@ -130,7 +132,7 @@ def count(n: float | None) -> str:
     """
     if not _finite(n):
         return ABSENT
-    return f"{n:,.0f}" if float(n).is_integer() else f"{n:,.1f}"
+    return f"{n:,.0f}" if n == round(n) else f"{n:,.1f}"
 
 
 def plural(n: int, noun: str) -> str:

@@ -40,6 +40,22 @@ _CARDS = 24
 _OPEN_CARDS = 6
 
 
+_VOCABULARY: dict[str, Any] = {
+    "plural": figures.plural,
+    "duration": figures.duration,
+    "VERDICTS": words.VERDICTS,
+    "STATES": words.STATES,
+    "CAUSES": words.CAUSES,
+    "BASES": words.BASES,
+    "REFERENCES": words.REFERENCES,
+    "CHANGES": words.CHANGES,
+    "GLOSSARY": words.GLOSSARY,
+    "SHOWN_ROWS": SHOWN_ROWS,
+    "SHOWN_POINTS": SHOWN_POINTS,
+}
+"""What the template may use beside the report: words and formats of several arguments."""
+
+
 def render_html(report: AuditReport) -> str:
     """The page.
 
@@ -61,6 +77,7 @@ def render_html(report: AuditReport) -> str:
             script_hash=digest,
             css=Markup(_source("report.css")),  # noqa: S704  our own file
             version=undertow.__version__,
+            **_VOCABULARY,
             **_view(report),
         )
     )
@@ -118,23 +135,20 @@ def _environment() -> Environment:
         "name": _name,
         "segment": _segment,
         "series": _series_name,
-        "sentence": lambda text: text[:1].upper() + text[1:],
-        "bare": lambda text: text.removesuffix(" points"),
-    }
-    environment.globals |= {
-        "plural": figures.plural,
-        "duration": figures.duration,
-        "VERDICTS": words.VERDICTS,
-        "STATES": words.STATES,
-        "CAUSES": words.CAUSES,
-        "BASES": words.BASES,
-        "REFERENCES": words.REFERENCES,
-        "CHANGES": words.CHANGES,
-        "GLOSSARY": words.GLOSSARY,
-        "SHOWN_ROWS": SHOWN_ROWS,
-        "SHOWN_POINTS": SHOWN_POINTS,
+        "sentence": _sentence,
+        "bare": _bare,
     }
     return environment
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def _bare(text: str) -> str:
+    """A loss without its unit, for columns that name it in their heading."""
+    return text.removesuffix(" points")
 
 
 def _name(text: str, columns: int = 40) -> Markup:
@@ -199,6 +213,9 @@ def _facts(report: AuditReport, ordered: Sequence[SegmentReport]) -> tuple[Fact,
 
 def _net_fact(report: AuditReport) -> Fact:
     ledger = report.ledger
+    if ledger.net_usd_month is None and ledger.savings_usd_month is not None:
+        detail = "net value not known: what quality costs downstream is missing"
+        return Fact("Saved a month", figures.usd(ledger.savings_usd_month), detail)
     if ledger.net_usd_month is None:
         return Fact("Net value a month", "not known", "no costs to compare in this log")
     detail = figures.usd_interval(ledger.interval) if ledger.interval is not None else "no interval"

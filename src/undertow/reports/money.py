@@ -1,7 +1,7 @@
 """The ledger as signed steps from zero to the net value: what the terminal lists and the waterfall draws.
 
-In a ledger an item that costs money is negative. Totals are read with the sign that adds up to the net, since
-"downstream cost of 400" and "downstream -400" are both natural ways to write it.
+A ledger's costs are written as amounts (a downstream cost of 400 is 400, and net = savings - watching - downstream). A ledger
+that writes them signed is understood too, by which of the two readings gives its net. Here a step that costs is negative.
 """
 
 import math
@@ -44,15 +44,13 @@ def steps(ledger: Ledger) -> tuple[Step, ...]:
     for kind, total in zip(("savings", "watching", "downstream"), totals, strict=True):
         items = [item for item in ledger.items if item.kind == kind and math.isfinite(item.usd_month)]
         if items:
-            # Items follow the sign of their total where the two disagree in sign as a whole.
-            listed = sum(item.usd_month for item in items)
-            flip = -1.0 if total is not None and total * listed < 0 else 1.0
+            flip = _flip_of(kind, total, sum(item.usd_month for item in items))
             found += [
                 Step(
                     item.name,
                     kind,
                     flip * item.usd_month,
-                    _flip(item.interval, flip),
+                    _flipped(item.interval, flip),
                     item.causal,
                     item.tier,
                     item.note,
@@ -67,16 +65,22 @@ def steps(ledger: Ledger) -> tuple[Step, ...]:
 
 
 def signed_totals(ledger: Ledger) -> tuple[float | None, float | None, float | None]:
-    """Savings, watching and downstream with signs such that they add up to the net value."""
+    """Savings, watching and downstream with signs such that they add up to the net value; costs are negative."""
     saved, watching, downstream = ledger.savings_usd_month, ledger.watching_usd_month, ledger.downstream_usd_month
     net = ledger.net_usd_month
-    if saved is None or net is None:
-        return saved, watching, downstream
     costs = (watching or 0.0) + (downstream or 0.0)
-    if abs(saved - costs - net) < abs(saved + costs - net):
-        return saved, None if watching is None else -watching, None if downstream is None else -downstream
-    return saved, watching, downstream
+    gain = saved or 0.0
+    if net is not None and abs(gain + costs - net) < abs(gain - costs - net):
+        return saved, watching, downstream
+    return saved, None if watching is None else -abs(watching), None if downstream is None else -downstream
 
 
-def _flip(interval: Interval | None, sign: float) -> Interval | None:
+def _flip_of(kind: str, total: float | None, listed: float) -> float:
+    """Whether the items of a kind must change sign to agree with their signed total."""
+    if total is None or not math.isfinite(total) or total == 0:
+        return 1.0 if kind == "savings" else -1.0
+    return -1.0 if total * listed < 0 else 1.0
+
+
+def _flipped(interval: Interval | None, sign: float) -> Interval | None:
     return interval if interval is None or sign > 0 else (-interval[1], -interval[0])

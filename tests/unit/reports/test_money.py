@@ -33,7 +33,24 @@ def test_items_written_as_positive_costs_follow_their_total():
 
 def test_an_unknown_net_or_ledger_has_no_invented_steps():
     assert steps(sparse().ledger) == ()
-    assert signed_totals(Ledger(None, 1.0, 2.0, None, None)) == (None, 1.0, 2.0)
+    assert signed_totals(Ledger(None, 1.0, 2.0, None, None)) == (None, -1.0, -2.0)
+
+
+def test_without_a_net_costs_are_amounts_and_watching_never_a_gain():
+    items = (
+        LedgerItem("cheaper answers", "savings", "cheap", 100.0, None, False),
+        LedgerItem("shadow answers", "watching", None, 10.0, None, False),
+    )
+    found = steps(Ledger(100.0, 10.0, None, None, None, items))
+    assert [step.usd_month for step in found] == [100.0, -10.0]
+    assert signed_totals(Ledger(None, -3.0, None, None, None)) == (None, -3.0, None)
+
+
+def test_an_outcome_that_improved_is_a_gain_when_costs_are_amounts():
+    item = LedgerItem("ticket", "downstream", None, -25.0, (-45.0, -5.0), True)
+    found = steps(Ledger(100.0, 0.0, -25.0, 125.0, None, (item,)))
+    assert [step.usd_month for step in found] == [100.0, 25.0]
+    assert found[1].interval == (5.0, 45.0)
 
 
 def test_items_that_are_not_finite_are_left_out():

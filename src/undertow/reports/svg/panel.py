@@ -4,11 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from undertow.records.report import Alarm, Change, Series, SeriesPoint
 from undertow.reports.svg.canvas import Canvas, fit, text_px
 from undertow.reports.svg.scales import Scale, seconds, spread, ticks, time_ticks
 
+_Place = TypeVar("_Place")
 MAX_ALARM_MARKS = 4
 MAX_CHANGE_MARKS = 8
 
@@ -68,18 +70,16 @@ class Panel:
     def draw_series(self, series: Series, cls: str, *, band: bool = True, emphasis: bool = False) -> None:
         """The line, with its interval as a band behind it; gaps stay gaps, and what leaves the panel leaves it."""
         clip = self.canvas.clip_rect(f"{self.name}-clip", self.left - 2, self.top - 2, self.width + 4, self.height + 4)
-        for run in _runs(
-            series.points, lambda p: band and p.interval is not None and all(map(math.isfinite, p.interval))
-        ):
-            upper = [(self._at(p), self.y(p.interval[1])) for p in run]
-            lower = [(self._at(p), self.y(p.interval[0])) for p in reversed(run)]
-            self.canvas.polygon(upper + lower, f"band {cls}", clip)
-        for run in _runs(series.points, lambda p: p.mean is not None and math.isfinite(p.mean)):
-            points = [(self._at(p), self.y(p.mean)) for p in run]
-            if len(points) == 1:
-                self.canvas.circle(*points[0], 2.5, f"dot {cls}")
+        bands = [self._band(point) for point in series.points] if band else []
+        for run in _runs(bands):
+            self.canvas.polygon(
+                [(x, high) for x, _, high in run] + [(x, low) for x, low, _ in run[::-1]], f"band {cls}", clip
+            )
+        for run in _runs([self._dot(point) for point in series.points]):
+            if len(run) == 1:
+                self.canvas.circle(*run[0], 2.5, f"dot {cls}")
             else:
-                self.canvas.polyline(points, f"line {cls}{' strong' if emphasis else ''}", clip)
+                self.canvas.polyline(run, f"line {cls}{' strong' if emphasis else ''}", clip)
 
     def draw_end_labels(self, named: Sequence[tuple[Series, str, str]]) -> None:
         """Names at the right ends of the lines, moved apart where they would meet. Entries: series, label, class."""
@@ -125,15 +125,24 @@ class Panel:
             self.canvas.line(x, self.bottom - 5, x, self.bottom, "change")
             self.canvas.text(label_x, self.bottom - 8, letter, "changetext", "middle")
 
-    def _at(self, point: SeriesPoint) -> float:
-        return self.x.held(seconds(point.at))
+    def _dot(self, point: SeriesPoint) -> tuple[float, float] | None:
+        if point.mean is None or not math.isfinite(point.mean):
+            return None
+        return self.x.held(seconds(point.at)), self.y(point.mean)
+
+    def _band(self, point: SeriesPoint) -> tuple[float, float, float] | None:
+        if point.interval is None or not all(map(math.isfinite, point.interval)):
+            return None
+        low, high = point.interval
+        return self.x.held(seconds(point.at)), self.y(low), self.y(high)
 
 
-def _runs(points: Sequence[SeriesPoint], keep: Callable[[SeriesPoint], bool]) -> list[list[SeriesPoint]]:
-    runs: list[list[SeriesPoint]] = [[]]
-    for point in points:
-        if keep(point):
-            runs[-1].append(point)
+def _runs(places: Sequence[_Place | None]) -> list[list[_Place]]:
+    """Stretches without a gap."""
+    runs: list[list[_Place]] = [[]]
+    for place in places:
+        if place is not None:
+            runs[-1].append(place)
         elif runs[-1]:
             runs.append([])
     return [run for run in runs if run]
