@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
+MAX_LINES = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -27,9 +29,13 @@ class Step:
 
 
 STATIC: tuple[Step, ...] = (
-    Step("format", ("ruff", "format", "--check", "--quiet", "."), "mend with: .venv/bin/ruff format ."),
+    Step(
+        "format",
+        ("ruff", "format", "--check", "--quiet", "--output-format", "concise", "."),
+        "mend with: .venv/bin/ruff format .",
+    ),
     Step("lint", ("ruff", "check", "--quiet", "--output-format", "concise", ".")),
-    Step("types", ("pyrefly", "check", "--output-format", "min-text", "--summary", "none")),
+    Step("types", ("pyrefly", "check", "--output-format", "min-text", "--summary=none")),
     Step("layers", ("lint-imports", "--no-cache", "--no-logo")),
     Step("spelling", ("typos", "--format", "brief")),
     Step("docs", ("zensical", "build", "--strict")),
@@ -45,7 +51,10 @@ def run(step: Step) -> bool:
     took_s = time.perf_counter() - began
     print(f"{step.name:<10} {'ok' if done.returncode == 0 else 'FAILED'}  {took_s:.1f} s", flush=True)
     if done.returncode != 0:
-        print(COLOUR.sub("", done.stdout + done.stderr).strip(), flush=True)
+        lines = COLOUR.sub("", done.stdout + done.stderr).strip().splitlines()
+        print("\n".join(lines[:MAX_LINES]), flush=True)
+        if len(lines) > MAX_LINES:
+            print(f"... and {len(lines) - MAX_LINES} more lines: {' '.join(step.command)}", flush=True)
         if step.hint:
             print(step.hint, flush=True)
     return done.returncode == 0

@@ -6,7 +6,7 @@ import pytest
 
 import undertow
 
-PUBLIC = ["AuditReport", "UndertowError", "__version__"]
+PUBLIC = ["AuditReport", "AuditRequest", "UndertowError", "__version__", "run_audit"]
 
 
 def test_the_public_names_are_these_and_no_others():

@@ -1,5 +1,10 @@
 """Undertow: an LLM routing layer that cannot quietly break the product behind it.
 
+    import undertow
+
+    report = undertow.run_audit(undertow.AuditRequest(("undertow-data/",)))
+    print(report.verdict, report.ledger.net_usd_month)
+
 The public API is loaded when it is first touched: `import undertow` itself reads no file, opens no socket and imports
 neither NumPy nor DuckDB, since it stands in the path of requests.
 """
@@ -8,15 +13,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from undertow.bootstrap import AuditRequest, run_audit
     from undertow.errors import UndertowError
     from undertow.records.report import AuditReport
 
 __version__ = "0.1.0"
 
-__all__ = ["AuditReport", "UndertowError", "__version__"]
+__all__ = ["AuditReport", "AuditRequest", "UndertowError", "__version__", "run_audit"]
 
 _HOMES = {
     "AuditReport": "undertow.records.report",
+    "AuditRequest": "undertow.bootstrap",
+    "run_audit": "undertow.bootstrap",
     "UndertowError": "undertow.errors",
 }
 

@@ -50,20 +50,34 @@ def test_commands_on_the_pages_exist_with_their_options(code):
     for line in code.replace("\\\n", " ").splitlines():
         if "undertow " not in line or not line.lstrip().startswith("$ "):
             continue
-        for part in re.split(r"\||&&|;", line.strip().removeprefix("$ ")):
-            check_command(part)
+        check_line(line.strip().removeprefix("$ "))
 
 
 @parameters("bash")
 def test_scripts_on_the_pages_are_well_formed(code):
     subprocess.run(["bash", "-n"], input=code, text=True, check=True)
     for line in re.findall(r"^\s*(?:\S+/)?undertow .*$", code, re.MULTILINE):
-        check_command(line)
+        check_line(line)
 
 
-def check_command(text: str) -> None:
-    """That the commands and options of a shell command of ours exist. Values are not looked at: files are examples."""
-    words = shlex.split(re.sub(r"[0-9]?>[>&]? ?\S+|< ?\S+", "", text), comments=True)
+def check_line(line: str) -> None:
+    """That the commands and options of ours in a shell line exist. Values are not looked at: files are examples."""
+    tokens = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    tokens.whitespace_split = True
+    words: list[str] = []
+    is_target = False
+    for token in [*tokens, ";"]:
+        if token[0] in "<>":
+            is_target = True
+        elif token[0] in "|&;":
+            check_command(words)
+            words = []
+        elif not is_target:
+            words.append(token)
+        is_target = token[0] in "<>"
+
+
+def check_command(words: list[str]) -> None:
     while words and "=" in words[0] and not words[0].startswith("-"):
         words = words[1:]
     if not words or Path(words[0]).name != "undertow":
@@ -73,10 +87,10 @@ def check_command(text: str) -> None:
     known = {name for parameter in main.get_params(context) for name in parameter.opts + parameter.secondary_opts}
     for word in words[1:]:
         if word.startswith("-") and len(word) > 1:
-            assert word.split("=")[0] in known, f"{word!r} in {text!r}; known: {sorted(known)}"
+            assert word.split("=")[0] in known, f"{word!r} in {words}; known: {sorted(known)}"
         elif isinstance(command, click.Group):
             inner = command.get_command(context, word)
-            assert inner is not None, f"no command {word!r} in {text!r}"
+            assert inner is not None, f"no command {word!r} in {words}"
             command, context = inner, click.Context(inner, info_name=word, parent=context)
             known = {
                 name for parameter in inner.get_params(context) for name in parameter.opts + parameter.secondary_opts

@@ -1,0 +1,1 @@
+"""Everything that touches the world: engines, foreign formats, simulated and recorded sources. One folder each."""

@@ -33,7 +33,9 @@ class PolicyBase(Section):
 class CascadePolicy(PolicyBase):
     """Answer with the cheap tier; escalate where its confidence is too low. The default, and the safest to start with."""
 
-    kind: Literal["cascade"] = Field(default="cascade", description="Which kind of policy this is; it decides what else can be set.")
+    kind: Literal["cascade"] = Field(
+        default="cascade", description="Which kind of policy this is; it decides what else can be set."
+    )
     threshold: Share = Field(
         default=0.7, description="Escalate below this confidence. Holds until a calibration says better."
     )

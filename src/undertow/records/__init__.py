@@ -1,0 +1,1 @@
+"""The nouns that stages hand on: frozen, without behaviour beyond their own shape."""
