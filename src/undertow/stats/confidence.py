@@ -27,14 +27,16 @@ BoolArray = npt.NDArray[np.bool_]
 DEFAULT_N_OPT = 1000.0
 """Sample size at which asymptotic intervals are narrowest. Must not depend on the data."""
 
-MIN_EFFECTIVE_EVENTS = 60.0
-"""Fewest effective failures (and non-failures) for which the asymptotic interval of a rate is used; see the module docstring."""
+MIN_EFFECTIVE_EVENTS = 25.0
+"""Fewest effective failures (`enough_events`) for which an asymptotic interval is used. Measured miss rates at 95 % under
+continuous monitoring from 50 labels on: see tests/statistical/test_confidence.py."""
 
 MIN_EFFECTIVE_N = 200.0
 """Fewest effective observations for which the asymptotic interval of a bounded mean is used."""
 
-MIN_UNBOUNDED_N = 30.0
-"""Fewest observations for which a mean without known bounds gets an interval at all."""
+MIN_UNBOUNDED_N = 200.0
+"""Fewest observations for which a mean without known bounds gets an interval at all. Heavy tails (a few users who cost as much
+as all others) need many more: two moments cannot show that."""
 
 _BISECTIONS = 60
 _STAKES = np.array([0.02, 0.04, 0.08, 0.14, 0.22, 0.35, 0.5, 0.7, 0.85])
@@ -280,15 +282,15 @@ def effective_counts(sums: WeightedSums) -> tuple[FloatArray, FloatArray]:
 
 
 def enough_events(sums: WeightedSums) -> BoolArray:
-    """Whether the asymptotic interval is trusted: enough effective failures and non-failures.
+    """Whether the asymptotic interval is trusted: no single label can matter much.
 
-    The effective number of failures is `(sum w y)^2 / sum (w y)^2` (Kish), that of non-failures likewise.
+    The variance sum(w^2 (y - mean)^2) in units of the largest weight squared (the Lindeberg ratio, inverted) must reach
+    MIN_EFFECTIVE_EVENTS. With equal weights that is about the number of failures (or of successes, where those are rarer);
+    with few heavy labels among many light ones it is the number of heavy failures.
     """
-    kept = sums.weight - sums.weighted_failures
-    kept_sq = sums.weight_sq - 2.0 * sums.weight_weighted_failures + sums.weighted_failures_sq
-    failed = sums.weighted_failures**2 / np.where(sums.weighted_failures_sq > 0.0, sums.weighted_failures_sq, np.inf)
-    good = kept**2 / np.where(kept_sq > 0.0, kept_sq, np.inf)
-    return np.minimum(failed, good) >= MIN_EFFECTIVE_EVENTS
+    _, variance = hajek_mean_variance(sums)
+    top = np.where(sums.weight_max > 0.0, sums.weight_max, np.inf)
+    return np.nan_to_num(variance) * sums.weight**2 / top**2 >= MIN_EFFECTIVE_EVENTS
 
 
 def difference_interval(
