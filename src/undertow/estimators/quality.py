@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from undertow.estimators.combination import rate_interval
 from undertow.estimators.sums import weighted_sums
 from undertow.records.label_grid import ALL_ARMS, LabelGrid
 from undertow.records.report import SignalEstimate
-from undertow.stats.confidence import WeightedSums, hajek_interval
+from undertow.stats.confidence import WeightedSums
 
 
 def quality_estimate(sums: WeightedSums, level: float) -> SignalEstimate:
@@ -22,17 +23,8 @@ def quality_estimate(sums: WeightedSums, level: float) -> SignalEstimate:
     n = round(float(sums.n))
     if float(sums.weight) <= 0.0:
         return SignalEstimate(n, None, None)
-    found = hajek_interval(
-        sums.weight,
-        sums.weight_sq,
-        sums.weighted_failures,
-        sums.weighted_failures_sq,
-        sums.weight_weighted_failures,
-        sums.n,
-        level,
-        weight_max=sums.weight_max,
-    )
-    return SignalEstimate(n, 1.0 - float(found.mean), (1.0 - float(found.high), 1.0 - float(found.low)))
+    mean, low, high = rate_interval(sums, level)
+    return SignalEstimate(n, 1.0 - mean, (1.0 - high, 1.0 - low))
 
 
 def tier_quality(grid: LabelGrid, tiers: Sequence[int], level: float, arms: Sequence[int] = ALL_ARMS) -> SignalEstimate:

@@ -87,7 +87,8 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
             continue
         if note:
             notes.append(f"{tier}: {note}")
-        items.append(LedgerItem(f"cheaper answers, {tier}", "savings", tier, per_month(saved, days), None, False, note))
+        name = "cheaper answers" if code < len(cells.tiers) - 1 else "what routing adds to the bill"
+        items.append(LedgerItem(name, "savings", tier, per_month(saved, days), None, True, note))
     if not items:
         return Savings((), None, None, "the log holds no costs, or none to compare with")
     total = sum(item.usd_month for item in items)
@@ -96,9 +97,9 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
         # cost_usd counts every call, so watching has lowered the savings already: show it on its own line instead.
         total += watched
         items[0] = LedgerItem(
-            items[0].name, "savings", items[0].tier, items[0].usd_month + watched, None, False, items[0].note
+            items[0].name, "savings", items[0].tier, items[0].usd_month + watched, None, True, items[0].note
         )
-        items.append(LedgerItem("shadow answers and judge", "watching", None, watched, None, False))
+        items.append(LedgerItem("shadow answers and judge", "watching", None, watched, None, True))
     return Savings(tuple(items), total, watched, "; ".join(notes))
 
 

@@ -107,8 +107,8 @@ class Alarm:
     onset_interval: tuple[datetime, datetime] | None
     loss: float | None
     interval: Interval | None
-    evidence: float
-    """log10 of the summed e-detector when it crossed the line."""
+    evidence: float | None
+    """log10 of the summed e-detector when it crossed the line; None for drift, which is no e-process."""
     kind: Literal["level", "change", "drift"] = "change"
     """level: against the reference plus the margin; change: against the tier's own earlier period."""
     beyond_margin: bool | None = None

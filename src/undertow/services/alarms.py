@@ -132,15 +132,32 @@ def tell_alarms(cells: AuditCells, settings: AuditSettings, periods: Periods, ev
     told: set[tuple[int, int]] = set()
     for crossing in crossings(evidence):
         stream = crossing.stream
-        places = {segment for tier, segment in told if tier == stream.tier}
-        if 0 in places or (stream.segment == 0 and places):
+        if any(tier == stream.tier for tier, _ in told) and stream.segment == 0:
             continue  # the tier as a whole and its segments are one episode: the first telling stands
-        place = _place(scene, evidence, crossing)
-        if (place.tier, place.segment) in told or (place.segment == 0 and places):
+        place = _place(scene, evidence, crossing) if crossing.is_first else stream
+        if (place.tier, place.segment) in told:
             continue
         told.add((place.tier, place.segment))
         found.append(_tell(scene, crossing, place))
-    return found
+        later = _located_later(scene, evidence, crossing) if place.segment == 0 and crossing.is_first else None
+        if later is not None and (later.stream.tier, later.stream.segment) not in told:
+            told.add((later.stream.tier, later.stream.segment))
+            found.append(_tell(scene, later, later.stream))
+    return sorted(found, key=lambda alarm: alarm.detected_at)
+
+
+def _siblings(evidence: Evidence, stream: MonitoredStream, bucket: int) -> dict[int, MonitoredStream]:
+    """Streams of the same signal and tier: the whole tier's under 0, segments under their codes."""
+    return {
+        s.segment: s
+        for s in evidence.streams
+        if s.unit == stream.unit
+        and s.tier == stream.tier
+        and s.role not in {"tail", "capable"}
+        and s.kind == stream.kind
+        and s.monitor == stream.monitor
+        and bucket >= s.first_seen
+    }
 
 
 def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStream:
@@ -148,47 +165,46 @@ def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStr
 
     Later alarms passed by themselves and are told where they are.
     """
-    stream = crossing.stream
-    siblings = {
-        s.segment: s
-        for s in evidence.streams
-        if s.unit == stream.unit and s.tier == stream.tier and s.segment != 0 and s.kind == stream.kind
-        and s.monitor == stream.monitor and crossing.bucket >= s.first_seen
-    }
-    if not crossing.is_first or not siblings or stream.role == "capable":
-        return stream
-    known_before = crossing.bucket + 1
-    whole = next(
-        (s for s in evidence.streams if s.unit == stream.unit and s.tier == stream.tier and s.role in {"tier", "level"}
-         and s.kind == stream.kind and s.monitor == stream.monitor),
-        stream,
-    )
-    onset = _onset(scene, whole, known_before).day
+    family = _siblings(evidence, crossing.stream, crossing.bucket)
+    whole = family.get(0, crossing.stream)
+    if crossing.stream.role == "capable" or len(family) < 2:  # noqa: PLR2004
+        return crossing.stream if crossing.stream.role == "capable" else whole
+    onset = int(_onset(scene, whole, crossing.bucket + 1).day)
+    return _named(scene, family, onset, crossing.bucket) or whole
+
+
+def _located_later(scene: Scene, evidence: Evidence, crossing: Crossing) -> Crossing | None:
+    """The bucket, if any, at which labels since the alarm tell which segment bears it."""
+    family = _siblings(evidence, crossing.stream, crossing.bucket)
+    if 0 not in family or len(family) < 2:  # noqa: PLR2004
+        return None
+    onset = int(_onset(scene, family[0], crossing.bucket + 1).day)
+    for bucket in range(crossing.bucket + 1, scene.buckets):
+        named = _named(scene, family, onset, bucket)
+        if named is not None:
+            return Crossing(bucket, named, float(np.log10(evidence.summed[bucket])), is_first=False)
+    return None
+
+
+def _named(scene: Scene, family: dict[int, MonitoredStream], onset: int, bucket: int) -> MonitoredStream | None:
+    """The segment that bears a change since `onset`, by labels available at the end of `bucket`; None: the whole tier."""
     start = scene.periods.routing_start
-    split = int(np.clip(onset, start + 1, max(known_before - 1, start + 1)))
-    codes = list(siblings)
-    tier_after, tier_before = (_by_stratum(scene, stream, 0, known_before, *w) for w in ((split, known_before), (start, split)))
-    parts_after = [_by_stratum(scene, stream, c, known_before, split, known_before) for c in codes]
-    parts_before = [_by_stratum(scene, stream, c, known_before, start, split) for c in codes]
-    strata = len(tier_after[0])
-    tier_rate = _smoothed(*tier_before, np.full(strata, 0.1))
-    rates = [_smoothed(_padded(k, strata), _padded(n, strata), tier_rate) for k, n in parts_before]
+    split = int(np.clip(onset, start + 1, max(bucket, start + 1)))
+    codes = [code for code in family if code != 0]
+    strata = family[0].n.shape[1]
+
+    def total(code: int, since: int, until: int) -> tuple[FloatArray, FloatArray]:
+        stream = family[code]
+        return _padded(stream.failures[since:until].sum(0), strata), _padded(stream.n[since:until].sum(0), strata)
+
+    whole_rate = _smoothed(*total(0, start, split), np.full(strata, 0.1))
+    rates = [_smoothed(*total(code, start, split), whole_rate) for code in codes]
+    after = [total(code, split, bucket + 1) for code in codes]
+    whole_after = total(0, split, bucket + 1)
     named, _ = name_segment(
-        tier_after[0], tier_after[1], tier_rate,
-        np.array([_padded(k, strata) for k, _ in parts_after]), np.array([_padded(n, strata) for _, n in parts_after]),
-        np.array(rates),
+        *whole_after, whole_rate, np.array([k for k, _ in after]), np.array([n for _, n in after]), np.array(rates)
     )
-    if int(named) != WHOLE_TIER:
-        return siblings[codes[int(named)]]
-    return whole
-
-
-def _by_stratum(
-    scene: Scene, stream: MonitoredStream, segment: int, known_before: int, start: int, stop: int
-) -> tuple[FloatArray, FloatArray]:
-    """Failures and labels of a tier per sampling stratum in a window of decision time, as known then. Shapes (H,)."""
-    grid = scene.labels(stream.unit, segment, known_before).window(start, stop)
-    return grid.failures[:, stream.tier].sum((0, 1, 2)), grid.n[:, stream.tier].sum((0, 1, 2))
+    return None if int(named) == WHOLE_TIER else family[codes[int(named)]]
 
 
 def _padded(values: FloatArray, size: int) -> FloatArray:

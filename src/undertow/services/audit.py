@@ -130,7 +130,7 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         share_series=share_series(traffic, cells.tiers, cells.bucket_s, WHOLE),
         evidence_series=(evidence_series(evidence.summed, first, cells.bucket_s, "all monitors together", WHOLE),),
         alarm_line=float(np.log10(evidence.line)),
-        confidence=confidence_histogram(cells, first),
+        confidence=confidence_histogram(cells),
         reasons=reasons,
         suspects=tuple(suspects),
         main_signal=main.name if main else None,
@@ -299,7 +299,7 @@ def _warnings(log: _Log) -> list[Alarm]:
     evidence = gather(log.cells, log.settings, log.periods, alarms=False)
     told = tell_alarms(log.cells, log.settings, log.periods, evidence, 1.0 - log.error / 8 / 4)
     told = [replace(a, monitor="judge") if a.basis == "judge" else a for a in told]
-    return sorted([*told, *drift_warnings(log.cells, log.periods, log.first, log.buckets)], key=lambda a: a.detected_at)
+    return sorted([*told, *drift_warnings(log.cells, log.settings)], key=lambda a: a.detected_at)
 
 
 def _quality_series(log: _Log, main: SignalUnit | None, alarms: Sequence[Alarm]) -> tuple[Series, ...]:

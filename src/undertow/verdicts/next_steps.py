@@ -8,6 +8,8 @@ from undertow.stats.confidence import gaussian_mixture_radius
 
 MAX_STEPS = 8
 
+LONGEST_WAIT_DAYS = 365
+
 
 def labels_needed(variance: float, n: int, loss: float, margin: float, level: float) -> int | None:
     """Labels in all after which an interval around `loss` would clear `margin`, if the loss stays what it is now.
@@ -69,14 +71,15 @@ def next_steps(
             "Keep a randomised holdout: 5 % of users on the capable tier, logged as arm = holdout. Or label pairs, or pass "
             "labels from before routing began (--baseline-until)."
         )
-    for report, variance in tiers:
+    unsettled = verdict == "inconclusive"
+    for report, variance in tiers if unsettled else ():
         if report.state == "open" and report.loss is not None:
             need = labels_needed(variance, report.n, report.loss, settings.margin, level)
             if need is not None:
                 steps.append(_more_labels(f"the {report.tier} tier", need - report.n, report.n, labels_per_day))
         elif report.interval is None:
             steps.append(f"Label decisions of the {report.tier} tier and of its reference: there are none to compare.")
-    for report, variance in segments:
+    for report, variance in segments if unsettled else ():
         if report.share < settings.min_share or report.state != "open" or len(steps) >= MAX_STEPS:
             continue
         if report.loss is None:
@@ -96,5 +99,8 @@ def next_steps(
 
 
 def _more_labels(where: str, more: int, have: int, per_day: float) -> str:
-    days = f", about {math.ceil(more / per_day)} days at today's rate" if per_day > 0 else ""
+    days = ""
+    if per_day > 0:
+        wait = math.ceil(more / per_day)
+        days = f", about {wait} days at today's rate" if wait <= LONGEST_WAIT_DAYS else ", more than a year at today's rate"
     return f"Label {more:,} more decisions of {where} (and as many of its reference; {have:,} so far{days})."
