@@ -138,11 +138,6 @@ def find_damaged(engine: duckdb.DuckDBPyConnection, found: FoundFiles) -> tuple[
     return tuple(damaged)
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an engine's message, shortened."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
-
-
 def _nothing_usable(found: FoundFiles, intake: Intake) -> str:
     first = found.of("decisions")[0].path
     if intake.notes:

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import zstandard
 
 BLOCK = 4 << 20
+COMPRESSED_STEP = 1 << 13
 LINE_LIMIT = 8 << 20
 """Longest line in bytes; a decision with its prompt and response fits many times over."""
 SPOOL_LIMIT = 128 << 20
@@ -150,18 +151,24 @@ def _raw_blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
         yield block
 
 
+def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Compressed bytes in small steps: that bounds what one call can blow up to, and what is lost to damage in it."""
+    for block in _raw_blocks(file, size):
+        for start in range(0, len(block), COMPRESSED_STEP):
+            yield block[start : start + COMPRESSED_STEP]
+
+
 def _gzip_blocks(path: str, file: BinaryIO, size: int, report: SieveReport) -> Iterator[bytes]:
     machine = zlib.decompressobj(wbits=31)
     started = False
     try:
-        for raw in _raw_blocks(file, size):
-            data = raw
+        for data in _pieces(file, size):
             while data:
                 if machine.eof:  # the next member of a concatenated file
                     machine, started = zlib.decompressobj(wbits=31), False
                 started = True
                 block = machine.decompress(data, BLOCK)
-                data = machine.unconsumed_tail or (machine.unused_data if machine.eof else b"")
+                data = machine.unconsumed_tail or (machine.unused_data if machine.eof else b"")  # noqa: PLW2901
                 if block:
                     yield block
         while started and not machine.eof and (block := machine.decompress(machine.unconsumed_tail, BLOCK)):
@@ -182,22 +189,18 @@ def _zstd_blocks(path: str, file: BinaryIO, size: int, report: SieveReport) -> I
 
     machine = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
     started = False
-    for raw in _raw_blocks(file, size):
-        data = raw
-        # Small steps bound what one call can blow up to.
-        while data:
-            piece, data = data[: 1 << 14], data[1 << 14 :]
-            while piece:
-                if machine.eof:
-                    machine, started = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(), False
-                started = True
-                try:
-                    block = machine.decompress(piece)
-                except zstandard.ZstdError:
-                    cut()
-                    return
-                piece = machine.unused_data if machine.eof else b""
-                if block:
-                    yield block
+    for piece in _pieces(file, size):
+        while piece:
+            if machine.eof:
+                machine, started = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(), False
+            started = True
+            try:
+                block = machine.decompress(piece)
+            except zstandard.ZstdError:
+                cut()
+                return
+            piece = machine.unused_data if machine.eof else b""  # noqa: PLW2901 - the rest of it belongs to the next frame
+            if block:
+                yield block
     if started and not machine.eof:
         cut()

@@ -138,19 +138,18 @@ def check_signals(source: RowSource, times: TimeReading) -> CheckedRows:
     tests.append(
         Test(f"({kind}) <> 'outcome' AND NOT (({value}) BETWEEN 0 AND 1)", "out_of_range_value", sets_aside=True)
     )
-    given, probability = clean["selection"], clean["inclusion_probability"]
+    given = clean["selection"]
+    no_probability = _absent(checked["inclusion_probability"])
     absent = "true" if "selection" not in source.facts else f"nullif({_raw_text(source, 'selection')}, '') IS NULL"
     usual = " ".join(f"WHEN {literal(kind)} THEN {literal(choice)}" for kind, choice in DEFAULT_SELECTION.items())
     by_kind = f"CASE {kind} {usual} END"
+    tests.append(Test(f"({given}) = 'sampled' AND {no_probability}", "missing_inclusion_probability", sets_aside=True))
     tests.append(
-        Test(f"({given}) = 'sampled' AND ({probability}) IS NULL", "missing_inclusion_probability", sets_aside=True)
-    )
-    tests.append(
-        Test(f"{absent} AND ({by_kind}) = 'sampled' AND ({probability}) IS NULL", "selection_unknown", sets_aside=False)
+        Test(f"{absent} AND ({by_kind}) = 'sampled' AND {no_probability}", "selection_unknown", sets_aside=False)
     )
     clean["selection"] = (
         f"CASE WHEN ({given}) IS NOT NULL THEN {given} WHEN NOT ({absent}) THEN 'unknown' "
-        f"WHEN ({by_kind}) = 'sampled' AND ({probability}) IS NULL THEN 'unknown' ELSE {by_kind} END"
+        f"WHEN ({by_kind}) = 'sampled' AND {no_probability} THEN 'unknown' ELSE {by_kind} END"
     )
     return CheckedRows(source, clean, tuple(tests))
 
@@ -164,8 +163,13 @@ def _missing(column: CheckedColumn) -> list[Test]:
     """The test for a required value that is absent and was not found bad already."""
     if not column.column.required or not column.may_be_null:
         return []
+    return [Test(_absent(column), f"missing_{column.column.name}", sets_aside=True)]
+
+
+def _absent(column: CheckedColumn) -> str:
+    """Predicate: there is no value, not even a bad one."""
     found_bad = " OR ".join(f"coalesce({predicate}, false)" for predicate, _ in column.tests) or "false"
-    return [Test(f"({column.clean}) IS NULL AND NOT ({found_bad})", f"missing_{column.column.name}", sets_aside=True)]
+    return f"({column.clean}) IS NULL AND NOT ({found_bad})"
 
 
 def required(columns: tuple[Column, ...], role: str) -> tuple[str, ...]:

@@ -224,13 +224,14 @@ def _stage_spool(
         )
     finally:
         engine.execute("SET preserve_insertion_order = false")
-    is_object = "json_valid(line) AND json_type(line) = 'OBJECT'"
+    # CASE, because nothing else keeps the engine from parsing a line before it is known to be JSON.
+    is_object = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
     engine.execute(
-        f"INSERT INTO {table} SELECT {names}, {literal(path)}, number FROM (SELECT from_json(line, {literal(shape)}) AS r, "
+        f"INSERT INTO {table} SELECT {names}, {literal(path)}, number FROM (SELECT CASE WHEN {is_object} THEN from_json(line, {literal(shape)}) END AS r, "
         f"number FROM spool WHERE line IS NOT NULL AND trim(line) <> '' AND {is_object})"
     )
     bad = engine.execute(
-        f"SELECT number FROM spool WHERE line IS NOT NULL AND trim(line) <> '' AND NOT coalesce({is_object}, false) ORDER BY 1"
+        f"SELECT number FROM spool WHERE line IS NOT NULL AND trim(line) <> '' AND NOT {is_object} ORDER BY 1"
     ).fetchall()
     if bad:
         intake.count("bad_json", len(bad))

@@ -19,7 +19,7 @@ from undertow.adapters.duckdb.duplicates import drop_repeated_signals, find_repe
 from undertow.adapters.duckdb.export import export_clean
 from undertow.adapters.duckdb.grouping import Vocabulary, empty, make_types, number_segments, segment_values
 from undertow.adapters.duckdb.inputs import LogInputs, find_files
-from undertow.adapters.duckdb.intake import Tables, find_damaged, first_line, open_tables
+from undertow.adapters.duckdb.intake import Tables, find_damaged, open_tables
 from undertow.adapters.duckdb.joins import Joined, collect_signals, match_signals, signal_keys
 from undertow.adapters.duckdb.segments import SAMPLE_ROWS, plan_segments, stray_keys, value_expressions
 from undertow.adapters.duckdb.tiers import order_tiers
@@ -130,7 +130,11 @@ class DuckDbAuditSource:
                 except duckdb.Error as error:
                     newly = find_damaged(engine, found)
                     if not newly:
-                        raise LogError(f"the log cannot be read: {first_line(error)}") from error
+                        # The engine's own message may quote a row, so it stays in the cause and out of the sentence.
+                        raise LogError(
+                            f"the log cannot be read: the engine stopped with {type(error).__name__}; "
+                            "please report this with `undertow doctor` output"
+                        ) from error
                     damaged += newly
                 finally:
                     engine.close()

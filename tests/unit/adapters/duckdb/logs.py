@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs
+from undertow.adapters.duckdb.sql import literal
 from undertow.ports.audit_source import CellOptions
 from undertow.records.cells import AuditCells, Table
 from undertow.records.columns import DECISION_COLUMNS, SIGNAL_COLUMNS, Column
@@ -77,7 +78,7 @@ def write_parquet(path: Path, rows: list[dict[str, object]], columns: tuple[Colu
     slots = ", ".join("CAST(? AS TIMESTAMPTZ)" if c.sql_type == "TIMESTAMP" else "?" for c in present)
     for row in rows:
         engine.execute(f"INSERT INTO t VALUES ({slots})", [row.get(c.name) for c in present])
-    engine.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    engine.execute(f"COPY t TO {literal(str(path))} (FORMAT parquet)")
     engine.close()
     return path
 

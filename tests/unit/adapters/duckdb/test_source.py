@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from unit.adapters.duckdb.logs import START, as_dict, at, decision, read, signal, write_jsonl, write_parquet
 
 from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs
 from undertow.errors import DataError
 from undertow.ports.audit_source import AuditSource, CellOptions, OutcomeWindow
 from undertow.records.cells import SELECTION_CODES, AuditCells
 from undertow.records.segment import WHOLE, Segment
+from unit.adapters.duckdb.logs import START, as_dict, at, decision, read, signal, write_jsonl, write_parquet
 
 Row = dict[str, object]
 
@@ -429,7 +429,7 @@ def test_no_live_traffic_is_a_data_error(tmp_path: Path) -> None:
 def test_progress_is_told(tmp_path: Path) -> None:
     stages: list[str] = []
     source = DuckDbAuditSource(LogInputs((str(write_jsonl(tmp_path / "d.jsonl", [decision(1)])),)), threads=1)
-    source.cells(CellOptions(), lambda stage, done, total: stages.append(stage))
+    source.cells(CellOptions(), lambda stage, _done, _total: stages.append(stage))
     assert stages[0] == "opening the log"
     assert "joining signals" in stages
 
