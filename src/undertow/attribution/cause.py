@@ -20,6 +20,9 @@ DECISIVE_RATIO = 20.0
 MIN_LABELS = 20
 """Fewer reference labels than this, before or after the onset, explain nothing."""
 
+SURE_ERRORS = 2.5
+"""A shared rise must stand out from nothing by this many standard errors: clearing routing needs evidence of its own."""
+
 MIX_SHARE = 0.5
 """From this part of a shared rise on, movement between segments is its name; below it, the provider's."""
 
@@ -104,8 +107,8 @@ def attribute(
     moved = f"{reference_name} moved {100 * shared:+.1f} points while the tier's failures moved {100 * rise:+.1f}"
     if log_ratio >= math.log(DECISIVE_RATIO):
         return Attribution("routing", moved, log_ratio)
-    if log_ratio <= -math.log(DECISIVE_RATIO):
-        if shared > 0 and reference_mix_part >= MIX_SHARE * shared:
+    if log_ratio <= -math.log(DECISIVE_RATIO) and shared >= SURE_ERRORS * math.sqrt(own_error):
+        if reference_mix_part >= MIX_SHARE * shared:
             return Attribution("mix", f"{moved}, because traffic moved to harder requests", log_ratio)
         return Attribution("provider", f"{moved}: both tiers share it", log_ratio)
     return Attribution("unknown", f"{moved}: too few labels to tell", log_ratio)

@@ -142,6 +142,23 @@ class LabelGrid:
         arrays = {f.name: getattr(self, f.name)[start:stop] for f in fields(self) if f.name != "first_bucket"}
         return type(self)(first_bucket=self.first_bucket + start, **arrays)
 
+    def as_holdout(self, buckets: int) -> Self:
+        """This grid with all labels of its first `buckets` buckets moved to the holdout arm.
+
+        For the time before routing, when every request was served as the holdout's are.
+        """
+        arrays = {}
+        for f in fields(self):
+            if f.name == "first_bucket":
+                continue
+            moved = getattr(self, f.name).copy()
+            early = moved[:buckets]
+            held = early.max(axis=2) if f.name == "weight_max" else early.sum(axis=2)
+            early[:] = 0.0
+            early[:, :, ARM_AXIS["holdout"]] = held
+            arrays[f.name] = moved
+        return type(self)(first_bucket=self.first_bucket, **arrays)
+
     def minus(self, part: Self) -> Self:
         """This grid without the labels of a part of it (a segment of the tier)."""
         strata = part.strata

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from undertow.attribution.cause import Attribution, MeanWithError, attribute, mix_part
 from undertow.attribution.changes import changes_near
 from undertow.detectors.multiplicity import locate
-from undertow.detectors.naming import WHOLE_TIER, name_segment
+from undertow.detectors.locating import segment_of_rise
 from undertow.detectors.onset import Onset, estimate_onset
 from undertow.detectors.quality_gap import SETTLING_S
 from undertow.estimators.loss import LossEstimate, loss_estimate, own_change
@@ -193,18 +193,15 @@ def _named(scene: Scene, family: dict[int, MonitoredStream], onset: int, bucket:
     codes = [code for code in family if code != 0]
     strata = family[0].n.shape[1]
 
-    def total(code: int, since: int, until: int) -> tuple[FloatArray, FloatArray]:
-        stream = family[code]
-        return _padded(stream.failures[since:until].sum(0), strata), _padded(stream.n[since:until].sum(0), strata)
+    def totals(since: int, until: int) -> tuple[FloatArray, FloatArray]:
+        streams = [family[code] for code in (0, *codes)]
+        return (
+            np.array([_padded(s.failures[since:until].sum(0), strata) for s in streams]),
+            np.array([_padded(s.n[since:until].sum(0), strata) for s in streams]),
+        )
 
-    whole_rate = _smoothed(*total(0, start, split), np.full(strata, 0.1))
-    rates = [_smoothed(*total(code, start, split), whole_rate) for code in codes]
-    after = [total(code, split, bucket + 1) for code in codes]
-    whole_after = total(0, split, bucket + 1)
-    named, _ = name_segment(
-        *whole_after, whole_rate, np.array([k for k, _ in after]), np.array([n for _, n in after]), np.array(rates)
-    )
-    return None if int(named) == WHOLE_TIER else family[codes[int(named)]]
+    named = segment_of_rise(*totals(start, split), *totals(split, bucket + 1))
+    return None if named is None else family[codes[named]]
 
 
 def _padded(values: FloatArray, size: int) -> FloatArray:
@@ -221,12 +218,10 @@ def _tell(scene: Scene, crossing: Crossing, stream: MonitoredStream) -> Alarm:
     onset = _onset(scene, stream, known_before)
     then = _loss(scene, stream, onset, known_before)
     now = _loss(scene, stream, onset, None)
-    why = explain(scene, stream, onset, known_before)
-    later = ""
+    # Detection is told as it was; the cause may be settled, or set right, by labels that came later.
+    why = explain(scene, stream, onset, None)
     if why.cause == "unknown":
-        why_now = explain(scene, stream, onset, None)
-        if why_now.cause != "unknown":
-            why, later = why_now, " (settled by labels that came later)"
+        why = explain(scene, stream, onset, known_before)
     tier = scene.cells.tiers[stream.tier]
     return Alarm(
         monitor=stream.monitor,
@@ -245,7 +240,7 @@ def _tell(scene: Scene, crossing: Crossing, stream: MonitoredStream) -> Alarm:
         beyond_margin=None if then.low is None or tier == scene.cells.tiers[-1] else then.low > scene.settings.margin,
         latest_loss=now.loss,
         latest_interval=None if now.low is None or now.high is None else (now.low, now.high),
-        note=why.note + later,
+        note=why.note,
         changed_nearby=changes_near(scene.cells, tier, scene.first + int(onset.low), scene.first + int(onset.high)),
     )
 
@@ -324,9 +319,21 @@ def _compare_with_reference(
                 reference_mix_part=mix,
             )
     other = [
-        weighted_sums(w, pick, arms=arms, eligible=eligible) for w in (grid.window(start, split), grid.window(split, stop))
+        weighted_sums(w, pick, arms=arms, eligible=eligible)
+        for w in (_reference_before(scene, grid, split, has_holdout=has_holdout), grid.window(split, stop))
     ]
     return attribute(_mean(own[0]), _mean(own[1]), _mean(other[0]), _mean(other[1]), reference_name=name)
+
+
+def _reference_before(scene: Scene, grid: LabelGrid, split: int, *, has_holdout: bool) -> LabelGrid:
+    """Labels that show the reference before the onset.
+
+    Before routing began everybody was served as the holdout is now, so all labels of that time count as the holdout's.
+    """
+    start = scene.periods.routing_start
+    if not has_holdout:
+        return grid.window(start, split)
+    return grid.window(0, split).as_holdout(start)
 
 
 def _suite_reference(
@@ -364,7 +371,10 @@ def _like_for_like(
         grid = scene.labels(stream.unit, code, known_before)
         traffic = scene.traffic(code)
         windows = ((start, split), (split, stop if known_before is None else known_before))
-        reference = [weighted_sums(grid.window(a, b), pick, arms=arms, eligible=eligible) for a, b in windows]
+        reference = [
+            weighted_sums(_reference_before(scene, grid, split, has_holdout=arms == HOLDOUT_ARM), pick, arms=arms, eligible=eligible),
+            weighted_sums(grid.window(split, stop), pick, arms=arms, eligible=eligible),
+        ]
         if min(float(r.n) for r in reference) < MIN_CELL_LABELS:
             continue
         for side, (a, b) in enumerate(windows):

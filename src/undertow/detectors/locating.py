@@ -1,0 +1,69 @@
+"""After a global alarm: does one segment bear the loss, or the whole tier?
+
+A tier whose one bad segment alarms is loud as a whole, too. A segment is named when its failures rose by more points than those of
+the rest of the tier, by a difference that stands out from all segments looked at. Points, not multiples: what a loss costs is
+measured in failed requests, and a segment that was hard before would hide a large loss behind a small multiple.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+CERTAINTY = 2.0
+"""Log-likelihood gain asked for, beyond log(number of segments looked at)."""
+
+PRIOR_LABELS = 10.0
+"""Labels that the tier's own baseline is worth as a prior of each segment's baseline."""
+
+
+def segment_of_rise(
+    failures_before: FloatArray, n_before: FloatArray, failures_after: FloatArray, n_after: FloatArray
+) -> int | None:
+    """Position of the segment whose failures rose most, or None for the whole tier.
+
+    Rises are compared stratum by stratum of the sampling design, so that a segment with more long-tail labels is not named for
+    that. The comparison is a normal approximation to a likelihood ratio: z^2 / 2 >= CERTAINTY + log(segments).
+
+    Args:
+        failures_before: Failures before the onset; row 0 is the whole tier, the rest its segments. Shape (1 + S, H).
+        n_before: Labels, alike.
+        failures_after: Failures since the onset, alike.
+        n_after: Labels, alike.
+
+    Returns:
+        Position among the S segments.
+
+    Examples:
+        >>> before, n = np.array([[20.0], [10.0], [10.0]]), np.array([[400.0], [200.0], [200.0]])
+        >>> segment_of_rise(before, n, np.array([[70.0], [58.0], [12.0]]), n)
+        0
+        >>> segment_of_rise(before, n, np.array([[70.0], [36.0], [34.0]]), n) is None
+        True
+    """
+    if len(n_before) < 2:  # noqa: PLR2004
+        return None
+    tier_rate = (failures_before[0] + 1.0) / (n_before[0] + 10.0)
+    base_n = n_before[1:] + PRIOR_LABELS
+    base = (failures_before[1:] + PRIOR_LABELS * tier_rate) / base_n
+    excess, noise = _excess(failures_after[1:], n_after[1:], base, base_n)
+    rest_before_n = np.maximum(n_before[:1] - n_before[1:], 0.0) + PRIOR_LABELS
+    rest_base = (np.maximum(failures_before[:1] - failures_before[1:], 0.0) + PRIOR_LABELS * tier_rate) / rest_before_n
+    rest_n = np.maximum(n_after[:1] - n_after[1:], 0.0)
+    rest_excess, rest_noise = _excess(
+        np.maximum(failures_after[:1] - failures_after[1:], 0.0), rest_n, rest_base, rest_before_n
+    )
+    own, others = n_after[1:].sum(1), rest_n.sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = excess / own - rest_excess / others
+        z = difference / np.sqrt(noise / own**2 + rest_noise / others**2)
+    z = np.where((own > 0) & (others > 0) & (excess > 0), z, -np.inf)
+    best = int(np.argmax(z))
+    return best if z[best] > 0 and z[best] ** 2 / 2 >= CERTAINTY + np.log(len(z)) else None
+
+
+def _excess(failures: FloatArray, n: FloatArray, base: FloatArray, base_n: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Failures beyond the baseline per row, and the variance of that sum (labels' own and the baseline's)."""
+    rate = np.where(n > 0, (failures + base) / (n + 1.0), base)
+    noise = n * rate * (1 - rate) + n**2 * base * (1 - base) / base_n
+    return (failures - n * base).sum(1), noise.sum(1)

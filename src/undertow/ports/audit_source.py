@@ -1,0 +1,77 @@
+"""What the audit needs from outside: sufficient statistics of a decision log joined to its signals.
+
+An adapter (DuckDB today; Spark, ClickHouse and others later) implements `AuditSource`; the core never sees a row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from undertow.records.cells import AuditCells
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeWindow:
+    """How events of one outcome are attributed to decisions.
+
+    Attributes:
+        name: The outcome's name, `ticket` in `outcome.ticket`.
+        attribution_days: An event counts for decisions of the same conversation or user at most this long before it.
+        maturity_days: An exposure counts in a rate only once this much time has passed since it.
+    """
+
+    name: str
+    attribution_days: float = 14.0
+    maturity_days: float = 14.0
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """How rows are grouped into cells.
+
+    Attributes:
+        bucket_s: Seconds in a bucket, 86400 or 3600.
+        segment_keys: Keys of the segment map to group by; None: every key with at most `max_segment_values` values.
+        max_segment_values: Keys with more values than this are left out, and a note in the coverage says so.
+        tier_order: Tier names, cheapest first; None: by mean cost per token in the log.
+        tier_models: Tier name -> model name patterns (fnmatch); gives a tier to rows that name a model but no tier.
+        outcomes: Attribution windows by outcome; outcomes not named here use the defaults of `OutcomeWindow`.
+        max_strata: Most classes of inclusion probability kept apart per signal.
+    """
+
+    bucket_s: int = 86_400
+    segment_keys: tuple[str, ...] | None = None
+    max_segment_values: int = 64
+    tier_order: tuple[str, ...] | None = None
+    tier_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outcomes: tuple[OutcomeWindow, ...] = ()
+    max_strata: int = 6
+    until: datetime | None = None
+    """Leave out everything that the system did not have before this moment (replays and tests)."""
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Told how far long work has come; adapters call it, the command line draws it."""
+
+    def __call__(self, stage: str, done: float, total: float | None) -> None:
+        """`stage` is a short phrase for people; `done` and `total` in any unit that the stage has."""
+        ...
+
+
+def silent(stage: str, done: float, total: float | None) -> None:  # noqa: ARG001
+    """A `Progress` that shows nothing."""
+
+
+class AuditSource(Protocol):
+    """A log that has been opened, checked and joined."""
+
+    def cells(self, options: CellOptions, progress: Progress = silent) -> AuditCells:
+        """All sufficient statistics of the log.
+
+        Raises:
+            LogError: nothing readable.
+            DataError: no live decision with a tier is left after checking.
+        """
+        ...
