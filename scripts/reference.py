@@ -62,13 +62,14 @@ def _settings_table(group: tuple[Setting, ...]) -> str:
 
 def commands() -> str:
     """The help text of every command."""
-    context = click.Context(main, info_name="undertow")
+    context = main.make_context("undertow", [], resilient_parsing=True)
     return "\n".join(text for name in COMMANDS for text in _help(main.get_command(context, name), context, name))
 
 
 def _help(command: click.Command | None, parent: click.Context, name: str) -> Iterator[str]:
     assert command is not None, name
-    context = click.Context(command, parent=parent, info_name=name, terminal_width=100, max_content_width=100)
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True)
+    context.terminal_width = context.max_content_width = 100
     lines = command.get_help(context).splitlines()
     shown = "\n".join(line.rstrip() for line in lines)
     yield f"### `{context.command_path}`\n\n```text\n{shown}\n```\n"

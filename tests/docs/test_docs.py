@@ -83,7 +83,7 @@ def check_command(words: list[str]) -> None:
     if not words or Path(words[0]).name != "undertow":
         return
     command: click.Command = main
-    context = click.Context(main, info_name="undertow")
+    context = main.make_context("undertow", [], resilient_parsing=True)
     known = {name for parameter in main.get_params(context) for name in parameter.opts + parameter.secondary_opts}
     for word in words[1:]:
         if word.startswith("-") and len(word) > 1:
@@ -91,7 +91,7 @@ def check_command(words: list[str]) -> None:
         elif isinstance(command, click.Group):
             inner = command.get_command(context, word)
             assert inner is not None, f"no command {word!r} in {words}"
-            command, context = inner, click.Context(inner, info_name=word, parent=context)
+            command, context = inner, inner.make_context(word, [], parent=context, resilient_parsing=True)
             known = {
                 name for parameter in inner.get_params(context) for name in parameter.opts + parameter.secondary_opts
             }

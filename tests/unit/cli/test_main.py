@@ -127,7 +127,7 @@ def test_version_is_data(flag):
 def test_every_command_can_be_loaded_and_has_help_with_examples(name):
     done = CliRunner().invoke(main, [name, "--help"])
     assert done.exit_code == 0, done.output
-    if not isinstance(main.get_command(click.Context(main), name), click.Group):
+    if not isinstance(main.get_command(main.make_context("undertow", [], resilient_parsing=True), name), click.Group):
         assert "Examples:\n  undertow " in done.stdout or "Examples:\n  # " in done.stdout
 
 
