@@ -1,9 +1,7 @@
 """`undertow simulate`: logs of the reference incidents, or of their healthy twins, for demonstrations and benchmarks."""
 
 import dataclasses
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import click
 
 from undertow.cli.command import Command, Group
-from undertow.ports.audit_source import Progress, silent
+from undertow.cli.drawing import progress_bar
 from undertow.simulation.incidents import FINTECH, SUCCESS, SUPPORT, IncidentParameters, expected_money
 
 
@@ -115,7 +113,7 @@ def _incident_command(preset: IncidentParameters, summary: str, story: str) -> c
         parameters = dataclasses.replace(preset, **set_by_user)
         if healthy:
             parameters = parameters.made_healthy()
-        with progress_bar(quiet=quiet) as progress:
+        with progress_bar(shown=not quiet) as progress:
             written = write_incident(
                 parameters, out, seed=seed, text=text, threads=threads, overwrite=overwrite, progress=progress
             )
@@ -140,30 +138,6 @@ def _planted(parameters: IncidentParameters) -> str:
         f"planted: a loss in tier cheap from {parameters.onset:%Y-%m-%d}, worst in intent={parameters.target_intent}; at the "
         f"end {money.savings_usd:,.0f} USD a month saved and {money.downstream_usd:,.0f} USD lost (truth.json has the rest)"
     )
-
-
-@contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """A `Progress` drawn with rich on standard error when that is a terminal, else silence."""
-    if quiet or not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(stage: str, done: float, total: float | None) -> None:
-            bar.update(task, description=stage, completed=done, total=total)
-
-        yield show
 
 
 @click.group(
@@ -265,7 +239,7 @@ def replay(data: Path, table: str, out: Path, seed: int, overwrite: bool, quiet:
     from undertow.simulation.arrival import ArrivalPlan
 
     outcomes = read_recording(data) if table == "recording" else TABLES[table](data)
-    with progress_bar(quiet=quiet) as progress:
+    with progress_bar(shown=not quiet) as progress:
         written = write_replay(outcomes, ArrivalPlan(**plan), out, seed=seed, overwrite=overwrite, progress=progress)
     if not quiet:
         click.echo(f"wrote {written:,} decisions to {out} (real outcomes, scripted arrival, seed {seed})", err=True)

@@ -85,18 +85,18 @@ class OutcomeTable:
 class ArrivalPlan:
     """The script: everything about the replay that is not real. Shares are fractions in [0, 1]; days count from routing."""
 
-    queries_per_day: int = 1000
+    queries_per_day: int = 3000
     pre_weeks: int = 3
     weeks: int = 11
     rollout: tuple[float, ...] = (0.25, 1.0)
     shift_week: int = 5
     shift_days: int = 7
     shifted_before: float = 0.02
-    shifted_after: float = 0.35
+    shifted_after: float = 0.50
     eligible_share: float = 0.70
     holdout: float = 0.10
-    label_share: float = 0.5
-    users: int = 2000
+    label_share: float = 1.0
+    users: int = 6000
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -131,7 +131,7 @@ class ArrivalPlan:
 
         Examples:
             >>> ArrivalPlan(shift_days=0).shifted_share(np.array([0, 48, 49]))
-            array([0.02, 0.02, 0.35])
+            array([0.02, 0.02, 0.5 ])
         """
         passed = (day - self.shift_day + 1) / max(1, self.shift_days)
         step = np.where(day < self.shift_day, 0.0, np.clip(passed, 0.0, 1.0))

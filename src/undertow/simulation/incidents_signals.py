@@ -269,6 +269,6 @@ def outcome_signals(
                 key=key,
                 selection="census",
                 source="crm",
-            )  # fmt: skip
+            )
         )
     return made[0], made[1]

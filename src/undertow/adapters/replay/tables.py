@@ -116,7 +116,7 @@ def mmlu_pro_models(folder: Path) -> OutcomeTable:
         label_name="correct",
         label_source="exact:mmlu-pro",
         pairs=False,
-        margin=0.05,
+        margin=0.04,
         notes=(
             "Real: both models' answers and whether they are right (TIGER-AI-Lab/MMLU-Pro, Apache-2.0); answer lengths; the "
             "agreement of five other small models that stands for the router's confidence.",

@@ -27,7 +27,7 @@ from undertow.simulation.incidents import CHEAP, TIERS, UNSERVED, IncidentParame
 from undertow.simulation.incidents_log import DayLog, generator, population_of, simulate_day
 from undertow.simulation.incidents_signals import REVIEWERS, STRATA, Signals
 from undertow.simulation.incidents_texts import texts_of
-from undertow.simulation.incidents_traffic import DAY_MS, REASONS, THRESHOLD, Population, Traffic
+from undertow.simulation.incidents_traffic import DAY_MS, REASONS, THRESHOLD, Traffic
 
 Text = Literal["all", "sampled", "none"]
 
