@@ -147,7 +147,7 @@ class _Run:
         use = self.uses.get(key)
         if use is None:
             use = self.uses[key] = ModelUse()
-        use.add(row.get("input_tokens"), row.get("output_tokens"), row.get("cost_usd"), _day(row["event_time"]))
+        use.add(row.get("input_tokens"), row.get("output_tokens"), _own_cost(row), _day(row["event_time"]))
 
     def _merged(self) -> Iterator[dict[str, Any]]:
         """Join contexts into their decisions and keep the latest of each id; sums model use anew."""
@@ -205,9 +205,7 @@ class _Run:
         ):
             return
         if row["tier"] == table.order[-1]:
-            served = [call.get("cost_usd") for call in row.get("calls", ()) if call.get("purpose") == "serve"]
-            own = served[0] if len(served) == 1 and served[0] is not None else row.get("cost_usd")
-            if own is not None:
+            if (own := _own_cost(row)) is not None:
                 row["baseline_cost_usd"] = own
         elif known and (price := table.capable_price(day)) is not None:
             row["baseline_cost_usd"] = price.cost_usd(tokens_in, tokens_out, cached)
@@ -314,6 +312,13 @@ class _Run:
         if column == "baseline_cost_usd" and not source:
             return "cost of the dearest tier's own answer", ""
         return source, ""
+
+
+def _own_cost(row: Mapping[str, Any]) -> float | None:
+    """Cost of the answer alone, without what classifying and watching it cost."""
+    served = [call.get("cost_usd") for call in row.get("calls", ()) if call.get("purpose") == "serve"]
+    known = [usd for usd in served if usd is not None]
+    return sum(known) if known else row.get("cost_usd")
 
 
 _IDS = ("decision_id", "conversation_id", "user_id")

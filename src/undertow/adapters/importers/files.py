@@ -103,11 +103,7 @@ def container_of(path: Path) -> Container:
     Raises:
         LogError: empty, binary, or unreadable.
     """
-    with opened(path) as stream:
-        try:
-            head = stream.read(CHUNK)
-        except _READ_ERRORS as error:
-            raise LogError(f"{str(path)!r} is compressed but damaged at its start: {error}") from error
+    head = _head(path)
     if head[:4] == b"PAR1":
         return Container("parquet")
     if head[:4] == b"PK\x03\x04":
@@ -122,19 +118,7 @@ def container_of(path: Path) -> Container:
     if text[:1] == b"[":
         return Container("json")
     if text[:1] == b"{":
-        line, newline, _ = text.partition(b"\n")
-        if newline or len(head) < CHUNK:
-            try:
-                msgspec.json.decode(line)
-            except (msgspec.DecodeError, RecursionError, UnicodeError):
-                # A first line that opens an object and doesn't close it is a pretty-printed document; one that is merely
-                # damaged is not.
-                return (
-                    Container("json")
-                    if line.strip() in {b"{", b"{ "} or line.rstrip().endswith((b",", b"{", b"[", b":"))
-                    else Container("jsonl")
-                )
-        return Container("jsonl")
+        return Container("json" if _spans_lines(text) else "jsonl")
     header = text.split(b"\n", 1)[0].decode("utf-8", "replace")
     delimiter = max(",\t;|", key=header.count)
     if not header.count(delimiter):
@@ -142,6 +126,32 @@ def container_of(path: Path) -> Container:
             return Container("csv", ",")
         raise LogError(f"{str(path)!r} is not a log: expected JSON objects, a table with a header line, or Parquet")
     return Container("csv", delimiter)
+
+
+def _spans_lines(text: bytes) -> bool:
+    """Whether text that begins with an object is a document laid out over several lines, and not one object a line.
+
+    A first line that cannot be decoded may just be damaged: then the second begins with an object of its own.
+    """
+    first, _, rest = text.partition(b"\n")
+    try:
+        msgspec.json.decode(first)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return bool(rest) and (first.rstrip().endswith(b"[") or not rest.lstrip().startswith(b"{"))
+    return False
+
+
+def _head(path: Path) -> bytes:
+    """The first uncompressed bytes of a file, or what there is of them where it is damaged further on."""
+    head = b""
+    with opened(path) as stream:
+        try:
+            while len(head) < CHUNK and (piece := stream.read(4096)):
+                head += piece
+        except _READ_ERRORS as error:
+            if not head:
+                raise LogError(f"{str(path)!r} is compressed but damaged at its start: {error}") from error
+    return head
 
 
 def records(

@@ -278,7 +278,7 @@ def _baseline(
     )
     if savings is None or spend is None:
         return None
-    return max(round(spend + savings, 12), 0.0)
+    return max(spend + savings, 0.0)
 
 
 def _kept_spend(
