@@ -182,7 +182,7 @@ def log_ratio_bets(
     )
 
 
-def log_stratified_bets(  # noqa: PLR0917
+def log_stratified_bets(
     weighted_failures: npt.ArrayLike,
     weight: npt.ArrayLike,
     weight_max: npt.ArrayLike,

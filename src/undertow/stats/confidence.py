@@ -188,7 +188,7 @@ def hajek_mean_variance(sums: WeightedSums) -> tuple[FloatArray, FloatArray]:
     return np.where(empty, np.nan, mean), np.where(empty, np.nan, variance)
 
 
-def hajek_interval(  # noqa: PLR0917
+def hajek_interval(
     weight: npt.ArrayLike,
     weight_sq: npt.ArrayLike,
     weighted_failures: npt.ArrayLike,
@@ -392,7 +392,7 @@ def bounded_mean_interval(
     )
 
 
-def mean_interval(  # noqa: PLR0917
+def mean_interval(
     total: npt.ArrayLike,
     total_sq: npt.ArrayLike,
     n: npt.ArrayLike,

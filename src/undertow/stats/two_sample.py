@@ -85,7 +85,7 @@ def project_on_margin(
     return 0.5 * (low + high)
 
 
-def log_contrast_bets(  # noqa: PLR0917
+def log_contrast_bets(
     failures_t: npt.ArrayLike,
     n_t: npt.ArrayLike,
     failures_r: npt.ArrayLike,
