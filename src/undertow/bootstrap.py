@@ -1,8 +1,8 @@
 """The one place that builds adapters and hands them to services.
 
-    read_cells(request)   the log's sufficient statistics, whatever format it is in
-    run_audit(request)    the whole audit
-    explain(request)      which foreign field became which column
+read_cells(request)   the log's sufficient statistics, whatever format it is in
+run_audit(request)    the whole audit
+explain(request)      which foreign field became which column
 """
 
 import tempfile
@@ -168,7 +168,9 @@ def _detect(inputs: tuple[str, ...]) -> str:
     formats = {name: detect_format(name).format for name in inputs}
     if len(set(formats.values())) > 1:
         seen = ", ".join(f"{Path(n).name}: {f}" for n, f in formats.items())
-        raise UsageError(f"the inputs are in different formats ({seen}); audit them one format at a time, or name --format")
+        raise UsageError(
+            f"the inputs are in different formats ({seen}); audit them one format at a time, or name --format"
+        )
     return next(iter(formats.values()))
 
 
@@ -187,5 +189,3 @@ def _is_canonical_signals(name: str) -> bool:
     """Whether a file of outcomes already has the columns of signals (Parquet, JSON lines, or a folder of them)."""
     path = Path(name)
     return path.is_dir() or any(ch in name for ch in "*?[") or path.suffix not in {".csv", ".tsv"}
-
-

@@ -25,7 +25,11 @@ def dated_changes(cells: AuditCells) -> tuple[Change, ...]:
     served: dict[tuple[int, int], dict[int, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
     models = cells.models
     rows = zip(
-        models.bucket.tolist(), models.tier.tolist(), models.kind.tolist(), models.value.tolist(), models.decisions.tolist(),
+        models.bucket.tolist(),
+        models.tier.tolist(),
+        models.kind.tolist(),
+        models.value.tolist(),
+        models.decisions.tolist(),
         strict=True,
     )
     for bucket, tier, kind, value, decisions in rows:

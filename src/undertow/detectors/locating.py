@@ -41,7 +41,7 @@ def segment_of_rise(
         >>> segment_of_rise(before, n, np.array([[70.0], [36.0], [34.0]]), n) is None
         True
     """
-    if len(n_before) < 2:  # noqa: PLR2004
+    if len(n_before) < 2:
         return None
     tier_rate = (failures_before[0] + 1.0) / (n_before[0] + 10.0)
     base_n = n_before[1:] + PRIOR_LABELS

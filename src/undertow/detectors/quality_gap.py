@@ -115,10 +115,7 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
 def _counts_from(data: SegmentData, tier: int, tier_labels: FloatArray) -> int | None:
     """First bucket at which the segment has labels enough to be watched, or None."""
     seen = np.cumsum(data.grid.n[:, tier].sum((1, 2, 3)))
-    if data.segment == 0:
-        enough = seen > 0
-    else:
-        enough = (seen >= MIN_SEGMENT_LABELS) & (seen >= MIN_SEGMENT_SHARE * tier_labels)
+    enough = seen > 0 if data.segment == 0 else (seen >= MIN_SEGMENT_LABELS) & (seen >= MIN_SEGMENT_SHARE * tier_labels)
     return int(enough.argmax()) if enough.any() else None
 
 
@@ -185,7 +182,7 @@ def _level_streams(
     for array in (own_k, own_n, rest_k, rest_n):
         array[:start] = 0.0
     # Without labels of the rest (or with three tiers) the tier is compared directly.
-    itt = len(tiers) == 2 and rest_n[: settled + 1].sum() > 0  # noqa: PLR2004
+    itt = len(tiers) == 2 and rest_n[: settled + 1].sum() > 0
     lead = share if itt else np.ones_like(share)
     groups = [Group(own_k, own_n, lead)]
     if itt:

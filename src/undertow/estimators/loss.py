@@ -70,6 +70,7 @@ def loss_estimate(
     *,
     bucket_s: int,
     start: int | None = None,
+    stop: int | None = None,
 ) -> LossEstimate:
     """Loss of one tier in the segment of `grid`.
 
@@ -82,6 +83,7 @@ def loss_estimate(
         level: Level of the interval.
         bucket_s: Seconds in a bucket.
         start: First bucket of the tier's side; default: the start of routing.
+        stop: End (excluded) of the traffic that counts; default: the end of the log.
     """
     begin = periods.routing_start if start is None else max(start, periods.routing_start)
     routed = grid.window(begin, grid.buckets)
@@ -104,7 +106,7 @@ def loss_estimate(
         return _estimate(found, round(float(after.n)), quality, round(float(reference.n)))
     else:
         return _estimate(NOTHING, n, quality, 0)
-    share = served_share(traffic, tier, begin, grid.buckets)
+    share = served_share(traffic, tier, begin, grid.buckets if stop is None else stop)
     parts = contrast_parts(routed, tier, share, arms)
     scale = 1.0 if len(parts) == 1 else share
     found = combine_rates([*[(c / scale, s) for c, s in parts], (-1.0 / scale, reference)], level)
@@ -120,7 +122,7 @@ def contrast_parts(routed: LabelGrid, tier: int, share: float, arms: tuple[int, 
     mine = weighted_sums(routed, [tier], arms=arms, eligible=ELIGIBLE)
     others = [t for t in range(tiers) if t != tier]
     rest = weighted_sums(routed, others, arms=arms, eligible=ELIGIBLE)
-    if tiers != 2 or share >= 1.0 - MIN_REST or share <= 0.0 or float(rest.weight) <= 0.0:  # noqa: PLR1714
+    if tiers != 2 or share >= 1.0 - MIN_REST or share <= 0.0 or float(rest.weight) <= 0.0:
         return [(1.0, mine)]
     return [(share, mine), (1.0 - share, rest)]
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from undertow.estimators.combination import rate_interval
 from undertow.estimators.sums import weighted_sums
 from undertow.records.label_grid import ALL_ARMS, LabelGrid

@@ -17,7 +17,14 @@ WEEK_S = 7 * 86_400
 
 
 def quality_series(
-    grid: LabelGrid, tiers: Sequence[int], name: str, tier: str | None, segment: Segment, signal: str, level: float, bucket_s: int
+    grid: LabelGrid,
+    tiers: Sequence[int],
+    name: str,
+    tier: str | None,
+    segment: Segment,
+    signal: str,
+    level: float,
+    bucket_s: int,
 ) -> Series:
     """Quality per week of decision, with an interval for each week on its own."""
     step = max(1, WEEK_S // bucket_s)

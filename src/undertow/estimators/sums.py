@@ -34,4 +34,3 @@ def weighted_sums(
         n=grid.n[index].sum(),
         weight_max=top.max() if top.size else np.float64(0.0),
     )
-

@@ -9,7 +9,6 @@ Errors are clustered by user (1,024 hash buckets), because one user's requests s
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt

@@ -196,7 +196,8 @@ class CalibrationCells(Table):
 @dataclass(frozen=True, slots=True)
 class OutcomeCells(Table):
     """Outcome events (kind `outcome`) by name, bucket of the *exposure* (the decision, or the first decision of the conversation
-    or user inside the window), arm, served tier and user cluster. Non-events are in `ExposureCells`."""
+    or user inside the window), arm, served tier and user cluster. Non-events are in `ExposureCells`.
+    """
 
     name: IntArray
     """Points into `AuditCells.outcome_names`."""

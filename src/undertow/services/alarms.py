@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from undertow.attribution.cause import Attribution, MeanWithError, attribute, mix_part
 from undertow.attribution.changes import changes_near
-from undertow.detectors.multiplicity import locate
 from undertow.detectors.locating import segment_of_rise
+from undertow.detectors.multiplicity import locate
 from undertow.detectors.onset import Onset, estimate_onset
 from undertow.detectors.quality_gap import SETTLING_S
 from undertow.estimators.loss import LossEstimate, loss_estimate, own_change
@@ -35,7 +35,6 @@ from undertow.records.stream import MonitoredStream
 from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
 from undertow.services.evidence import Evidence, watched_segments
 from undertow.stats.confidence import WeightedSums, hajek_mean_variance
-
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -108,7 +107,13 @@ class Scene:
         """Labels by decision time, as known before a bucket (None: all)."""
         until = None if known_before is None else self.first + known_before
         return label_grid(
-            self.cells, unit, segment, by="decided", first_bucket=self.first, buckets=self.buckets, until_available=until
+            self.cells,
+            unit,
+            segment,
+            by="decided",
+            first_bucket=self.first,
+            buckets=self.buckets,
+            until_available=until,
         )
 
     def traffic(self, segment: int) -> TrafficGrid:
@@ -116,7 +121,9 @@ class Scene:
         return traffic_grid(self.cells, segment, first_bucket=self.first, buckets=self.buckets)
 
 
-def tell_alarms(cells: AuditCells, settings: AuditSettings, periods: Periods, evidence: Evidence, level: float) -> list[Alarm]:
+def tell_alarms(
+    cells: AuditCells, settings: AuditSettings, periods: Periods, evidence: Evidence, level: float
+) -> list[Alarm]:
     """All alarms of one sum of evidence, in order of detection.
 
     Args:
@@ -167,7 +174,7 @@ def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStr
     """
     family = _siblings(evidence, crossing.stream, crossing.bucket)
     whole = family.get(0, crossing.stream)
-    if crossing.stream.role == "capable" or len(family) < 2:  # noqa: PLR2004
+    if crossing.stream.role == "capable" or len(family) < 2:
         return crossing.stream if crossing.stream.role == "capable" else whole
     onset = int(_onset(scene, whole, crossing.bucket + 1).day)
     return _named(scene, family, onset, crossing.bucket) or whole
@@ -176,7 +183,7 @@ def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStr
 def _located_later(scene: Scene, evidence: Evidence, crossing: Crossing) -> Crossing | None:
     """The bucket, if any, at which labels since the alarm tell which segment bears it."""
     family = _siblings(evidence, crossing.stream, crossing.bucket)
-    if 0 not in family or len(family) < 2:  # noqa: PLR2004
+    if 0 not in family or len(family) < 2:
         return None
     onset = int(_onset(scene, family[0], crossing.bucket + 1).day)
     for bucket in range(crossing.bucket + 1, scene.buckets):
@@ -256,7 +263,10 @@ def _onset(scene: Scene, stream: MonitoredStream, known_before: int) -> Onset:
     k = grid.failures[:, stream.tier].sum((1, 2, 3))
     n = grid.n[:, stream.tier].sum((1, 2, 3))
     baseline_end = int(np.clip(stream.earliest, start + 1, stop))
-    rate, size = _smoothed(k[start:baseline_end].sum(), n[start:baseline_end].sum(), np.float64(0.1)), n[start:baseline_end].sum()
+    rate, size = (
+        _smoothed(k[start:baseline_end].sum(), n[start:baseline_end].sum(), np.float64(0.1)),
+        n[start:baseline_end].sum(),
+    )
     if stream.kind == "level":
         everything = Onset(*(np.asarray(start),) * 3)
         found = _loss(scene, stream, everything, known_before)
@@ -278,7 +288,15 @@ def _loss(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int
         arms = HOLDOUT_ARM if capable and int(onset.day) >= scene.periods.routing_start else ALL_ARMS
         return own_change(grid, stream.tier, int(onset.day), arms, scene.level)
     return loss_estimate(
-        kind, grid, traffic, stream.tier, scene.periods, scene.level, bucket_s=scene.cells.bucket_s, start=int(onset.day)
+        kind,
+        grid,
+        traffic,
+        stream.tier,
+        scene.periods,
+        scene.level,
+        bucket_s=scene.cells.bucket_s,
+        start=int(onset.day),
+        stop=known_before,
     )
 
 
@@ -315,7 +333,11 @@ def _compare_with_reference(
         if standard is not None:
             before, after, mix = standard
             return attribute(
-                _mean(own[0]), _mean(own[1]), before, after, reference_name=f"{name} on the same mix of segments",
+                _mean(own[0]),
+                _mean(own[1]),
+                before,
+                after,
+                reference_name=f"{name} on the same mix of segments",
                 reference_mix_part=mix,
             )
     other = [
@@ -336,9 +358,7 @@ def _reference_before(scene: Scene, grid: LabelGrid, split: int, *, has_holdout:
     return grid.window(0, split).as_holdout(start)
 
 
-def _suite_reference(
-    scene: Scene, known_before: int | None, split: int
-) -> tuple[MeanWithError, MeanWithError] | None:
+def _suite_reference(scene: Scene, known_before: int | None, split: int) -> tuple[MeanWithError, MeanWithError] | None:
     """The capable tier on the regression suite before and after; None without enough runs of it."""
     capable = len(scene.cells.tiers) - 1
     for unit in signal_units(scene.cells, ("suite",)):
@@ -353,8 +373,13 @@ def _suite_reference(
 
 
 def _like_for_like(
-    scene: Scene, stream: MonitoredStream, known_before: int | None, split: int, pick: Sequence[int],
-    arms: Sequence[int], eligible: Sequence[int],
+    scene: Scene,
+    stream: MonitoredStream,
+    known_before: int | None,
+    split: int,
+    pick: Sequence[int],
+    arms: Sequence[int],
+    eligible: Sequence[int],
 ) -> tuple[MeanWithError, MeanWithError, float] | None:
     """The reference's failure rates on the alarmed tier's own mix of segments, before and after, and the part due to mix.
 
@@ -372,7 +397,12 @@ def _like_for_like(
         traffic = scene.traffic(code)
         windows = ((start, split), (split, stop if known_before is None else known_before))
         reference = [
-            weighted_sums(_reference_before(scene, grid, split, has_holdout=arms == HOLDOUT_ARM), pick, arms=arms, eligible=eligible),
+            weighted_sums(
+                _reference_before(scene, grid, split, has_holdout=arms == HOLDOUT_ARM),
+                pick,
+                arms=arms,
+                eligible=eligible,
+            ),
             weighted_sums(grid.window(split, stop), pick, arms=arms, eligible=eligible),
         ]
         if min(float(r.n) for r in reference) < MIN_CELL_LABELS:
@@ -381,7 +411,7 @@ def _like_for_like(
             shares[side].append(float(traffic.served[a:b, stream.tier].sum()))
             means[side].append(_mean(reference[side]))
     totals = [sum(s) for s in shares]
-    if min(totals, default=0.0) <= 0 or len(shares[0]) < 2:  # noqa: PLR2004
+    if min(totals, default=0.0) <= 0 or len(shares[0]) < 2:
         return None
     weights = [[s / total for s in side] for side, total in zip(shares, totals, strict=True)]
     pooled = [

@@ -101,7 +101,12 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
     alarms = tell_alarms(cells, settings, periods, evidence, 1.0 - log.error / 8 / 4)
     warnings = _warnings(log)
     ledger = net_value(
-        cells, traffic, periods.routing_start, periods.reference_end, prices, 1.0 - log.error / 8 / max(1, len(prices) + 1)
+        cells,
+        traffic,
+        periods.routing_start,
+        periods.reference_end,
+        prices,
+        1.0 - log.error / 8 / max(1, len(prices) + 1),
     )
     capable = cells.tiers[-1]
     verdict, reasons = decide(
@@ -109,8 +114,15 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
     )
     days = max(1.0, (cells.last_event - cells.first_event) / 86_400)
     steps = next_steps(
-        settings, verdict, reference, tiers, segments, ledger,
-        (main.labels / days if main else 0.0), cells.coverage.missing_columns, 1.0 - log.error / 4,
+        settings,
+        verdict,
+        reference,
+        tiers,
+        segments,
+        ledger,
+        (main.labels / days if main else 0.0),
+        cells.coverage.missing_columns,
+        1.0 - log.error / 4,
     )
     report = AuditReport(
         verdict=verdict,
@@ -164,9 +176,7 @@ def _losses(
     suspects: list[SegmentReport] = []
     whole_grid = log.labels(main, 0)
     for tier in cheaper:
-        whole = loss_estimate(
-            kind, whole_grid, log.traffic, tier, log.periods, tier_level, bucket_s=cells.bucket_s
-        )
+        whole = loss_estimate(kind, whole_grid, log.traffic, tier, log.periods, tier_level, bucket_s=cells.bucket_s)
         served = log.traffic.served[log.periods.routing_start :, tier].sum()
         broken: list[LabelGrid] = []
         for code in codes:
@@ -175,9 +185,7 @@ def _losses(
             mine = traffic.served[log.periods.routing_start :, tier].sum()
             if mine <= 0:
                 continue
-            found = loss_estimate(
-                kind, grid, traffic, tier, log.periods, segment_level, bucket_s=cells.bucket_s
-            )
+            found = loss_estimate(kind, grid, traffic, tier, log.periods, segment_level, bucket_s=cells.bucket_s)
             suspect = is_suspect(found, whole.reference_quality)
             report = _segment_report(
                 log, tier, code, float(mine / served), main, found, log.settings.segment_margin, suspect=suspect
@@ -196,7 +204,15 @@ def _losses(
 
 
 def _segment_report(
-    log: _Log, tier: int, code: int, share: float, unit: SignalUnit, found: LossEstimate, margin: float, *, suspect: bool = False
+    log: _Log,
+    tier: int,
+    code: int,
+    share: float,
+    unit: SignalUnit,
+    found: LossEstimate,
+    margin: float,
+    *,
+    suspect: bool = False,
 ) -> SegmentReport:
     interval = None if found.low is None or found.high is None else (found.low, found.high)
     if suspect:

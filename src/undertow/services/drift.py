@@ -4,6 +4,7 @@ A change of policy or calibration version moves both on purpose, so each stretch
 with its own first fortnight as baseline.
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.attribution.changes import dated_changes
-from undertow.detectors.drift import Drift, confidence_drift, population_stability_index, share_drift, wasserstein_distance
+from undertow.detectors.drift import (
+    Drift,
+    confidence_drift,
+    population_stability_index,
+    share_drift,
+    wasserstein_distance,
+)
 from undertow.records.cells import CONFIDENCE_BINS, AuditCells
 from undertow.records.report import Alarm, AuditSettings, Histogram
 from undertow.records.segment import WHOLE
@@ -148,7 +155,7 @@ def _breaks(cells: AuditCells, kinds: set[str]) -> list[int]:
 def _stretches(first: int, end: int, breaks: list[int]) -> list[tuple[int, int]]:
     """Stretches of days between breaks that are long enough for a baseline and a week beyond it."""
     edges = [first, *(b for b in breaks if first < b < end), end]
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b - a >= WINDOW_DAYS + 7]
+    return [(a, b) for a, b in itertools.pairwise(edges) if b - a >= WINDOW_DAYS + 7]
 
 
 def _weekday(day: int) -> int:

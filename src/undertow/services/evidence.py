@@ -88,7 +88,12 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
         for code in segments:
             grid = label_grid(cells, unit, code, first_bucket=first, buckets=buckets)
             before = label_grid(
-                cells, unit, code, by="decided", first_bucket=first, buckets=max(periods.reference_end, 1),
+                cells,
+                unit,
+                code,
+                by="decided",
+                first_bucket=first,
+                buckets=max(periods.reference_end, 1),
                 until_available=first + armed_from,
             )
             if periods.reference_is_routed:

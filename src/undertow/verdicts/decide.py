@@ -1,9 +1,9 @@
 """The verdict, from alarms, losses and the ledger. The rules are docs/concepts/verdicts.md, one function each.
 
-    quality_loss   an alarm on a cheaper tier whose cause is routing
-    pareto_trap    that, and the net value's interval lies below zero
-    healthy        every cheaper tier shown inside the margin, every large segment inside the segment margin, and no such alarm
-    inconclusive   anything else
+quality_loss   an alarm on a cheaper tier whose cause is routing
+pareto_trap    that, and the net value's interval lies below zero
+healthy        every cheaper tier shown inside the margin, every large segment inside the segment margin, and no such alarm
+inconclusive   anything else
 """
 
 from collections.abc import Sequence
@@ -46,8 +46,8 @@ def decide(
     if blockers:
         return "inconclusive", tuple(blockers)
     return "healthy", (
-        f"Every cheaper tier is shown to lose less than {100 * settings.margin:.1f} points, and every large segment less "
-        f"than {100 * settings.segment_margin:.0f} points.",
+        (f"Every cheaper tier is shown to lose less than {100 * settings.margin:.1f} points, and every large segment less "
+        f"than {100 * settings.segment_margin:.0f} points."),
     )
 
 
@@ -60,13 +60,18 @@ def _no_trap(ledger: Ledger) -> str:
 
 
 def _not_healthy(
-    settings: AuditSettings, reference: ReferenceReport, tiers: Sequence[SegmentReport], segments: Sequence[SegmentReport]
+    settings: AuditSettings,
+    reference: ReferenceReport,
+    tiers: Sequence[SegmentReport],
+    segments: Sequence[SegmentReport],
 ) -> list[str]:
     """What keeps the tiers from being shown inside their margins."""
     if not tiers:
         return ["No cheaper tier serves anything in this log, so there is nothing to judge."]
     if reference.kind in {"own_first_period", "none"}:
-        return ["Nothing in the log shows what the capable tier would have answered; without that nothing is called healthy."]
+        return [
+            "Nothing in the log shows what the capable tier would have answered; without that nothing is called healthy."
+        ]
     found = []
     for tier in tiers:
         if tier.interval is None or tier.loss is None:
@@ -85,7 +90,7 @@ def _not_healthy(
     ]
     if wide:
         names = ", ".join(f"{s.tier} {s.segment}" for s in wide[:5])
-        more = f" and {len(wide) - 5} more" if len(wide) > 5 else ""  # noqa: PLR2004
+        more = f" and {len(wide) - 5} more" if len(wide) > 5 else ""
         found.append(f"Not yet shown below {100 * settings.segment_margin:.0f} points: {names}{more}.")
     return found
 

@@ -15,12 +15,18 @@ def headline(report: AuditReport, tiers: Sequence[SegmentReport], capable: str) 
     """
     losses = [a for a in report.alarms if a.cause == "routing" and a.tier != capable]
     if losses:
-        worst = max(losses, key=lambda a: (a.latest_loss if a.latest_loss is not None else a.loss or 0.0, str(a.segment)))
+        worst = max(
+            losses, key=lambda a: (a.latest_loss if a.latest_loss is not None else a.loss or 0.0, str(a.segment))
+        )
         money = _money(report)
         return f"{_loss_sentence(worst)}{money}"
     if report.verdict == "healthy":
         shown = max((t.interval[1] for t in tiers if t.interval is not None), default=None)
-        bound = "" if shown is None else f": at most {max(100 * shown, 0):.1f} points, inside your margin of {100 * report.settings.margin:.1f}"
+        bound = (
+            ""
+            if shown is None
+            else f": at most {max(100 * shown, 0):.1f} points, inside your margin of {100 * report.settings.margin:.1f}"
+        )
         return f"Routing to the cheaper tier has not cost quality{bound}."
     shared = [a for a in report.alarms if a.tier == capable or a.cause in {"provider", "mix"}]
     if shared:

@@ -90,7 +90,9 @@ def next_steps(
             daily = labels_per_day * report.share
             steps.append(_more_labels(f"{report.tier} in {report.segment}", need - report.n, report.n, daily))
     if ledger.downstream_usd_month is None:
-        steps.append("Pass business outcomes (--outcomes FILE) and price them in [outcomes.NAME]: net value is unknown without.")
+        steps.append(
+            "Pass business outcomes (--outcomes FILE) and price them in [outcomes.NAME]: net value is unknown without."
+        )
     if ledger.savings_usd_month is None:
         steps.append("Log cost_usd and baseline_cost_usd (or tokens and models): savings are unknown without.")
     if "segment" in missing:
@@ -102,5 +104,9 @@ def _more_labels(where: str, more: int, have: int, per_day: float) -> str:
     days = ""
     if per_day > 0:
         wait = math.ceil(more / per_day)
-        days = f", about {wait} days at today's rate" if wait <= LONGEST_WAIT_DAYS else ", more than a year at today's rate"
+        days = (
+            f", about {wait} days at today's rate"
+            if wait <= LONGEST_WAIT_DAYS
+            else ", more than a year at today's rate"
+        )
     return f"Label {more:,} more decisions of {where} (and as many of its reference; {have:,} so far{days})."
