@@ -23,6 +23,7 @@ import numpy.typing as npt
 from undertow.errors import StatisticalError
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 SMOOTHING = 0.2
 MIN_BASELINE_DAYS = 14
@@ -107,9 +108,7 @@ class _Chart:
     threshold: float
 
 
-def _weekday_means(
-    values: FloatArray, weekday: FloatArray, known: npt.NDArray[np.bool_], by_weekday: bool
-) -> FloatArray:
+def _weekday_means(values: FloatArray, weekday: IntArray, known: npt.NDArray[np.bool_], by_weekday: bool) -> FloatArray:
     """Baseline level for each weekday, or one level for all. Shape (7,)."""
     overall = float(np.mean(values[known]))
     if not by_weekday:
@@ -132,7 +131,7 @@ def _ewma_extremes(deviations: FloatArray) -> FloatArray:
 
 def _chart(
     values: FloatArray,
-    weekday: FloatArray,
+    weekday: IntArray,
     baseline_days: int,
     horizon_days: int,
     alpha: float,
@@ -148,7 +147,7 @@ def _chart(
     by_weekday = count >= 7 * WEEKDAY_WEEKS and baseline_days >= 7 * WEEKDAY_WEEKS
     level = _weekday_means(values, weekday, in_baseline, by_weekday)
     parameters = 7 if by_weekday else 1
-    residual = values - level[weekday.astype(np.int64)]
+    residual = values - level[weekday]
     sd = max(float(np.sqrt(np.sum(residual[in_baseline] ** 2) / max(count - parameters, 1))), least_sd)
     deviation = np.where(known, residual / sd, np.nan)
     pool = residual[in_baseline] * np.sqrt(count / max(count - parameters, 1))
@@ -218,7 +217,7 @@ def confidence_drift(
     n = histogram.sum(axis=1)
     enough = n >= _MIN_DAY_N
     safe_n = np.where(enough, n, 1.0)
-    weekday = (first_weekday + np.arange(len(n))) % 7.0
+    weekday = (first_weekday + np.arange(len(n), dtype=np.int64)) % 7
     reference = histogram[:baseline_days].sum(axis=0)
     typical = float(np.median(n[:baseline_days][enough[:baseline_days]])) if enough[:baseline_days].any() else 0.0
     if typical <= 0.0:
@@ -304,7 +303,7 @@ def share_drift(
         return nothing
     p = float(part[in_baseline].sum() / n[in_baseline].sum())
     sampling = np.sqrt(max(p * (1.0 - p), 1.0 / n[in_baseline].sum()) / float(np.median(n[in_baseline])))
-    weekday = (first_weekday + np.arange(len(n))) % 7.0
+    weekday = (first_weekday + np.arange(len(n), dtype=np.int64)) % 7
     chart = _chart(share, weekday, baseline_days, horizon_days, alpha, rng, float(sampling))
     if chart is None:
         return nothing

@@ -121,7 +121,7 @@ def stream_weights(
     for i, stream in enumerate(streams):
         # A signal that came late has its own beginning: what it brought on its first day counts as known.
         start = max(known_by, signal_seen[stream.signal])
-        by_role = _divide(role_seen[stream.signal], start, dict(ROLE_SHARES))
+        by_role = _divide(role_seen[stream.signal], start, {str(role): share for role, share in ROLE_SHARES.items()})
         items = item_seen[stream.signal, stream.role]
         within = _divide(items, max(start, min(items.values())))
         weights[i] = by_signal[stream.signal] * by_role[stream.role] * within[stream.name]

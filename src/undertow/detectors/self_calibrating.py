@@ -249,7 +249,7 @@ def run_overdispersed(
     a, b = PRIOR
     log_prior = np.broadcast_to(a * np.log(_GRID) + b * np.log1p(-_GRID), (*streams, len(_GRID)))
     log_null = np.zeros_like(log_prior)
-    r = np.zeros((*streams, len(_GRID), len(tuple(multipliers))))
+    r = np.zeros((*streams, len(_GRID), np.size(multipliers)))
     # Bets too near to the null are no e-values for smaller correlations (see log_overdispersed_bets): they are moved out.
     null = np.broadcast_to(_GRID, log_prior.shape)
     bets = np.minimum(
