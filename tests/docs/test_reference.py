@@ -43,3 +43,21 @@ def test_every_check_of_doctor_has_its_heading_and_every_heading_its_check():
     checks = {check for path in sources for check in re.findall(r'Finding\(\s*"(\w+)"', path.read_text())}
     assert len(checks) > 20
     assert set(re.findall(r"^## `(\w+)`$", page, re.MULTILINE)) == checks
+
+
+def test_every_reason_for_setting_a_row_aside_is_documented():
+    from undertow.adapters.duckdb import row_rules
+
+    page = (PROJECT / "docs" / "reference" / "row-rules.md").read_text()
+    in_rules = set(re.findall(r"`([a-z_]+(?:COLUMN)?)`", row_rules.__doc__)) - {
+        "sampled",
+        "unknown",
+        "outcome",
+        "received_at",
+    }
+    sources = (PROJECT / "src" / "undertow" / "adapters").rglob("*.py")
+    counted = {name for path in sources for name in re.findall(r'reasons\["(\w+)"\]', path.read_text(encoding="utf-8"))}
+    reasons = {name for name in in_rules | counted if not name.endswith("tier_models")}
+    assert len(reasons) > 20
+    missing = {name for name in reasons if f"`{name}`" not in page}
+    assert not missing
