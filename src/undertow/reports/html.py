@@ -18,13 +18,13 @@ from markupsafe import Markup
 import undertow
 from undertow.records.report import Alarm, AuditReport, SegmentReport, Series
 from undertow.reports import figures, money, words
+from undertow.reports.changes import marks
 from undertow.reports.names import clip, plain, prose, segment_name
 from undertow.reports.order import worst_first
 from undertow.reports.svg.alarms import alarm_chart
 from undertow.reports.svg.confidence import confidence_chart
 from undertow.reports.svg.evidence import evidence_chart
 from undertow.reports.svg.forest import forest_chart
-from undertow.reports.svg.panel import MAX_CHANGE_MARKS
 from undertow.reports.svg.quality import quality_chart
 from undertow.reports.svg.share import share_chart
 from undertow.reports.svg.waterfall import waterfall_chart
@@ -119,13 +119,13 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "usd": figures.usd,
-        "points": figures.points,
-        "percent": figures.percent,
+        "points": _kept(figures.points),
+        "percent": _kept(figures.percent),
         "usd_interval": figures.usd_interval,
         "points_interval": figures.points_interval,
-        "percent_interval": figures.percent_interval,
+        "percent_interval": _kept(figures.percent_interval),
         "count": figures.count,
-        "level": figures.level,
+        "level": _kept(figures.level),
         "evidence": figures.evidence,
         "moment": figures.moment,
         "moments": figures.moments,
@@ -135,20 +135,25 @@ def _environment() -> Environment:
         "name": _name,
         "segment": _segment,
         "series": _series_name,
-        "sentence": _sentence,
+        "sentence": words.sentence,
         "bare": _bare,
     }
     return environment
 
 
-def _sentence(text: str) -> str:
-    """The text with a capital at its start."""
-    return text[:1].upper() + text[1:]
+def _kept(show: Callable[..., str]) -> Callable[..., str]:
+    """A format whose unit stays on the line of its number."""
+
+    def shown(*values: Any, **options: Any) -> str:
+        number, _, unit = show(*values, **options).rpartition(" ")
+        return f"{number}\u00a0{unit}" if number else unit
+
+    return shown
 
 
 def _bare(text: str) -> str:
     """A loss without its unit, for columns that name it in their heading."""
-    return text.removesuffix(" points")
+    return text.removesuffix("points").rstrip()
 
 
 def _name(text: str, columns: int = 40) -> Markup:
@@ -197,7 +202,7 @@ def _view(report: AuditReport) -> dict[str, Any]:
         "ordered": ordered,
         "shown_segments": SHOWN_SEGMENTS,
         "steps": money.steps(report.ledger),
-        "changes": _marked_changes(report),
+        "changes": marks(report.changes, report.period),
         "signals": _signal_order(report),
         "tiers": report.tiers[:_TIERS],
         "alarms": report.alarms[:_CARDS],
@@ -255,13 +260,6 @@ def _label_fact(report: AuditReport) -> Fact:
         figures.count(seen.joined),
         f"of {figures.count(seen.signals)}, to {figures.count(seen.decisions)} decisions",
     )
-
-
-def _marked_changes(report: AuditReport) -> list[tuple[str, Any]]:
-    """The changes that the charts mark, with their letters."""
-    first, last = report.period
-    inside = [change for change in report.changes if first <= change.at <= last]
-    return list(zip("ABCDEFGHIJ", inside[:MAX_CHANGE_MARKS], strict=False))
 
 
 def _signal_order(report: AuditReport) -> list[str]:

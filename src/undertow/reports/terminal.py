@@ -266,34 +266,39 @@ class _Page:
         if alarm.changed_nearby:
             facts.append(("then too", "; ".join(prose(change, 120) for change in alarm.changed_nearby[:4])))
         if alarm.note:
-            facts.append(("note", prose(alarm.note, 300)))
+            facts.append(("note", words.sentence(prose(alarm.note, 300))))
         self._facts(facts)
 
     def _warning(self, alarm: Alarm) -> None:
         where = f"{clip(alarm.tier, 24)}, {segment_name(alarm.segment, 40)}"
         what = prose(words.monitor_words(alarm.monitor), 60)
         loss = "" if alarm.loss is None else f", loss {_loss(alarm.loss, alarm.interval)}"
-        note = f". {prose(alarm.note, 300)}" if alarm.note else ""
-        self._bullet(f"{where}: {what} since {_since(alarm)}, seen {figures.moment(alarm.detected_at)}{loss}{note}")
+        note = f". {words.sentence(prose(alarm.note, 300))}" if alarm.note else ""
+        since = f" since {_since(alarm)}," if alarm.onset is not None else ","
+        self._bullet(f"{where}: {what}{since} seen {figures.moment(alarm.detected_at)}{loss}{note}")
 
     def _segments(self, report: AuditReport) -> None:
         ordered = worst_first((*report.segments, *report.suspects))
-        self._heading("Loss by segment in points, worst first")
+        tiers = {segment.tier for segment in ordered}
+        of_one = f" of {clip(next(iter(tiers)), 24)}" if len(tiers) == 1 else ""
+        self._heading(f"Loss by segment{of_one} in points, worst first")
         if not ordered:
             self._line("No segment can be compared yet.")
             return
-        table = self._table("tier, segment", "state", "loss", "interval", "share", "labels", first=2)
+        table = self._table(
+            "segment" if of_one else "tier, segment", "state", "loss", "interval", "share", "labels", first=2
+        )
         for segment in ordered[:_SHOWN_SEGMENTS]:
-            self._segment_row(table, segment)
+            self._segment_row(table, segment, with_tier=not of_one)
         self._print(table)
         self._more(len(ordered) - _SHOWN_SEGMENTS, "segment")
 
-    def _segment_row(self, table: Table, segment: SegmentReport) -> None:
+    def _segment_row(self, table: Table, segment: SegmentReport, *, with_tier: bool) -> None:
         said = words.STATES[segment.state]
         interval = figures.points_interval(segment.interval).removesuffix(" points")
         self._row(
             table,
-            f"{clip(segment.tier, 12)}, {segment_name(segment.segment, 30)}",
+            (f"{clip(segment.tier, 12)}, " if with_tier else "") + segment_name(segment.segment, 30),
             Text(f"{self._symbol(said)} {said.word}", _TONES[said.tone] if said.tone == "bad" else ""),
             figures.points(segment.loss).removesuffix(" points"),
             interval,
@@ -330,7 +335,7 @@ class _Page:
         kind = words.REFERENCES.get(reference.kind, prose(reference.kind, 60))
         how_far = "causal" if reference.causal else "not causal"
         self._heading("Compared with")
-        self._line(f"{kind[0].upper()}{kind[1:]} ({how_far}). {prose(reference.note)}".rstrip())
+        self._line(f"{kind[0].upper()}{kind[1:]} ({how_far}). {words.sentence(prose(reference.note))}".rstrip())
 
     def _next(self, report: AuditReport) -> None:
         if report.next:

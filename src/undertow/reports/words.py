@@ -115,6 +115,16 @@ def monitor_words(monitor: str) -> str:
     return MONITORS.get(monitor, monitor)
 
 
+def sentence(text: str) -> str:
+    """The text with a capital at its start, for notes that stand alone.
+
+    Examples:
+        >>> sentence("the holdout did not move")
+        'The holdout did not move'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def alarm_kind(alarm: Alarm) -> str:
     """What the alarm was tested against, and whether the loss is already beyond the margin."""
     match alarm.kind:

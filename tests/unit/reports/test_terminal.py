@@ -68,7 +68,8 @@ def test_it_says_what_where_since_when_how_much_and_why():
         "Not in the log: prompt_hash, ttft_ms",
         "Concurrent randomised holdout (causal).",
         "1. Send intent=billing back",
-        "cheap, intent=billing ▲ beyond margin 21.2 13.1 to 29.7 14.0 % 812",
+        "of cheap in points, worst first",
+        "intent=billing ▲ beyond margin 21.2 13.1 to 29.7 14.0 % 812",
     ):
         assert part in text, part
 

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from undertow.records.report import Alarm, AuditReport
 from undertow.reports import figures, words
+from undertow.reports.changes import marks
 from undertow.reports.names import clip, isolated, segment_name
 from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
-from undertow.reports.svg.panel import Panel
+from undertow.reports.svg.panel import Panel, from_midnight
 from undertow.reports.svg.scales import seconds
 
 MAX_ROWS = 14
@@ -23,12 +24,14 @@ def alarm_chart(report: AuditReport, width: float, ident: str) -> str | None:
         return None
     narrow = width < NARROW_PX
     row_px = 46 if narrow else 34
-    foot_px = 24 if report.changes else 8
-    canvas = Canvas(width, row_px * len(rows) + foot_px + 36, ident)
+    period = _span(report, rows)
+    letters = marks(report.changes, period)
+    canvas = Canvas(width, 0, ident)
     left = 10 if narrow else _LABEL_PX
-    panel = Panel(canvas, left, 8, width - left - 14, row_px * len(rows) + foot_px, _span(report, rows), 0, 1, "alarms")
+    panel = Panel(canvas, left, 8, width - left - 14, row_px * len(rows) + 6, period, 0, 1, "alarms", bool(letters))
+    canvas.height = panel.bottom + 28 + panel.marks_px
     panel.draw_axes(str, with_labels=False, at=())
-    panel.mark_changes(report.changes)
+    panel.mark_changes(letters)
     for position, (tag, alarm) in enumerate(rows):
         _row(canvas, panel, tag, alarm, panel.top + row_px * position, narrow=narrow)
     return canvas.render("Alarms and warnings on a time line", " ".join(_sentence(tag, alarm) for tag, alarm in rows))
@@ -82,7 +85,7 @@ def _label_detection(canvas: Canvas, panel: Panel, alarm: Alarm, detected: float
 
 def _span(report: AuditReport, rows: Sequence[tuple[str, Alarm]]) -> tuple[datetime, datetime]:
     times = [*report.period, *(alarm.detected_at for _, alarm in rows)]
-    return min(times), max(times)
+    return from_midnight((min(times), max(times)))
 
 
 def _sentence(tag: str, alarm: Alarm) -> str:

@@ -8,7 +8,7 @@ from undertow.reports.names import clip
 from undertow.reports.svg.canvas import Canvas
 from undertow.reports.svg.palette import series_classes
 from undertow.reports.svg.panel import Panel, legend, span_of
-from undertow.reports.svg.scales import seconds, ticks
+from undertow.reports.svg.scales import ticks
 
 MAX_LINES = 6
 
@@ -38,9 +38,7 @@ def evidence_chart(report: AuditReport, width: float, ident: str) -> str | None:
     y = panel.y(line)
     canvas.line(panel.left, y, panel.left + panel.width, y, "alarmline")
     canvas.text(panel.left + 6, y - 6, f"alarm line {figures.evidence(line)}", "marginlabel")
-    for alarm in report.alarms[:MAX_LINES]:
-        if panel.period[0] <= alarm.detected_at <= panel.period[1]:
-            canvas.circle(panel.x(seconds(alarm.detected_at)), y, 4.5, "crossing")
+    panel.mark_detections(report.alarms)
     described = "; ".join(f"{clip(one.name, 40)} peaks at {figures.evidence(_peak(one))}" for one in shown)
     return canvas.render("Evidence over time", f"{described}. The alarm line is {figures.evidence(line)}.")
 

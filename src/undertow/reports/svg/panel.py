@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
-from undertow.records.report import Alarm, Change, Series, SeriesPoint
+from undertow.records.report import Alarm, Series, SeriesPoint
+from undertow.reports.changes import Mark
 from undertow.reports.svg.canvas import Canvas, fit, text_px
 from undertow.reports.svg.scales import Scale, seconds, spread, ticks, time_ticks
 
 _Place = TypeVar("_Place")
 MAX_ALARM_MARKS = 4
-MAX_CHANGE_MARKS = 8
+MARKS_PX = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Panel:
     low: float
     high: float
     name: str
+    marked: bool = False
+    """Leaves room for the letters of changes between the axis and its labels."""
 
     @property
     def x(self) -> Scale:
@@ -44,6 +47,11 @@ class Panel:
     def bottom(self) -> float:
         """Of the plotting area, in pixels."""
         return self.top + self.height
+
+    @property
+    def marks_px(self) -> int:
+        """Height of the letters' row."""
+        return MARKS_PX if self.marked else 0
 
     def draw_axes(
         self, label: Callable[[float], str], *, with_labels: bool = True, at: Sequence[float] | None = None
@@ -64,7 +72,7 @@ class Panel:
             if centre - half < free_from:
                 continue
             self.canvas.line(x, self.bottom, x, self.bottom + 4, "axis")
-            self.canvas.text(centre, self.bottom + 18, text, "tick", "middle")
+            self.canvas.text(centre, self.bottom + 18 + self.marks_px, text, "tick", "middle")
             free_from = centre + half + 6
 
     def draw_series(self, series: Series, cls: str, *, band: bool = True, emphasis: bool = False) -> None:
@@ -96,34 +104,37 @@ class Panel:
             x = self.left + self.width + 8
             self.canvas.text(x, y + 4, label, f"name {cls}", room=self.canvas.width - x)
 
-    def mark_alarms(self, alarms: Sequence[Alarm], *, numbered: bool = True) -> None:
-        """Onset interval as a shade, detection as a line with the alarm's number."""
+    def shade_onset(self, alarms: Sequence[Alarm]) -> None:
+        """The interval in which the earliest of the changes began, as a shade behind the lines."""
+        known = [alarm.onset_interval for alarm in alarms if alarm.onset_interval is not None]
+        if known:
+            first, last = (self.x.held(seconds(at)) for at in min(known))
+            self.canvas.rect(first, self.top, max(last - first, 2), self.height, "onset")
+
+    def mark_detections(self, alarms: Sequence[Alarm]) -> None:
+        """The moment of each detection as a line with the alarm's number; draw it over the lines."""
         first, last = self.period
         taken: list[float] = []
         for number, alarm in enumerate(alarms[:MAX_ALARM_MARKS], 1):
-            if alarm.onset_interval is not None:
-                x1 = self.x.held(seconds(alarm.onset_interval[0]))
-                x2 = self.x.held(seconds(alarm.onset_interval[1]))
-                self.canvas.rect(x1, self.top, max(x2 - x1, 2), self.height, "onset")
             if not first <= alarm.detected_at <= last:
                 continue
             x = self.x(seconds(alarm.detected_at))
-            self.canvas.line(x, self.top, x, self.bottom, "detected")
-            if numbered:
-                row = sum(1 for other in taken if abs(other - x) < 18)
-                taken.append(x)
-                self.canvas.circle(x, self.top + 9 + 19 * row, 8.5, "tag")
-                self.canvas.text(x, self.top + 13 + 19 * row, str(number), "tagtext", "middle")
+            row = sum(1 for other in taken if abs(other - x) < 18)
+            taken.append(x)
+            y = self.top + 9 + 19 * row
+            self.canvas.line(x, y, x, self.bottom, "detected")
+            self.canvas.circle(x, y, 8.5, "tag")
+            self.canvas.text(x, y + 4, str(number), "tagtext", "middle")
 
-    def mark_changes(self, changes: Sequence[Change]) -> None:
-        """Letters along the foot for what else changed; the list beside the chart says what each is."""
-        marks = [change for change in changes if self.period[0] <= change.at <= self.period[1]][:MAX_CHANGE_MARKS]
-        xs = [self.x(seconds(change.at)) for change in marks]
-        for letter, x, label_x in zip(
-            "ABCDEFGHIJ", xs, spread(xs, 13.0, self.left + 5, self.left + self.width - 5), strict=False
-        ):
-            self.canvas.line(x, self.bottom - 5, x, self.bottom, "change")
-            self.canvas.text(label_x, self.bottom - 8, letter, "changetext", "middle")
+    def mark_changes(self, marks: Sequence[Mark]) -> None:
+        """Letters under the axis for what else changed; the list beside the chart says what each is."""
+        inside = [mark for mark in marks if self.period[0] <= mark.at <= self.period[1]]
+        xs = [self.x(seconds(mark.at)) for mark in inside]
+        label_xs = spread(xs, 12.0, self.left, self.left + self.width)
+        for mark, x, label_x in zip(inside, xs, label_xs, strict=True):
+            foot = self.bottom
+            self.canvas.polygon(((x, foot), (x - 3.5, foot + 6), (x + 3.5, foot + 6)), "change")
+            self.canvas.text(label_x, foot + 16, mark.letter, "changetext", "middle")
 
     def _dot(self, point: SeriesPoint) -> tuple[float, float] | None:
         if point.mean is None or not math.isfinite(point.mean):
@@ -152,8 +163,16 @@ def span_of(series: Sequence[Series], fallback: tuple[datetime, datetime]) -> tu
     """First and last time of any point; the fallback where there are no two."""
     times = [point.at for one in series for point in one.points]
     if not times or min(times) == max(times):
-        return fallback
+        return from_midnight(fallback)
     return min(times), max(times)
+
+
+def from_midnight(period: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    """The period from the start of its first day, where it is days long: a log begins at 00:10, an axis on a day."""
+    first, last = period
+    if last - first < timedelta(days=2):
+        return period
+    return first.replace(hour=0, minute=0, second=0, microsecond=0), last
 
 
 def legend(canvas: Canvas, left: float, top: float, width: float, entries: Sequence[tuple[str, str]]) -> float:

@@ -4,9 +4,10 @@ import math
 
 from undertow.records.report import AuditReport, Series
 from undertow.reports import figures
+from undertow.reports.changes import marks
 from undertow.reports.svg.canvas import NARROW_PX, Canvas
 from undertow.reports.svg.palette import series_classes, series_label
-from undertow.reports.svg.panel import Panel, legend, span_of
+from undertow.reports.svg.panel import MARKS_PX, Panel, legend, span_of
 
 MAX_SEGMENT_LINES = 3
 MAX_LINES = 7
@@ -27,35 +28,44 @@ def quality_chart(report: AuditReport, width: float, ident: str) -> str | None:
     period = span_of((*together, *shown), report.period)
     low, high = _range((*together, *shown))
     classes = series_classes(shown, [tier.tier for tier in report.tiers])
+    letters = marks(report.changes, period)
+    marked = bool(letters)
     narrow = width < NARROW_PX
     titles = ("All tiers together: what a dashboard shows", "The same labels, tier by tier")
     if narrow:
         canvas = Canvas(width, 0, ident)
         canvas.text(0, 14, titles[0], "paneltitle")
-        first = Panel(canvas, 40, 28, width - 48, 150, period, low, high, "together")
-        canvas.text(0, first.bottom + 56, titles[1], "paneltitle")
+        first = Panel(canvas, 46, 28, width - 54, 150, period, low, high, "together", marked)
+        canvas.text(0, first.bottom + 56 + first.marks_px, titles[1], "paneltitle")
         taken = legend(
-            canvas, 0, first.bottom + 66, width, [(series_label(s, 30), c) for s, c in zip(shown, classes, strict=True)]
+            canvas,
+            0,
+            first.bottom + 66 + first.marks_px,
+            width,
+            [(series_label(s, 30), c) for s, c in zip(shown, classes, strict=True)],
         )
-        second = Panel(canvas, 40, first.bottom + 76 + taken, width - 48, 220, period, low, high, "apart")
-        canvas.height = second.bottom + 26
+        second = Panel(
+            canvas, 46, first.bottom + 76 + first.marks_px + taken, width - 54, 220, period, low, high, "apart", marked
+        )
+        canvas.height = second.bottom + 26 + second.marks_px
     else:
-        canvas = Canvas(width, 352, ident)
+        canvas = Canvas(width, 352 + (MARKS_PX if marked else 0), ident)
         names_px = 132
         panel_px = (width - 48 - 28 - names_px) / 2
-        first = Panel(canvas, 48, 30, panel_px, 290, period, low, high, "together")
-        second = Panel(canvas, 48 + panel_px + 28, 30, panel_px, 290, period, low, high, "apart")
+        first = Panel(canvas, 48, 30, panel_px, 290, period, low, high, "together", marked)
+        second = Panel(canvas, 48 + panel_px + 28, 30, panel_px, 290, period, low, high, "apart", marked)
         canvas.text(first.left, 14, titles[0], "paneltitle")
         canvas.text(second.left, 14, titles[1], "paneltitle")
     for panel in (first, second):
         panel.draw_axes(_percent, with_labels=narrow or panel is first)
-    second.mark_alarms(report.alarms)
+    second.shade_onset(report.alarms)
     for one in together:
         first.draw_series(one, "c-all", emphasis=True)
     for one, cls in zip(shown, classes, strict=True):
         second.draw_series(one, cls, emphasis=True)
     for panel in (first, second):
-        panel.mark_changes(report.changes)
+        panel.mark_changes(letters)
+    second.mark_detections(report.alarms)
     if not narrow:
         second.draw_end_labels([(s, series_label(s, 18), c) for s, c in zip(shown, classes, strict=True)])
     return canvas.render("Quality over time, all tiers together and tier by tier", _describe(report, together, shown))

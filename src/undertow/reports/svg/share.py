@@ -4,6 +4,7 @@ import math
 
 from undertow.records.report import AuditReport
 from undertow.reports import figures
+from undertow.reports.changes import marks
 from undertow.reports.svg.canvas import NARROW_PX, Canvas
 from undertow.reports.svg.palette import series_classes, series_label
 from undertow.reports.svg.panel import Panel, legend, span_of
@@ -23,12 +24,14 @@ def share_chart(report: AuditReport, width: float, ident: str) -> str | None:
     if narrow:
         top += legend(canvas, 0, 0, width, [(series_label(s, 30), c) for s, c in zip(shown, classes, strict=True)])
     right = 8 if narrow else 132
-    panel = Panel(canvas, 48, top, width - 48 - right, 200, span_of(shown, report.period), 0.0, 1.0, "share")
-    canvas.height = panel.bottom + 28
+    period = span_of(shown, report.period)
+    letters = marks(report.changes, period)
+    panel = Panel(canvas, 48, top, width - 48 - right, 200, period, 0.0, 1.0, "share", bool(letters))
+    canvas.height = panel.bottom + 28 + panel.marks_px
     panel.draw_axes(lambda value: f"{value * 100:.0f} %", at=(0.0, 0.25, 0.5, 0.75, 1.0))
     for one, cls in zip(shown, classes, strict=True):
         panel.draw_series(one, cls, band=False, emphasis=True)
-    panel.mark_changes(report.changes)
+    panel.mark_changes(letters)
     if not narrow:
         panel.draw_end_labels([(s, series_label(s, 18), c) for s, c in zip(shown, classes, strict=True)])
     described = []

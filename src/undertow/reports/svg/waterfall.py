@@ -9,7 +9,7 @@ from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
 from undertow.reports.svg.scales import Scale, ticks
 
 MAX_STEPS = 12
-_LABEL_PX = 220
+_LABEL_PX = 270
 
 
 def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
@@ -26,7 +26,7 @@ def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
     if ledger.net_usd_month is not None:
         rows.append((money.Step("net value", "net", ledger.net_usd_month, ledger.interval), 0.0, ledger.net_usd_month))
     low, high = _range(rows)
-    label_px, value_px = (0, 0) if narrow else (_LABEL_PX, 210)
+    label_px, value_px = (0, 0) if narrow else (_LABEL_PX, 205)
     row_px = 50 if narrow else 34
     top = 8.0
     bottom = top + row_px * len(rows)
@@ -72,7 +72,7 @@ def _row(
     if step.interval is not None and not narrow:
         value += f" ({figures.usd_interval(step.interval)})"
     tier = clip(step.tier, 12) if step.tier else ""
-    label = isolated(clip(step.label, 28))
+    label = isolated(clip(step.label, 40))
     if tier:
         label += f" ({isolated(tier)})"
     if narrow:

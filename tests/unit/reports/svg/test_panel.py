@@ -4,8 +4,9 @@ import pytest
 
 from undertow.records.report import Change, Series, SeriesPoint
 from undertow.records.segment import WHOLE
+from undertow.reports.changes import LETTERS, marks
 from undertow.reports.svg.canvas import Canvas
-from undertow.reports.svg.panel import MAX_ALARM_MARKS, MAX_CHANGE_MARKS, Panel, legend, span_of
+from undertow.reports.svg.panel import MAX_ALARM_MARKS, Panel, from_midnight, legend, span_of
 from unit.reports.factory import DAYS, START, alarm, day, line
 from unit.reports.svg.drawing import assert_legible, of_class, texts
 
@@ -45,23 +46,43 @@ def test_what_is_not_finite_is_not_drawn(panel, bad):
 
 
 def test_detection_lies_where_its_day_is(panel):
-    panel.mark_alarms([alarm(detected=35)])
+    panel.mark_detections([alarm(detected=35)])
     (mark,) = of_class(drawn(panel), "detected")
     assert float(mark.get("x1")) == pytest.approx(50 + 500 * 35 / DAYS, abs=0.1)
 
 
 def test_alarms_outside_the_period_are_left_out_and_crowds_are_cut(panel):
-    panel.mark_alarms([alarm(detected=DAYS + 5)])
+    panel.mark_detections([alarm(detected=DAYS + 5)])
     assert not of_class(drawn(panel), "detected")
-    panel.mark_alarms([alarm()] * 20)
+    panel.mark_detections([alarm()] * 20)
     assert len(of_class(drawn(panel), "tag")) == MAX_ALARM_MARKS
     assert_legible(drawn(panel))
 
 
-def test_changes_on_one_day_get_letters_beside_one_another(panel):
-    panel.mark_changes([Change(day(10), "model", "cheap", f"m{i}") for i in range(20)])
-    assert texts(drawn(panel)) == list("ABCDEFGHIJ"[:MAX_CHANGE_MARKS])
+def test_changes_close_together_get_letters_beside_one_another(panel):
+    letters = marks([Change(day(10 + n / 10), "model", "cheap", f"m{n}") for n in range(20)], (START, day(DAYS)))
+    panel.mark_changes(letters)
+    assert texts(drawn(panel)) == list(LETTERS)
     assert_legible(drawn(panel))
+
+
+def test_letters_and_dates_have_rows_of_their_own(panel):
+    marked = replace(panel, marked=True)
+    marked.draw_axes("{:.1f}".format)
+    marked.mark_changes(marks([Change(day(n * 7), "model", "cheap", f"m{n}") for n in range(10)], (START, day(DAYS))))
+    assert_legible(drawn(marked))
+
+
+def test_only_the_earliest_onset_is_shaded(panel):
+    panel.shade_onset([alarm(onset=40), alarm(onset=20), alarm(onset_interval=None)])
+    (shade,) = of_class(drawn(panel), "onset")
+    assert float(shade.get("x")) == pytest.approx(50 + 500 * 18 / DAYS, abs=0.1)
+
+
+def test_an_axis_of_days_begins_on_a_day():
+    late = START.replace(hour=0, minute=10)
+    assert from_midnight((late, day(9))) == (START, day(9))
+    assert from_midnight((late, day(1))) == (late, day(1))
 
 
 def test_end_labels_keep_apart(panel):
