@@ -26,7 +26,7 @@ def evidence_chart(report: AuditReport, width: float, ident: str) -> str | None:
         (p.mean for one in shown for p in one.points if p.mean is not None and math.isfinite(p.mean)), default=0.0
     )
     low = max(min(0.0, lowest), -2.0)
-    classes = series_classes(shown, [tier.tier for tier in report.tiers])
+    classes = series_classes(shown, report)
     canvas = Canvas(width, 0, ident)
     top = 12 + legend(canvas, 0, 0, width, [(clip(s.name, 36), c) for s, c in zip(shown, classes, strict=True)])
     panel = Panel(canvas, 56, top, width - 56 - 8, 210, span_of(shown, report.period), low, top_value, "evidence")

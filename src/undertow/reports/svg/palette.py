@@ -6,11 +6,11 @@ tier is orange, the most capable one blue, the aggregate grey.
 
 from collections.abc import Sequence
 
-from undertow.records.report import Series
+from undertow.records.report import AuditReport, Series
 from undertow.reports.names import clip, segment_name
 
 _MIDDLE = ("c-mid0", "c-mid1", "c-mid2")
-_SEGMENTS = ("c-seg0", "c-seg1", "c-seg2")
+_SEGMENTS = ("c-seg0", "c-seg1", "c-seg2", "c-seg3", "c-seg4", "c-seg5")
 
 
 def tier_class(tier: str | None, tiers: Sequence[str]) -> str:
@@ -28,16 +28,22 @@ def tier_class(tier: str | None, tiers: Sequence[str]) -> str:
     return "c-capable" if place == len(tiers) - 1 else _MIDDLE[(place - 1) % len(_MIDDLE)]
 
 
-def series_classes(series: Sequence[Series], tiers: Sequence[str]) -> list[str]:
-    """Class names of the lines of one chart: tiers by tier, segments one by one."""
-    classes = []
-    segments = 0
+def series_classes(series: Sequence[Series], report: AuditReport) -> list[str]:
+    """Class names of the lines of one chart: tiers by tier, segments by their place in the whole report.
+
+    A segment keeps its class from chart to chart; where two of one chart would share one, the later takes the next free.
+    """
+    tiers = [tier.tier for tier in report.tiers]
+    known = (*report.quality_series, *report.evidence_series)
+    places = list(dict.fromkeys((one.tier, one.segment) for one in known if not one.segment.is_whole))
+    classes: list[str] = []
     for one in series:
         if one.segment.is_whole:
             classes.append(tier_class(one.tier, tiers))
-        else:
-            classes.append(_SEGMENTS[segments % len(_SEGMENTS)])
-            segments += 1
+            continue
+        place = places.index((one.tier, one.segment)) if (one.tier, one.segment) in places else 0
+        turn = [_SEGMENTS[(place + step) % len(_SEGMENTS)] for step in range(len(_SEGMENTS))]
+        classes.append(next((cls for cls in turn if cls not in classes), turn[0]))
     return classes
 
 

@@ -27,7 +27,7 @@ def quality_chart(report: AuditReport, width: float, ident: str) -> str | None:
         return None
     period = span_of((*together, *shown), report.period)
     low, high = _range((*together, *shown))
-    classes = series_classes(shown, [tier.tier for tier in report.tiers])
+    classes = series_classes(shown, report)
     letters = marks(report.changes, period)
     marked = bool(letters)
     narrow = width < NARROW_PX

@@ -18,7 +18,7 @@ def share_chart(report: AuditReport, width: float, ident: str) -> str | None:
     if not shown:
         return None
     narrow = width < NARROW_PX
-    classes = series_classes(shown, [tier.tier for tier in report.tiers])
+    classes = series_classes(shown, report)
     canvas = Canvas(width, 250, ident)
     top = 12.0
     if narrow:

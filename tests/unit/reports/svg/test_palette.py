@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 from undertow.records.segment import WHOLE, Segment
 from undertow.reports.svg.palette import series_classes, series_label, tier_class
-from unit.reports.factory import BILLING, line
+from unit.reports.factory import BILLING, line, pareto_trap
 
 
 def test_the_ends_of_the_price_order_keep_their_colours():
@@ -11,13 +13,28 @@ def test_the_ends_of_the_price_order_keep_their_colours():
 
 
 def test_segments_differ_from_their_tier_and_from_one_another():
-    series = [
-        line("cheap", "cheap", WHOLE, lambda _: 0.5, seed=1),
-        line("a", "cheap", BILLING, lambda _: 0.5, seed=1),
-        line("b", "cheap", Segment("k", "v"), lambda _: 0.5, seed=1),
-    ]
-    classes = series_classes(series, ("cheap", "capable"))
+    series = [line("cheap", "cheap", WHOLE, lambda _: 0.5, seed=1)]
+    series += [line(str(n), "cheap", Segment("k", str(n)), lambda _: 0.5, seed=1) for n in range(6)]
+    classes = series_classes(series, replace(pareto_trap(), quality_series=tuple(series)))
     assert classes[0] == "c-cheap"
+    assert len(set(classes)) == 7
+
+
+def test_a_segment_keeps_its_colour_in_every_chart_of_the_page():
+    report = pareto_trap()
+    quality = dict(
+        zip((s.segment for s in report.quality_series), series_classes(report.quality_series, report), strict=True)
+    )
+    backwards = report.evidence_series[::-1]
+    evidence = dict(zip((s.segment for s in backwards), series_classes(backwards, report), strict=True))
+    assert quality[BILLING] == evidence[BILLING]
+    assert evidence[BILLING] != evidence[Segment("intent", "shipping")]
+
+
+def test_two_segments_of_one_chart_never_share_a_class():
+    lines = tuple(line(str(n), "cheap", Segment("k", str(n)), lambda _: 0.5, seed=1) for n in range(13))
+    report = replace(pareto_trap(), quality_series=lines, evidence_series=())
+    classes = series_classes([lines[0], lines[6], lines[12]], report)
     assert len(set(classes)) == 3
 
 
