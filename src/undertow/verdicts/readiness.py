@@ -193,12 +193,12 @@ def _reference(cells: AuditCells) -> Iterator[Finding]:
             "Hold out 3 to 5 % of users and label them at the same rate as the others.",
         )
         return
-    before = _days_before_routing(cells)
+    before, labels_before = _before_routing(cells)
     instead = []
     if pairs:
         instead.append(f"{pairs:,} pairs")
-    if before:
-        instead.append(f"{before} days before routing began")
+    if before and (labels_before or len(labels) == 0):
+        instead.append(f"{before} {'day' if before == 1 else 'days'} before routing began")
     severity: Severity = "weakens"
     yield Finding(
         "no_holdout",
@@ -216,17 +216,22 @@ def _reference(cells: AuditCells) -> Iterator[Finding]:
     )
 
 
-def _days_before_routing(cells: AuditCells) -> int:
-    """Length of the leading period in which next to nothing was served by a tier below the dearest."""
+def _before_routing(cells: AuditCells) -> tuple[int, int]:
+    """Days of the leading period in which next to nothing went below the dearest tier, and the labels of its decisions.
+
+    (0, 0) where nothing was ever routed: then there is no time before it either.
+    """
     traffic = cells.traffic.take((cells.traffic.segment == 0) & (cells.traffic.tier >= 0))
-    if len(traffic) == 0:
-        return 0
     buckets, where = np.unique(traffic.bucket, return_inverse=True)
     everything = np.bincount(where, weights=traffic.decisions)
     cheaper = np.bincount(where, weights=traffic.decisions * (traffic.tier < len(cells.tiers) - 1))
     routed = cheaper > PRE_ROUTING_CHEAP_SHARE * everything
-    first = int(buckets[routed][0]) if routed.any() else int(buckets[-1]) + 1
-    return (first - int(buckets[0])) * cells.bucket_s // 86_400
+    if not routed.any():
+        return 0, 0
+    first = int(buckets[routed][0])
+    labels = _whole(cells)
+    given = int(labels.n[labels.decided < first].sum()) if len(labels) else 0
+    return (first - int(buckets[0])) * cells.bucket_s // 86_400, given
 
 
 def _selection(cells: AuditCells, plans: Plans) -> Iterator[Finding]:

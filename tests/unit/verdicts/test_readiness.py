@@ -150,7 +150,16 @@ def test_the_time_before_routing_is_named_as_what_stands_in_for_a_holdout():
     cells = replace(cells, traffic=cells.traffic.concat(table(TrafficCells, before)))
     cells = change(change(cells, "traffic", arm=ARM_TREATMENT), "labels", arm=ARM_TREATMENT)
     (finding,) = readiness(cells, PLANS)
+    assert "no pairs, no time before routing" in finding.seen, "a time without labels is no reference"
+    early = table(LabelCells, [labels(CAPABLE, ARM_TREATMENT, 20, -5)])
+    (finding,) = readiness(replace(cells, labels=cells.labels.concat(early)), PLANS)
     assert "10 days before routing began" in finding.seen
+
+
+def test_a_log_that_was_never_routed_has_no_time_before_routing():
+    cells = change(change(complete(), "traffic", arm=ARM_TREATMENT, tier=CAPABLE), "labels", arm=ARM_TREATMENT)
+    finding = next(finding for finding in readiness(cells, PLANS) if finding.check == "no_holdout")
+    assert "no time before routing" in finding.seen
 
 
 def test_pairs_are_named_as_what_stands_in_for_a_holdout():
