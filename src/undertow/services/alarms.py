@@ -223,7 +223,8 @@ def _smoothed(failures: FloatArray, n: FloatArray, prior_rate: FloatArray, prior
 def _tell(scene: Scene, crossing: Crossing, stream: MonitoredStream) -> Alarm:
     known_before = crossing.bucket + 1
     onset = _onset(scene, stream, known_before)
-    then = _loss(scene, stream, onset, known_before)
+    # What a change detector saw is a change; against the reference a young rollout's share makes the first figure useless.
+    then = (_own_change if stream.kind == "change" else _loss)(scene, stream, onset, known_before)
     now = _loss(scene, stream, onset, None)
     # Detection is told as it was; the cause may be settled, or set right, by labels that came later.
     why = explain(scene, stream, onset, None)
@@ -283,10 +284,8 @@ def _loss(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int
     kind: ReferenceKind = reference_kind(stream.unit, grid, scene.periods)
     if stream.monitor == "shadow":
         kind = "pairs"
-    capable = stream.tier == len(scene.cells.tiers) - 1
-    if capable or kind in {"own_first_period", "none"}:
-        arms = HOLDOUT_ARM if capable and int(onset.day) >= scene.periods.routing_start else ALL_ARMS
-        return own_change(grid, stream.tier, int(onset.day), arms, scene.level)
+    if stream.tier == len(scene.cells.tiers) - 1 or kind in {"own_first_period", "none"}:
+        return _own_change(scene, stream, onset, known_before)
     return loss_estimate(
         kind,
         grid,
@@ -298,6 +297,16 @@ def _loss(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int
         start=int(onset.day),
         stop=known_before,
     )
+
+
+def _own_change(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> LossEstimate:
+    """Loss since the onset against the stream's own past; the capable tier's only where the policy does not choose."""
+    grid = scene.labels(stream.unit, stream.segment, known_before)
+    if stream.role == "capable":
+        grid, arms = grid.as_holdout(scene.periods.routing_start), HOLDOUT_ARM
+    else:
+        arms = ALL_ARMS
+    return own_change(grid, stream.tier, int(onset.day), arms, scene.level)
 
 
 def explain(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> Attribution:
