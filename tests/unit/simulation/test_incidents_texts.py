@@ -20,7 +20,14 @@ def test_every_intent_of_every_incident_has_texts(name):
 def test_slots_are_filled_whatever_the_number():
     for incident in TEXTS.values():
         for texts in incident.values():
-            for template in (*texts.normal, *texts.hidden, texts.answer, texts.wrong, texts.hidden_answer, texts.hidden_wrong):
+            for template in (
+                *texts.normal,
+                *texts.hidden,
+                texts.answer,
+                texts.wrong,
+                texts.hidden_answer,
+                texts.hidden_wrong,
+            ):
                 assert "{" not in filled(template, 10**9, 7, 12345)
 
 
@@ -42,4 +49,6 @@ def test_the_answer_belongs_to_the_question():
 def test_texts_repeat_for_a_seed():
     names = tuple(TEXTS["fintech"])
     given = (names, np.array([0, 1, 3]), np.array([True, False, True]), np.array([True, True, False]))
-    assert texts_of("fintech", *given, np.random.default_rng(2)) == texts_of("fintech", *given, np.random.default_rng(2))
+    assert texts_of("fintech", *given, np.random.default_rng(2)) == texts_of(
+        "fintech", *given, np.random.default_rng(2)
+    )

@@ -66,10 +66,17 @@ def test_every_row_keeps_the_rules_of_its_columns(ask, view, columns):
 def test_ids_are_unique_and_signals_find_their_decisions(ask):
     assert ask("SELECT count(*) - count(DISTINCT decision_id) FROM decisions") == [(0,)]
     assert ask("SELECT count(*) - count(DISTINCT signal_id) FROM (FROM signals UNION ALL FROM outcomes)") == [(0,)]
-    for view, key in (("signals", "decision_id"), ("signals", "conversation_id"), ("outcomes", "conversation_id"), ("outcomes", "user_id")):
+    for view, key in (
+        ("signals", "decision_id"),
+        ("signals", "conversation_id"),
+        ("outcomes", "conversation_id"),
+        ("outcomes", "user_id"),
+    ):
         lost = f"SELECT count(*) FROM {view} s WHERE s.{key} IS NOT NULL AND NOT EXISTS (FROM decisions d WHERE d.{key} = s.{key})"
         assert ask(lost) == [(0,)], (view, key)
-    assert ask("SELECT count(*) FROM signals s JOIN decisions d USING (decision_id) WHERE s.event_time < d.event_time") == [(0,)]
+    assert ask(
+        "SELECT count(*) FROM signals s JOIN decisions d USING (decision_id) WHERE s.event_time < d.event_time"
+    ) == [(0,)]
 
 
 def test_nothing_arrives_after_the_log_was_exported(ask):
@@ -83,7 +90,9 @@ def test_reviews_carry_the_probability_of_their_draw(ask):
         "SELECT count(*) FROM signals s JOIN draws d USING (decision_id) WHERE s.kind = 'review' "
         "AND (s.inclusion_probability <> d.inclusion_probability OR NOT d.chosen)"
     ) == [(0,)]
-    chosen, reviews = ask("SELECT (SELECT count(*) FROM draws WHERE chosen), (SELECT count(*) FROM signals WHERE kind = 'review')")[0]
+    chosen, reviews = ask(
+        "SELECT (SELECT count(*) FROM draws WHERE chosen), (SELECT count(*) FROM signals WHERE kind = 'review')"
+    )[0]
     last_day = 200  # reviews of the last day come after the log's end
     assert 0 <= chosen - reviews <= last_day
     assert ask("SELECT count(*) > 0 FROM draws WHERE NOT chosen") == [(True,)]
@@ -107,7 +116,9 @@ def test_text_of_all_or_none(tmp_path, text, share):
 
 
 def test_judged_requests_list_their_calls_and_pay_for_them(ask):
-    judged = ask("SELECT count(*), max(abs(list_sum([c.cost_usd for c in calls]) - cost_usd)) FROM decisions WHERE calls IS NOT NULL")
+    judged = ask(
+        "SELECT count(*), max(abs(list_sum([c.cost_usd for c in calls]) - cost_usd)) FROM decisions WHERE calls IS NOT NULL"
+    )
     n, difference = judged[0]
     assert n == ask("SELECT count(*) FROM signals WHERE kind = 'judge'")[0][0]
     assert difference == pytest.approx(0.0, abs=1e-9)
@@ -130,6 +141,6 @@ def test_no_holdout_can_be_asked_for(tmp_path):
     write_incident(p, tmp_path / "log")
     files = str(tmp_path / "log" / "decisions" / "*" / "live.parquet")
     with duckdb.connect() as connection:
-        assert connection.execute("SELECT DISTINCT arm, arm_probability FROM read_parquet($f)", {"f": files}).fetchall() == [
-            ("treatment", 1.0)
-        ]
+        assert connection.execute(
+            "SELECT DISTINCT arm, arm_probability FROM read_parquet($f)", {"f": files}
+        ).fetchall() == [("treatment", 1.0)]

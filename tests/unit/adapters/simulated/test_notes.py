@@ -24,7 +24,11 @@ def test_the_truth_names_onset_tier_and_segment(tmp_path):
     write_notes(SUPPORT, tmp_path, seed=7, written={"decisions": 5})
     truth = json.loads((tmp_path / "truth.json").read_text())
     assert truth["simulated"] is True
-    assert (truth["onset"], truth["tier"], truth["worst_segment"]) == ("2026-02-16T00:00:00Z", "cheap", {"intent": "billing"})
+    assert (truth["onset"], truth["tier"], truth["worst_segment"]) == (
+        "2026-02-16T00:00:00Z",
+        "cheap",
+        {"intent": "billing"},
+    )
     assert truth["parameters"]["cheap_fail_hidden"] == 0.9
     assert truth["seed"] == 7
     assert truth["true_loss_at_end"][0]["loss"] == pytest.approx(0.18)
