@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from undertow.detectors.e_detector import first_crossing, run_e_detector
+from undertow.detectors.locating import segment_of_rise
 from undertow.detectors.multiplicity import alarm_line
-from undertow.detectors.naming import name_segment
 from undertow.detectors.onset import estimate_onset
 from undertow.detectors.self_calibrating import default_warmup, run_self_calibrating
 from undertow.simulation.story import (
@@ -323,6 +323,12 @@ def bench_rows(report: Report, runs: int, null_runs: int) -> None:
         )
 
 
+def with_total(counts: TierCounts, run: int, days: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Flags and labels of a run over some days, row 0 the whole tier, then its segments. Shapes (1 + S, H)."""
+    k, n = counts.flags[days, run].sum(0).astype(float), counts.n[days, run].sum(0).astype(float)
+    return np.concatenate([k.sum(0, keepdims=True), k]), np.concatenate([n.sum(0, keepdims=True), n])
+
+
 def bench_naming_and_onset(report: Report, runs: int) -> None:
     """At the alarm of row (c) at the product's line: which tier, which segment, since when."""
     print("\nAt the alarm (row c, 7200): what it says")
@@ -350,9 +356,10 @@ def bench_naming_and_onset(report: Report, runs: int) -> None:
             }
             tier = parts["capable"] < 0.5 * sum(parts.values())
             onset = estimate_onset(counts.flags[:end, run].sum((1, 2)), float(model.cheap_reviews), pooled)
-            since = slice(int(onset.day), end)
-            k, n = counts.flags[since, run].sum(0), counts.n[since, run].sum(0)
-            segment = int(name_segment(k.sum(0), n.sum(0), null.cells.by_stratum(), k, n, null.cells.flag_rate)[0])
+            split = int(onset.day)
+            before, after = (with_total(counts, run, part) for part in (slice(0, split), slice(split, end)))
+            found = segment_of_rise(*before, *after)
+            segment = -1 if found is None else found
             tier_ok += tier
             named += segment >= 0
             right += segment == model.worst_segment

@@ -9,7 +9,7 @@ from undertow.detectors.multiplicity import RESERVE, Stream, stream_weights
 from undertow.detectors.self_calibrating import run_self_calibrating
 from undertow.stats.betting import log_bernoulli_bets, log_pair_bets, log_ratio_bets
 from undertow.stats.confidence import beta_binomial_interval
-from undertow.stats.two_sample import log_contrast_bets
+from undertow.stats.contrast import log_contrast_bets
 
 counts = st.tuples(st.integers(0, 300), st.integers(0, 300)).map(sorted)
 rates = st.floats(0.001, 0.95)
@@ -38,12 +38,14 @@ def test_a_larger_margin_never_raises_the_evidence_of_pairs_at_the_same_stake(up
     assert (log_pair_bets(n + 1, up + 1, down, margin) >= log_pair_bets(n + 1, up, down + 1, margin)).all()
 
 
-@given(counts, counts, st.floats(0, 0.3), rates)
+@given(counts, counts, st.floats(0, 0.3), st.floats(0.01, 0.3))
 def test_contrasts_are_finite_and_rise_with_the_treatments_failures(treatment, reference, margin, rate):
     (k_t, n_t), (k_r, n_r) = treatment, reference
-    bets = log_contrast_bets(k_t, n_t + 1, k_r, n_r, margin, rate)
+    n, coef, bound = np.array([n_t + 1.0, n_r]), np.array([1.0, -1.0]), np.array(margin)
+    alternatives = np.array([[rate + margin + loss, rate] for loss in (0.01, 0.1, 0.3)])
+    bets = log_contrast_bets(np.array([float(k_t), k_r]), n, coef, bound, alternatives)
     assert np.isfinite(bets).all()
-    assert (log_contrast_bets(k_t + 1, n_t + 1, k_r, n_r, margin, rate) >= bets - 1e-12).all()
+    assert (log_contrast_bets(np.array([k_t + 1.0, k_r]), n, coef, bound, alternatives) >= bets - 1e-9).all()
 
 
 @given(counts, st.floats(0.5, 0.99), st.floats(0.001, 0.009))

@@ -7,8 +7,8 @@ from undertow.detectors.e_detector import run_e_detector
 from undertow.detectors.multiplicity import Stream, combine, stream_weights
 from undertow.detectors.self_calibrating import run_overdispersed, run_self_calibrating
 from undertow.stats.betting import log_bernoulli_bets, log_pair_bets, log_ratio_bets, log_stratified_bets
+from undertow.stats.contrast import log_contrast_bets
 from undertow.stats.day_effects import log_overdispersed_bets
-from undertow.stats.two_sample import log_contrast_bets, predictable_rate
 
 pytestmark = pytest.mark.statistical
 
@@ -82,12 +82,23 @@ def test_pairs_at_the_margin():
     assert_few_alarms(evidence)
 
 
+def contrast(k_t, n_t, k_r, n_r, margin, losses=(0.02, 0.05, 0.1, 0.2)):
+    """Treatment against reference; the reference's rate is bet on as its own past suggests."""
+    past_k, past_n = np.cumsum(k_r, 0) - k_r, n_r * np.arange(len(k_r))[:, None]
+    q_r = (past_k + 1.0) / (past_n + 10.0)
+    q_t = np.minimum(q_r[..., None] + margin + np.array(losses), 0.5 * (1 + q_r[..., None] + margin))
+    alternatives = np.stack([q_t, np.broadcast_to(q_r[..., None], q_t.shape)], -1)
+    failures = np.stack([k_t, k_r], -1).astype(float)
+    n = np.broadcast_to(np.array([n_t, n_r], float), failures.shape)
+    return run_e_detector(log_contrast_bets(failures, n, np.array([1.0, -1.0]), np.array(margin), alternatives))
+
+
 def test_contrast_cancels_day_effects_that_both_arms_share():
     rng = np.random.default_rng(6)
-    day = rng.beta(2.0, 18.0, (DAYS, RUNS)) * 0.9  # the day's own rate, wildly different from day to day
+    runs = 500
+    day = rng.beta(2.0, 18.0, (DAYS, runs)) * 0.9  # the day's own rate, wildly different from day to day
     k_r, k_t = rng.binomial(40, day), rng.binomial(100, day + 0.02)
-    bets = log_contrast_bets(k_t, 100, k_r, 40, 0.02, predictable_rate(k_r, np.full(k_r.shape, 40)))
-    evidence = run_e_detector(bets)
+    evidence = contrast(k_t, 100, k_r, 40, 0.02)
     assert_mean_at_most_days(evidence)
     assert_few_alarms(evidence)
     alone = run_e_detector(log_bernoulli_bets(k_t, 100, 0.11))
@@ -98,7 +109,7 @@ def test_contrast_sees_a_loss_beyond_the_margin():
     rng = np.random.default_rng(7)
     day = rng.beta(4.0, 36.0, (60, 200))
     k_r, k_t = rng.binomial(60, day), rng.binomial(100, day + 0.12)
-    evidence = run_e_detector(log_contrast_bets(k_t, 100, k_r, 60, 0.02, predictable_rate(k_r, np.full(k_r.shape, 60))))
+    evidence = contrast(k_t, 100, k_r, 60, 0.02)
     assert (evidence.max(0) >= LINE).mean() > 0.95
 
 
