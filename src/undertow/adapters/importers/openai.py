@@ -13,7 +13,7 @@ from undertow.adapters.importers.importer import Importer, Reading
 from undertow.adapters.importers.labels import labels, tier_label
 from undertow.adapters.importers.rows import Decision, Rejected, Row
 
-COMPLETIONS = frozenset({"chat.completion", "text_completion", "response"})
+COMPLETIONS = ("chat.completion", "text_completion", "response")
 
 
 def rows(record: Mapping[str, Any], reading: Reading) -> Iterator[Row]:

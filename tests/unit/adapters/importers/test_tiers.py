@@ -1,3 +1,4 @@
+import itertools
 from datetime import date
 
 import pytest
@@ -95,7 +96,7 @@ def test_the_cut_separates_and_scales_with_the_prices(prices, factor):
     cut = widest_gap(prices)
     if cut is None:
         ordered = sorted(prices)
-        assert all(b / a <= 1.3 * (1 + 1e-9) for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(b / a <= 1.3 * (1 + 1e-9) for a, b in itertools.pairwise(ordered))
     else:
         assert min(prices) < cut < max(prices)
         assert widest_gap([p * factor for p in prices]) == pytest.approx(cut * factor)
