@@ -23,7 +23,7 @@ def mean_bets(sizes, rates, coef, bound, alternatives):
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.02])
-@pytest.mark.parametrize("sizes", [(30, 30), (40, 5), (3, 25)])
+@pytest.mark.parametrize("sizes", [(16, 16), (24, 4), (3, 20)])
 def test_two_arms_mean_is_at_most_one_everywhere_in_the_null(sizes, margin):
     alternatives = [[0.1 + margin + loss, 0.1] for loss in (0.02, 0.1, 0.4)]
     largest = 0.0
@@ -31,7 +31,7 @@ def test_two_arms_mean_is_at_most_one_everywhere_in_the_null(sizes, margin):
         mean = mean_bets(sizes, (min(max(p_r + margin - below, 0.0), 1.0), p_r), (1.0, -1.0), margin, alternatives)
         assert (mean <= 1.0 + 1e-9).all()
         largest = max(largest, mean.max())
-    assert largest > 0.9  # the bound is nearly reached: the bets are not merely timid
+    assert largest > 0.8  # the bound is nearly reached: the bets are not merely timid
 
 
 @pytest.mark.parametrize("holdout_rate", [0.02, 0.1, 0.4])
@@ -41,7 +41,7 @@ def test_three_groups_of_a_diluted_treatment(holdout_rate):
     alternatives = [[holdout_rate + 0.2, holdout_rate, holdout_rate]]
     for p_e in (0.5 * holdout_rate, holdout_rate, 1.2 * holdout_rate):
         p_c = (bound + holdout_rate - 0.4 * p_e) / 0.6
-        assert (mean_bets((12, 8, 9), (p_c, p_e, holdout_rate), coef, bound, alternatives) <= 1.0 + 1e-9).all()
+        assert (mean_bets((8, 5, 6), (p_c, p_e, holdout_rate), coef, bound, alternatives) <= 1.0 + 1e-9).all()
 
 
 def test_fixed_reference_is_the_plain_bet():
