@@ -61,10 +61,21 @@ def run(step: Step) -> bool:
 
 
 def tests(arguments: list[str]) -> bool:
-    """The tests, in random order (the seed is in the header) on as many processes as there are cores, at most four."""
+    """The tests, in an order drawn anew each time, on as many processes as there are cores, at most four."""
     processes = min(os.cpu_count() or 1, 4)
-    command = [sys.executable, "-m", "pytest", "-n", str(processes), "--dist", "loadfile", *arguments]
-    print(f"tests      {' '.join(command[1:])}", flush=True)
+    seed = time.time_ns() % 2**31
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        str(processes),
+        "--dist",
+        "loadfile",
+        f"--randomly-seed={seed}",
+        *arguments,
+    ]
+    print(f"tests      {' '.join(command[1:])}  (the same order again: the same seed)", flush=True)
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
