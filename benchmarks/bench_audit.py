@@ -31,12 +31,13 @@ INTENTS = (
 DAYS = 120
 RATIO_BAR, RATIO_AIM, MEMORY_BAR_GIB = 10.0, 5.0, 2.0
 FULL_SIZE = 10_000_000
-LAYOUT = "3"
+LAYOUT = "4"
 """Part of the folder's name: change it when the generator changes, so that no old log is reused."""
 
 BARE_SCAN = """
 import sys, time, duckdb
 engine = duckdb.connect()
+engine.execute("SET enable_progress_bar = false")
 path = sys.argv[1]
 start = time.perf_counter()
 rows = engine.execute(
@@ -86,12 +87,13 @@ def make_log(decisions: int) -> Path:
                CASE WHEN a % 100 < 65 AND NOT held_out THEN 'cheap' ELSE 'capable' END AS tier, tier AS first_tier,
                'auto' AS requested_model, CASE tier WHEN 'cheap' THEN 'small-1' ELSE 'large-1' END AS model,
                false AS escalated, CASE tier WHEN 'cheap' THEN 'confident' ELSE 'unsure' END AS reason,
-               (b % 10000) / 10000.0::DOUBLE AS score, round(sqrt((b % 10000) / 10000.0::DOUBLE), 4) AS confidence,
+               (b % 1000000007) / 1000000007.0::DOUBLE AS score, sqrt((b % 1000000007) / 1000000007.0::DOUBLE) AS confidence,
                0.7::DOUBLE AS threshold, 'calibrated' AS confidence_kind, CAST(50 + e % 900 AS BIGINT) AS input_tokens,
                CAST(20 + f % 400 AS BIGINT) AS output_tokens,
                (input_tokens * 2.5e-6 + output_tokens * 1e-5)::DOUBLE AS baseline_cost_usd,
                baseline_cost_usd * CASE tier WHEN 'cheap' THEN 0.25::DOUBLE ELSE 1.0::DOUBLE END AS cost_usd,
-               200.0::DOUBLE + (c % 30000) / 10.0::DOUBLE AS latency_ms, 100.0::DOUBLE + (d % 3000) / 10.0::DOUBLE AS ttft_ms,
+               200.0::DOUBLE + (c % 3000000) / 1000.0::DOUBLE AS latency_ms,
+               100.0::DOUBLE + (d % 300000) / 1000.0::DOUBLE AS ttft_ms,
                'ok' AS status, 'stop' AS finish_reason, 'p1' AS prompt_hash
         FROM numbers
         """

@@ -24,7 +24,9 @@ class Repeats:
 
 def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> Repeats:
     """Rows of view `decisions` that repeat an id, found by table `coded`; they go into table `repeated_rows`."""
-    counted = engine.execute("SELECT count(*), count(DISTINCT id) FROM coded").fetchone()
+    counted = engine.execute(
+        "SELECT (SELECT count(*) FROM coded), (SELECT count(*) FROM (SELECT id FROM coded GROUP BY id))"
+    ).fetchone()
     assert counted is not None
     if counted[0] == counted[1]:
         return Repeats()

@@ -22,7 +22,7 @@ LARGEST_DOUBLE = "1.7976931348623157e308"
 EARLIEST, LATEST = "1990-01-01", "2200-01-01"
 """Times outside are taken for a unit mistaken for another, or a sentinel such as `infinity`."""
 
-ZONED_TIME = r"\d{2}:?\d{2}.*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
+ZONED_TIME = r"[T :]\d{2}.*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 """Text that ends in a zone after a time of day; a plain date ends in `-31`, which is no zone."""
 
 
