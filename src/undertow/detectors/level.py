@@ -25,6 +25,9 @@ LOSSES: tuple[float, ...] = (0.01, 0.02, 0.035, 0.055, 0.08, 0.12, 0.18, 0.28, 0
 BLOCK_LABELS = 5.0
 """A block ends once every group has this many (effective) labels. Blocks depend on counts only, never on values."""
 
+NEGLIGIBLE = 0.02
+"""A group with a smaller coefficient than this need not have labels: whatever its rate, it moves the contrast by less."""
+
 PRIOR_RATE, PRIOR_LABELS = 0.08, 10.0
 """Failure rate assumed of a group before its first label, and the number of labels that this is worth."""
 
@@ -57,30 +60,48 @@ def contrast_evidence(groups: Sequence[Group], bound: FloatArray) -> FloatArray:
     Returns:
         M_t per bucket, at most the number of blocks so far on average under the null. Shape (T,).
     """
-    buckets = len(bound)
-    out = np.zeros(buckets)
     failures = np.stack([g.failures for g in groups], axis=-1)
     n = np.stack([g.n for g in groups], axis=-1)
     coef = np.stack([g.coef for g in groups], axis=-1)
     needed = (np.abs(coef) > 0.02).any(axis=0)
-    r = np.zeros(len(LOSSES))
+    ends = _block_ends(n[:, needed])
+    k, held, c, b, alternatives = [], [], [], [], []
     past_k, past_n = np.zeros(len(groups)), np.zeros(len(groups))
     start = 0
-    for t in range(buckets):
-        held = n[start : t + 1].sum(0)
-        if np.all(held[needed] >= BLOCK_LABELS):
-            k = failures[start : t + 1].sum(0)
-            # Coefficients and bound of a block are means over its buckets, weighted by the suspected group's labels.
-            weight = n[start : t + 1, 0] / max(held[0], 1e-12)
-            c = (weight[:, None] * coef[start : t + 1]).sum(0)
-            b = float((weight * bound[start : t + 1]).sum())
-            rates = (past_k + PRIOR_RATE * PRIOR_LABELS) / (past_n + PRIOR_LABELS)
-            log_bets = log_contrast_bets(k, held, c, np.array(b), _alternatives(rates, c, b))
-            r = np.minimum((r + 1.0) * np.exp(np.minimum(log_bets, 300.0)), 1e130)
-            past_k, past_n = past_k + k, past_n + held
-            start = t + 1
-        out[t] = r.mean()
+    for end in ends:
+        block = slice(start, end)
+        k.append(failures[block].sum(0))
+        held.append(n[block].sum(0))
+        # Coefficients and bound of a block are means over its buckets, weighted by the suspected group's labels.
+        weight = n[block, 0] / max(held[-1][0], 1e-12)
+        c.append((weight[:, None] * coef[block]).sum(0))
+        b.append(float((weight * bound[block]).sum()))
+        rates = (past_k + PRIOR_RATE * PRIOR_LABELS) / (past_n + PRIOR_LABELS)
+        alternatives.append(_alternatives(rates, c[-1], b[-1]))
+        past_k, past_n = past_k + k[-1], past_n + held[-1]
+        start = end
+    out = np.zeros(len(bound))
+    if not ends:
+        return out
+    # All blocks at once: what is bet in a block depends on earlier ones, but not on what earlier bets won.
+    log_bets = log_contrast_bets(np.stack(k), np.stack(held), np.stack(c), np.asarray(b), np.stack(alternatives))
+    r = np.zeros(len(LOSSES))
+    for end, until, won in zip(ends, [*ends[1:], len(bound) + 1], log_bets, strict=True):
+        r = np.minimum((r + 1.0) * np.exp(np.minimum(won, 300.0)), 1e130)
+        out[end - 1 : until - 1] = r.mean()
     return out
+
+
+def _block_ends(n: FloatArray) -> list[int]:
+    """Buckets (excluded) at which blocks end: as soon as every group has BLOCK_LABELS. Labels of shape (T, G)."""
+    ends: list[int] = []
+    held = np.zeros(n.shape[1])
+    for t, today in enumerate(n):
+        held = held + today
+        if np.all(held >= BLOCK_LABELS):
+            ends.append(t + 1)
+            held = np.zeros(n.shape[1])
+    return ends
 
 
 def _alternatives(rates: FloatArray, coef: FloatArray, bound: float) -> FloatArray:

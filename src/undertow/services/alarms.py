@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
-from undertow.attribution.cause import Attribution, MeanWithError, attribute, mix_part
+from undertow.attribution.cause import MIX_SHARE, Attribution, MeanWithError, attribute, mix_part
 from undertow.attribution.changes import changes_near
 from undertow.detectors.locating import segment_of_rise
 from undertow.detectors.multiplicity import locate
@@ -54,16 +54,18 @@ class Crossing:
         stream: What was named.
         log10_evidence: Summed evidence then.
         is_first: Whether this was the first bucket over the line: only then is the place looked for anew.
+        passes_alone: Whether the stream's own weighted evidence reached the line.
     """
 
     bucket: int
     stream: MonitoredStream
     log10_evidence: float
     is_first: bool
+    passes_alone: bool
 
 
 def crossings(evidence: Evidence) -> list[Crossing]:
-    """Streams in the order in which the evidence named them, largest contribution first; each (tier, segment) once.
+    """Streams in the order in which the evidence named them, largest contribution first; each (tier, segment) once a kind.
 
     In the first bucket over the line the streams that carry the sum are located (and always the largest contributor). Later
     buckets may add others that pass by themselves.
@@ -71,7 +73,7 @@ def crossings(evidence: Evidence) -> list[Crossing]:
     armed = np.arange(len(evidence.summed)) >= evidence.armed_from
     over = np.flatnonzero((evidence.summed >= evidence.line) & armed)
     found: list[Crossing] = []
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int, str]] = set()
     for order, bucket in enumerate(over):
         values = evidence.at(int(bucket))
         weighted = values * evidence.weights
@@ -81,10 +83,10 @@ def crossings(evidence: Evidence) -> list[Crossing]:
             named &= weighted >= evidence.line / max(int(named.sum()), 1)
         for i in np.argsort(-weighted, kind="stable"):
             stream = evidence.streams[i]
-            if named[i] and (stream.tier, stream.segment) not in seen:
-                seen.add((stream.tier, stream.segment))
+            if named[i] and (stream.tier, stream.segment, stream.kind) not in seen:
+                seen.add((stream.tier, stream.segment, stream.kind))
                 level = float(np.log10(evidence.summed[bucket]))
-                found.append(Crossing(int(bucket), stream, level, is_first=order == 0))
+                found.append(Crossing(int(bucket), stream, level, order == 0, bool(weighted[i] >= evidence.line)))
     return found
 
 
@@ -136,20 +138,25 @@ def tell_alarms(
     first, buckets = bucket_range(cells)
     scene = Scene(cells, settings, periods, first, buckets, level)
     found: list[Alarm] = []
-    told: set[tuple[int, int]] = set()
+    told: dict[tuple[int, int], Alarm] = {}
     for crossing in crossings(evidence):
         stream = crossing.stream
-        if any(tier == stream.tier for tier, _ in told) and stream.segment == 0:
-            continue  # the tier as a whole and its segments are one episode: the first telling stands
         place = _place(scene, evidence, crossing) if crossing.is_first else stream
-        if (place.tier, place.segment) in told:
+        earlier = [
+            alarm
+            for (tier, segment), alarm in told.items()
+            if tier == place.tier and place.segment in {0, segment}
+        ]
+        # A tier and its segments are one episode, told once, unless the first telling did not lay it to routing.
+        if any(alarm.cause == "routing" or alarm.kind == place.kind for alarm in earlier):
             continue
-        told.add((place.tier, place.segment))
-        found.append(_tell(scene, crossing, place))
+        alarm = _tell(scene, crossing, place)
+        told[place.tier, place.segment] = alarm
+        found.append(alarm)
         later = _located_later(scene, evidence, crossing) if place.segment == 0 and crossing.is_first else None
         if later is not None and (later.stream.tier, later.stream.segment) not in told:
-            told.add((later.stream.tier, later.stream.segment))
-            found.append(_tell(scene, later, later.stream))
+            told[later.stream.tier, later.stream.segment] = _tell(scene, later, later.stream)
+            found.append(told[later.stream.tier, later.stream.segment])
     return sorted(found, key=lambda alarm: alarm.detected_at)
 
 
@@ -174,8 +181,10 @@ def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStr
     """
     family = _siblings(evidence, crossing.stream, crossing.bucket)
     whole = family.get(0, crossing.stream)
-    if crossing.stream.role == "capable" or len(family) < 2:
-        return crossing.stream if crossing.stream.role == "capable" else whole
+    if crossing.stream.role == "capable" or (crossing.stream.segment != 0 and crossing.passes_alone):
+        return crossing.stream
+    if len(family) < 2:
+        return whole
     onset = int(_onset(scene, whole, crossing.bucket + 1).day)
     return _named(scene, family, onset, crossing.bucket) or whole
 
@@ -189,7 +198,7 @@ def _located_later(scene: Scene, evidence: Evidence, crossing: Crossing) -> Cros
     for bucket in range(crossing.bucket + 1, scene.buckets):
         named = _named(scene, family, onset, bucket)
         if named is not None:
-            return Crossing(bucket, named, float(np.log10(evidence.summed[bucket])), is_first=False)
+            return Crossing(bucket, named, float(np.log10(evidence.summed[bucket])), is_first=False, passes_alone=False)
     return None
 
 
@@ -312,7 +321,7 @@ def _own_change(scene: Scene, stream: MonitoredStream, onset: Onset, known_befor
 def explain(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> Attribution:
     """Why: what the reference did on like requests while the tier got worse."""
     if stream.tier == len(scene.cells.tiers) - 1:
-        return Attribution("provider", "the capable tier itself fell where the policy does not choose its traffic")
+        return _explain_capable(scene, stream, onset, known_before)
     grid = scene.labels(stream.unit, stream.segment, known_before)
     kind = reference_kind(stream.unit, grid, scene.periods)
     if stream.kind == "level" and (stream.monitor == "shadow" or kind == "holdout"):
@@ -321,6 +330,32 @@ def explain(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: i
     if stream.kind == "level" and kind == "pre_routing" and onset.low <= settled:
         return Attribution("routing", "quality was lower from the first days of routing on than before it")
     return _compare_with_reference(scene, stream, grid, onset, known_before, has_holdout=kind == "holdout")
+
+
+def _explain_capable(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> Attribution:
+    """The capable tier fell where the policy does not choose its traffic: did it, or did traffic become harder?"""
+    capable, day = stream.tier, int(onset.day)
+    shares: list[list[float]] = [[], []]
+    rates: list[list[float]] = [[], []]
+    key = _main_key(scene.cells)
+    for code in [c for c in watched_segments(scene.cells) if c and scene.cells.segments[c].key == key]:
+        grid = scene.labels(stream.unit, code, known_before).as_holdout(scene.periods.routing_start)
+        for side, window in enumerate((grid.window(0, day), grid.window(day, scene.buckets))):
+            sums = weighted_sums(window, [capable], arms=HOLDOUT_ARM)
+            shares[side].append(float(sums.weight))
+            rates[side].append(float(hajek_mean_variance(sums)[0]) if float(sums.weight) > 0 else 0.0)
+    totals = [sum(side) for side in shares]
+    if min(totals) > 0:
+        share = [[w / total for w in side] for side, total in zip(shares, totals, strict=True)]
+        rise = sum(s * r for s, r in zip(share[1], rates[1], strict=True)) - sum(
+            s * r for s, r in zip(share[0], rates[0], strict=True)
+        )
+        moved = mix_part(*share, *rates)
+        if rise > 0 and moved >= MIX_SHARE * rise:
+            return Attribution(
+                "mix", f"traffic moved to harder requests, which explains {100 * moved:.1f} of {100 * rise:.1f} points"
+            )
+    return Attribution("provider", "the capable tier itself fell where the policy does not choose its traffic")
 
 
 def _compare_with_reference(

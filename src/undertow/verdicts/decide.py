@@ -46,8 +46,10 @@ def decide(
     if blockers:
         return "inconclusive", tuple(blockers)
     return "healthy", (
-        (f"Every cheaper tier is shown to lose less than {100 * settings.margin:.1f} points, and every large segment less "
-        f"than {100 * settings.segment_margin:.0f} points."),
+        (
+            f"Every cheaper tier is shown to lose less than {100 * settings.margin:.1f} points, and every large segment less "
+            f"than {100 * settings.segment_margin:.0f} points."
+        ),
     )
 
 

@@ -41,7 +41,7 @@ def _loss_sentence(alarm: Alarm) -> str:
     where = "" if alarm.segment.is_whole else f" on {alarm.segment}"
     since = "" if alarm.onset is None else f"Since about {alarm.onset:%-d %B %Y} "
     loss, interval = alarm.latest_loss, alarm.latest_interval
-    if loss is None:
+    if loss is None or interval is None or interval[1] <= 0 or loss <= 0:
         loss, interval = alarm.loss, alarm.interval
     size = "quality"
     if loss is not None and interval is not None:
