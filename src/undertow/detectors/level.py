@@ -63,45 +63,36 @@ def contrast_evidence(groups: Sequence[Group], bound: FloatArray) -> FloatArray:
     failures = np.stack([g.failures for g in groups], axis=-1)
     n = np.stack([g.n for g in groups], axis=-1)
     coef = np.stack([g.coef for g in groups], axis=-1)
-    needed = (np.abs(coef) > 0.02).any(axis=0)
-    ends = _block_ends(n[:, needed])
-    k, held, c, b, alternatives = [], [], [], [], []
+    ends, k, held, c, b, alternatives = [], [], [], [], [], []
     past_k, past_n = np.zeros(len(groups)), np.zeros(len(groups))
     start = 0
-    for end in ends:
-        block = slice(start, end)
-        k.append(failures[block].sum(0))
-        held.append(n[block].sum(0))
+    for t in range(len(bound)):
+        block = slice(start, t + 1)
+        labels = n[block].sum(0)
         # Coefficients and bound of a block are means over its buckets, weighted by the suspected group's labels.
-        weight = n[block, 0] / max(held[-1][0], 1e-12)
-        c.append((weight[:, None] * coef[block]).sum(0))
-        b.append(float((weight * bound[block]).sum()))
-        rates = (past_k + PRIOR_RATE * PRIOR_LABELS) / (past_n + PRIOR_LABELS)
-        alternatives.append(_alternatives(rates, c[-1], b[-1]))
-        past_k, past_n = past_k + k[-1], past_n + held[-1]
-        start = end
+        weight = n[block, 0] / max(labels[0], 1e-12)
+        mean_coef = (weight[:, None] * coef[block]).sum(0)
+        needed = np.abs(mean_coef) > NEGLIGIBLE
+        if labels[0] > 0 and np.all(labels[needed] >= BLOCK_LABELS):
+            rates = (past_k + PRIOR_RATE * PRIOR_LABELS) / (past_n + PRIOR_LABELS)
+            ends.append(t)
+            k.append(failures[block].sum(0))
+            held.append(labels)
+            c.append(mean_coef)
+            b.append(float((weight * bound[block]).sum()))
+            alternatives.append(_alternatives(rates, c[-1], b[-1]))
+            past_k, past_n = past_k + k[-1], past_n + labels
+            start = t + 1
     out = np.zeros(len(bound))
     if not ends:
         return out
     # All blocks at once: what is bet in a block depends on earlier ones, but not on what earlier bets won.
     log_bets = log_contrast_bets(np.stack(k), np.stack(held), np.stack(c), np.asarray(b), np.stack(alternatives))
     r = np.zeros(len(LOSSES))
-    for end, until, won in zip(ends, [*ends[1:], len(bound) + 1], log_bets, strict=True):
+    for end, until, won in zip(ends, [*ends[1:], len(bound)], log_bets, strict=True):
         r = np.minimum((r + 1.0) * np.exp(np.minimum(won, 300.0)), 1e130)
-        out[end - 1 : until - 1] = r.mean()
+        out[end:until] = r.mean()
     return out
-
-
-def _block_ends(n: FloatArray) -> list[int]:
-    """Buckets (excluded) at which blocks end: as soon as every group has BLOCK_LABELS. Labels of shape (T, G)."""
-    ends: list[int] = []
-    held = np.zeros(n.shape[1])
-    for t, today in enumerate(n):
-        held = held + today
-        if np.all(held >= BLOCK_LABELS):
-            ends.append(t + 1)
-            held = np.zeros(n.shape[1])
-    return ends
 
 
 def _alternatives(rates: FloatArray, coef: FloatArray, bound: float) -> FloatArray:
