@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -119,9 +119,11 @@ def day_of(moment: datetime | None) -> str:
 class Demo:
     """Tells the story on one console."""
 
-    def __init__(self, out: Path, data: Path | None) -> None:
+    def __init__(self, out: Path, data: Path | None, incident: IncidentParameters, plan: ArrivalPlan) -> None:
         self.out = out
         self.data = data
+        self.parameters = incident
+        self.plan = plan
         self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
         self.pages: list[tuple[str, Path]] = []
 
@@ -152,7 +154,7 @@ class Demo:
 
     def incident(self) -> None:
         """The support incident: simulated, shown as a dashboard would, audited."""
-        p = SUPPORT
+        p = self.parameters
         store = self.out / "support"
         self.heading("1. The support incident (simulated)")
         self.say(
@@ -265,7 +267,7 @@ class Demo:
 
     def replay(self, table: OutcomeTable, name: str) -> None:
         """Replay a table of real outcomes and audit it."""
-        plan = ArrivalPlan()
+        plan = self.plan
         store = self.out / name
         with progress_bar() as progress:
             rows = write_replay(table, plan, store, seed=1, overwrite=True, progress=progress)
@@ -322,6 +324,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Tell the incident, audit it, and audit real outcomes.")
     parser.add_argument("--data", type=Path, default=None, help="folder with tables of real outcomes")
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="where logs and reports go")
+    parser.add_argument(
+        "--queries-per-day", type=int, default=SUPPORT.queries_per_day, help="size of the simulated log"
+    )
     arguments = parser.parse_args()
     if arguments.data is not None and not arguments.data.is_dir():
         sys.exit(
@@ -329,7 +334,8 @@ def main() -> None:
         )
     begun = time.monotonic()
     try:
-        Demo(arguments.out, arguments.data).run()
+        incident = replace(SUPPORT, queries_per_day=arguments.queries_per_day)
+        Demo(arguments.out, arguments.data, incident, ArrivalPlan()).run()
     except UndertowError as error:
         sys.exit(f"demo: {error}")
     print(f"\n  done in {time.monotonic() - begun:.0f} s")

@@ -130,7 +130,10 @@ TOPICS: dict[str, Topic] = {
             ("Order 5237, status: paid. What is with my kettle?", "Your order 5237 is paid."),
             ("Order 9920, status: shipped. Any news?", "Your order 9920 is shipped."),
         ),
-        ("Order 3391, status: paid. Who ordered this kettle? I did not!", "Order 4127, status: delivered. I have got nothing."),
+        (
+            "Order 3391, status: paid. Who ordered this kettle? I did not!",
+            "Order 4127, status: delivered. I have got nothing.",
+        ),
     ),
     "product": Topic(
         "The guarantee is 2 years. Spare parts are kept for 7 years. Repairs take 10 days.",
@@ -160,7 +163,10 @@ TOPICS: dict[str, Topic] = {
             ("With how much notice can I cancel?", "You can cancel with 1 month notice."),
             ("Can I cancel the plan for my kettle?", "Yes, you can cancel the plan."),
         ),
-        ("Who bought the plan on my account? It wasn't me.", "I ended the plan and you still took 30.00. When does it end?"),
+        (
+            "Who bought the plan on my account? It wasn't me.",
+            "I ended the plan and you still took 30.00. When does it end?",
+        ),
     ),
 }
 
@@ -357,7 +363,9 @@ class LocalModel:
         return {
             "response": text,
             "ok": query.rule.grade(text),
-            "confidence": round(math.exp(sum(log_probabilities) / len(log_probabilities)), 6) if log_probabilities else None,
+            "confidence": round(math.exp(sum(log_probabilities) / len(log_probabilities)), 6)
+            if log_probabilities
+            else None,
             "log_probabilities": [round(value, 4) for value in log_probabilities],
             "input_tokens": reply["usage"]["prompt_tokens"],
             "output_tokens": reply["usage"]["completion_tokens"],
