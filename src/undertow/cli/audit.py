@@ -14,7 +14,11 @@ from undertow.cli.drawing import progress_bar
 from undertow.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from undertow.bootstrap import AuditRequest
+    from undertow.ports.audit_source import Progress
+    from undertow.records.report import AuditReport
 
 FORMATS = (
     "auto", "undertow", "litellm", "langfuse", "helicone", "otel", "openinference", "phoenix", "openrouter", "portkey",
@@ -41,20 +45,46 @@ STATUS = {
     """,
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the log.")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="auto", show_default=True, help="Format of the log."
+)
 @click.option("--explain", is_flag=True, help="Show which field became which column, and what is missing; no audit.")
 @click.option("--timezone", metavar="TZ", help="Zone of times that name none, as Europe/Berlin or +02:00.")
-@click.option("--signals", multiple=True, metavar="FILE", help="Feedback: reviews, thumbs, judge scores. May be repeated.")
+@click.option(
+    "--signals", multiple=True, metavar="FILE", help="Feedback: reviews, thumbs, judge scores. May be repeated."
+)
 @click.option("--outcomes", multiple=True, metavar="FILE", help="Business outcomes: tickets, churn. May be repeated.")
-@click.option("--config", type=click.Path(exists=True, dir_okay=False), help="Settings. Default: undertow.toml here or beside the log.")
-@click.option("--map", "map_file", type=click.Path(exists=True, dir_okay=False), help="What the columns of a plain table mean.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Settings. Default: undertow.toml in the log's folder, else here.",
+)
+@click.option(
+    "--map", "map_file", type=click.Path(exists=True, dir_okay=False), help="What the columns of a plain table mean."
+)
 @click.option("--baseline-until", metavar="DATE", help="End of the reference period, as 2026-03-01 (UTC).")
-@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Largest accepted loss per request on the cheaper tier. [default: 0.02]")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), help="Probability of any false alarm in half a year. [default: 0.05]")
-@click.option("--json", "as_json", is_flag=True, help="Write the report as JSON (undertow.audit/1), and nothing else, to standard output.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Largest accepted loss per request on the cheaper tier. [default: 0.02]",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    help="Probability of any false alarm in half a year. [default: 0.05]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Write the report as JSON (undertow.audit/1), and nothing else, to standard output.",
+)
 @click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write one self-contained page.")
 @click.option("--markdown", type=click.Path(dir_okay=False, writable=True), help="Write a summary for a pull request.")
-@click.option("--rejects", type=click.Path(file_okay=False), help="Folder for rows that were set aside (ids and reasons).")
+@click.option("--junit", type=click.Path(dir_okay=False, writable=True), help="Write JUnit XML, a test case a place.")
+@click.option(
+    "--rejects", type=click.Path(file_okay=False), help="Folder for rows that were set aside (ids and reasons)."
+)
 @click.option("--engine", metavar="URL", help="Where the rows are counted. [default: duckdb, in this process]")
 @click.option("--trust-judge", is_flag=True, help="Let judge-only evidence raise alarms.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
@@ -73,6 +103,7 @@ def command(
     as_json: bool,
     html: str | None,
     markdown: str | None,
+    junit: str | None,
     rejects: str | None,
     engine: str | None,
     trust_judge: bool,
@@ -86,7 +117,10 @@ def command(
     from undertow.bootstrap import AuditRequest, run_audit
     from undertow.config.load import load_settings
 
-    settings = load_settings(settings_file(config, inputs), os.environ).settings
+    path = settings_file(config, inputs)
+    settings = load_settings(path, os.environ).settings
+    if path is not None and config is None and not quiet:
+        click.echo(f"settings: {path}", err=True)
     monitors = {k: v for k, v in (("margin", margin), ("alpha", alpha)) if v is not None}
     if monitors:
         settings = settings.model_copy(update={"monitors": settings.monitors.model_copy(update=monitors)})
@@ -103,21 +137,21 @@ def command(
         trust_judge=trust_judge,
         rejects_dir=rejects,
     )
-    for target in (html, markdown):
+    for target in (html, markdown, junit):
         _check_writable(target)
     with progress_bar(shown=not quiet) as progress:
         if explain:
             return _explain(request, progress, as_json=as_json)
         report = run_audit(request, progress)
-    _write(report, as_json=as_json, html=html, markdown=markdown)
+    _write(report, as_json=as_json, html=html, markdown=markdown, junit=junit)
     return STATUS[report.verdict]
 
 
 def settings_file(given: str | None, inputs: tuple[str, ...]) -> Path | None:
-    """The settings to use: the file given, else `undertow.toml` in this folder, else the one in the log's own folder."""
+    """The settings to use: the file given, else `undertow.toml` in the log's own folder, else the one in this folder."""
     if given is not None:
         return Path(given)
-    candidates = [Path("undertow.toml"), *(Path(name) / "undertow.toml" for name in inputs)]
+    candidates = [*(Path(name) / "undertow.toml" for name in inputs), Path("undertow.toml")]
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -143,7 +177,7 @@ def _check_writable(target: str | None) -> None:
         raise UsageError(f"cannot write {target!r}: its folder does not exist; make it first")
 
 
-def _explain(request: "AuditRequest", progress: object, *, as_json: bool) -> int:
+def _explain(request: "AuditRequest", progress: "Progress", *, as_json: bool) -> int:
     from undertow.bootstrap import explain
     from undertow.reports.explanation import explanation_json, render_explanation
 
@@ -155,7 +189,7 @@ def _explain(request: "AuditRequest", progress: object, *, as_json: bool) -> int
     return exit_status.HEALTHY
 
 
-def _write(report, *, as_json: bool, html: str | None, markdown: str | None) -> None:  # noqa: ANN001
+def _write(report: "AuditReport", *, as_json: bool, html: str | None, markdown: str | None, junit: str | None) -> None:
     from undertow.reports.json import to_json
     from undertow.reports.terminal import render_terminal
 
@@ -167,6 +201,10 @@ def _write(report, *, as_json: bool, html: str | None, markdown: str | None) -> 
         from undertow.reports.markdown import render_markdown
 
         Path(markdown).write_text(render_markdown(report), encoding="utf-8")
+    if junit is not None:
+        from undertow.reports.junit import render_junit
+
+        Path(junit).write_text(render_junit(report), encoding="utf-8")
     if as_json:
         sys.stdout.buffer.write(to_json(report))
         sys.stdout.buffer.flush()
@@ -174,7 +212,7 @@ def _write(report, *, as_json: bool, html: str | None, markdown: str | None) -> 
         render_terminal(report, _console(), html_path=html)
 
 
-def _console():  # noqa: ANN202
+def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False)

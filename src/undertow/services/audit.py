@@ -110,7 +110,15 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
     )
     capable = cells.tiers[-1]
     verdict, reasons = decide(
-        settings, reference, [r for r, _ in tiers], [r for r, _ in segments], alarms, warnings, ledger, capable
+        settings,
+        reference,
+        [r for r, _ in tiers],
+        [r for r, _ in segments],
+        alarms,
+        warnings,
+        ledger,
+        capable,
+        is_vouched_for=main is not None and raises_alarms(main, settings),
     )
     days = max(1.0, (cells.last_event - cells.first_event) / 86_400)
     steps = next_steps(
@@ -123,6 +131,7 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         (main.labels / days if main else 0.0),
         cells.coverage.missing_columns,
         1.0 - log.error / 4,
+        suspects,
     )
     report = AuditReport(
         verdict=verdict,

@@ -46,6 +46,7 @@ def next_steps(
     labels_per_day: float,
     missing: Sequence[str],
     level: float,
+    suspects: Sequence[SegmentReport] = (),
 ) -> tuple[str, ...]:
     """Sentences that say what to do, most useful first.
 
@@ -59,8 +60,9 @@ def next_steps(
         labels_per_day: Labels that the log's main signal brings a day, both sides.
         missing: Canonical columns that the log lacks.
         level: Level of the intervals.
+        suspects: Segments whose labels look broken.
     """
-    steps: list[str] = []
+    steps: list[str] = [_check_grading(report) for report in suspects[:3]]
     if verdict in {"quality_loss", "pareto_trap"}:
         steps.append(
             "Send the alarmed segments back to the capable tier (constraints.never_cheap) and keep a holdout, so that the "
@@ -98,6 +100,13 @@ def next_steps(
     if "segment" in missing:
         steps.append("Log segments (intent, product, language): a loss in a tenth of the traffic hides in the whole.")
     return tuple(dict.fromkeys(steps))[:MAX_STEPS]
+
+
+def _check_grading(report: SegmentReport) -> str:
+    return (
+        f"Check how {report.segment} is graded: the reference is right in {100 * (report.reference_quality or 0.0):.0f} % of its "
+        f"labels there and the {report.tier} tier in {100 * (report.quality or 0.0):.0f} %; it is kept out of the comparison."
+    )
 
 
 def _more_labels(where: str, more: int, have: int, per_day: float) -> str:
