@@ -20,6 +20,8 @@ def decide(
     warnings: Sequence[Alarm],
     ledger: Ledger,
     capable: str,
+    *,
+    is_vouched_for: bool = True,
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict and why, one sentence each.
 
@@ -32,6 +34,7 @@ def decide(
         warnings: Warnings; judge-only evidence of a loss keeps a log from being called healthy.
         ledger: The net-value ledger.
         capable: Name of the capable tier.
+        is_vouched_for: Whether the losses rest on people or on checks with a right answer (or on a judge that the user trusts).
     """
     losses = [a for a in alarms if a.cause == "routing" and a.tier != capable]
     if losses:
@@ -42,7 +45,10 @@ def decide(
             return "pareto_trap", tuple(reasons)
         reasons.append(_no_trap(ledger))
         return "quality_loss", tuple(reasons)
-    blockers = [*_not_healthy(settings, reference, tiers, segments), *_open_questions(alarms, warnings, capable)]
+    blockers = [
+        *_not_healthy(settings, reference, tiers, segments, is_vouched_for=is_vouched_for),
+        *_open_questions(alarms, warnings, capable),
+    ]
     if blockers:
         return "inconclusive", tuple(blockers)
     return "healthy", (
@@ -66,15 +72,21 @@ def _not_healthy(
     reference: ReferenceReport,
     tiers: Sequence[SegmentReport],
     segments: Sequence[SegmentReport],
+    *,
+    is_vouched_for: bool,
 ) -> list[str]:
     """What keeps the tiers from being shown inside their margins."""
+    if reference.kind == "none":
+        return ["No quality labels are joined to decisions, so there is nothing to judge by."]
     if not tiers:
         return ["No cheaper tier serves anything in this log, so there is nothing to judge."]
-    if reference.kind in {"own_first_period", "none"}:
+    if reference.kind == "own_first_period":
         return [
             "Nothing in the log shows what the capable tier would have answered; without that nothing is called healthy."
         ]
     found = []
+    if not is_vouched_for:
+        found.append("Only a judge or what users did next speaks for quality; people have to confirm it.")
     for tier in tiers:
         if tier.interval is None or tier.loss is None:
             found.append(f"{tier.tier}: no labels on one side of the comparison.")
