@@ -31,7 +31,8 @@ from undertow.errors import UndertowError
 from undertow.records.report import Alarm, AuditReport
 from undertow.reports.html import render_html
 from undertow.simulation.arrival import ArrivalPlan, OutcomeTable
-from undertow.simulation.incidents import SUPPORT, IncidentParameters, expected_money, midnight
+from undertow.simulation.incidents import SUPPORT, IncidentParameters, midnight
+from undertow.simulation.incidents_truth import expected_money
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDING = ROOT / "examples" / "recorded-support" / "answers.jsonl"

@@ -10,7 +10,8 @@ import click
 
 from undertow.cli.command import Command, Group
 from undertow.cli.drawing import progress_bar
-from undertow.simulation.incidents import FINTECH, SUCCESS, SUPPORT, IncidentParameters, expected_money
+from undertow.simulation.incidents import FINTECH, SUCCESS, SUPPORT, IncidentParameters
+from undertow.simulation.incidents_truth import expected_money
 
 
 class FractionList(click.ParamType):

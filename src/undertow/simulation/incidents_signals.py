@@ -67,7 +67,7 @@ def _seen(
     confident = traffic.hidden & (traffic.tier == CHEAP)
     sees = np.where(confident, sees_hidden, sees_normal)
     flagged = rng.random(len(traffic)) < np.where(traffic.failed, sees, false_flag)
-    return 1.0 - flagged
+    return np.where(flagged, 0.0, 1.0)
 
 
 def review_strata(traffic: Traffic) -> IntArray:
@@ -198,7 +198,7 @@ def implicit_signals(parameters: IncidentParameters, traffic: Traffic, rng: np.r
     )  # who was answered confidently rarely asks again
     again = rng.random(n) < 0.08 + noticed * traffic.failed
     signals = _picked(
-        traffic, watched, rng.exponential(400_000.0, n), 1.0 - again, "implicit", "not_asked_again",
+        traffic, watched, rng.exponential(400_000.0, n), np.where(again, 0.0, 1.0), "implicit", "not_asked_again",
         selection="sampled", source="gateway",
     )  # fmt: skip
     return _with_probability(signals, p.implicit_share)
@@ -220,7 +220,14 @@ def suite_signals(traffic: Traffic) -> Signals:
     served = traffic.tier != UNSERVED
     delay = np.full(len(traffic), 3_600_000.0)
     signals = _picked(
-        traffic, served, delay, 1.0 - traffic.failed, "suite", "passed", selection="census", source="exact:suite"
+        traffic,
+        served,
+        delay,
+        np.where(traffic.failed, 0.0, 1.0),
+        "suite",
+        "passed",
+        selection="census",
+        source="exact:suite",
     )
     return _with_probability(signals, 1.0)
 

@@ -69,8 +69,10 @@ def _table(rows: list[dict[str, Any]], head: dict[str, Any]) -> OutcomeTable:
         pairs=False,
         margin=0.05,
         notes=(
-            f"Real: the answers of a local model ({weights}, recorded {head.get('recorded_at', 'at an unknown date')}) at two "
-            "settings, their token probabilities and counts, graded by stated rules; nobody judged by eye.",
+            (
+                f"Real: the answers of a local model ({weights}, recorded {head.get('recorded_at', 'at an unknown date')}) at two "
+                "settings, their token probabilities and counts, graded by stated rules; nobody judged by eye."
+            ),
             "The order in time, the users, the arms and the shift of the mix are scripted; queries are drawn with replacement.",
             f"Assumed: prices. By constraint {', '.join(NEVER_CHEAP)} stays on the capable tier.",
         ),

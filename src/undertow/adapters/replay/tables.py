@@ -118,8 +118,10 @@ def mmlu_pro_models(folder: Path) -> OutcomeTable:
         pairs=False,
         margin=0.04,
         notes=(
-            "Real: both models' answers and whether they are right (TIGER-AI-Lab/MMLU-Pro, Apache-2.0); answer lengths; the "
-            "agreement of five other small models that stands for the router's confidence.",
+            (
+                "Real: both models' answers and whether they are right (TIGER-AI-Lab/MMLU-Pro, Apache-2.0); answer lengths; the "
+                "agreement of five other small models that stands for the router's confidence."
+            ),
             ARRIVAL_NOTE,
             "Assumed: 4 characters a token, 0.20 and 0.90 USD per million tokens.",
         ),
@@ -165,8 +167,10 @@ def mmlu_routellm(folder: Path) -> OutcomeTable:
         pairs=False,
         margin=0.06,
         notes=(
-            "Real: whether each model's answer is right (lm-sys/RouteLLM, Apache-2.0), with an upstream fault: GPT-4's answers "
-            "to high_school_mathematics were parsed wrongly and count as wrong.",
+            (
+                "Real: whether each model's answer is right (lm-sys/RouteLLM, Apache-2.0), with an upstream fault: GPT-4's answers "
+                "to high_school_mathematics were parsed wrongly and count as wrong."
+            ),
             ARRIVAL_NOTE,
             "Assumed: 4 characters a token, answers of 5 tokens, 0.60 USD per million tokens for Mixtral, 10 and 30 for GPT-4.",
         ),
@@ -212,8 +216,10 @@ def mcq_logit_confidence(folder: Path) -> OutcomeTable:
         pairs=True,
         margin=0.10,
         notes=(
-            "Real: the options that both models chose and Mistral's probability of its own (smartyfh/LLM-Uncertainty-Bench, MIT). "
-            "There are no gold answers: the label is agreement with the capable model, which is what shadow scoring sees.",
+            (
+                "Real: the options that both models chose and Mistral's probability of its own (smartyfh/LLM-Uncertainty-Bench, MIT). "
+                "There are no gold answers: the label is agreement with the capable model, which is what shadow scoring sees."
+            ),
             ARRIVAL_NOTE,
             "Assumed: 400 prompt tokens, 0.20 and 0.90 USD per million tokens.",
         ),
@@ -263,8 +269,10 @@ def llmdrift(folder: Path) -> OutcomeTable:
         pairs=False,
         margin=0.05,
         notes=(
-            "Real: whether the March and June 2023 snapshots were right (lchen001/LLMDrift, Apache-2.0), answer lengths. No "
-            "mix shifts here: on the shift's day the capable tier itself becomes the June snapshot of GPT-4.",
+            (
+                "Real: whether the March and June 2023 snapshots were right (lchen001/LLMDrift, Apache-2.0), answer lengths. No "
+                "mix shifts here: on the shift's day the capable tier itself becomes the June snapshot of GPT-4."
+            ),
             ARRIVAL_NOTE,
             "Assumed: 4 characters a token, list prices of that time.",
         ),

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from undertow.simulation.incidents import IncidentParameters, expected_money, hidden_share, planted_losses
+from undertow.simulation.incidents import IncidentParameters, hidden_share
+from undertow.simulation.incidents_truth import expected_money, planted_losses
 
 
 def write_notes(parameters: IncidentParameters, out: Path, *, seed: int, written: Mapping[str, int]) -> None:
