@@ -22,6 +22,7 @@ class Reading:
         remarks: Sentence with `{n}` -> how often it applies; shown as notes.
         unattached_usd: Spend of calls that no request can be named for, by purpose.
         taken: Canonical column -> column of a plain table that was taken for it.
+        plans: The same for each set of columns that has been met.
     """
 
     fields: Fields
@@ -30,6 +31,7 @@ class Reading:
     remarks: Counter[str] = field(default_factory=Counter)
     unattached_usd: dict[str, float] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
+    plans: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     @property
     def rules(self) -> Mapping[str, SignalRule]:

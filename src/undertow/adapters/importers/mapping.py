@@ -38,7 +38,7 @@ MAPPABLE = tuple(c.name for c in DECISION_COLUMNS if c.name not in {"segment", "
 COST_UNITS = {"usd": 1.0, "cents": 0.01, "micros": 1e-6}
 TIME_UNITS = ("s", "ms", "us", "ns")
 _TOP = ("time_unit", "time_format", "timezone", "cost_unit", "columns", "segments", "tiers", "signals")
-_SIGNAL = (
+SIGNAL_KEYS = (
     "kind", "column", "time", "scale", "direction", "values", "selection", "inclusion_probability", "source", "reference_column", "name",
 )  # fmt: skip
 
@@ -145,7 +145,7 @@ def parse_mapping(raw: Mapping[str, Any], where: str = "mapping") -> MappingFile
 
 
 def _signal(name: str, rule: Mapping[str, Any], where: str) -> SignalRule:
-    _known(rule, _SIGNAL, where)
+    _known(rule, SIGNAL_KEYS, where)
     if (kind := rule.get("kind")) is not None:
         _choice(kind, SIGNAL_KINDS, f"{where} kind")
     if (selection := rule.get("selection")) is not None:

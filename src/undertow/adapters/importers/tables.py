@@ -56,6 +56,8 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "novelty": ("novelty",),
     "prompt_hash": ("prompt_hash", "prompt_version"),
 }  # fmt: skip
+MAX_PLANS = 1000
+"""Sets of columns whose reading is remembered: JSON lines may each have their own."""
 CACHED = ("cached_tokens", "cached_input_tokens", "cache_read_tokens")
 _SEGMENT_PREFIX = re.compile(r"segments?[._](.+)", re.IGNORECASE)
 _NUMBERS = frozenset({
@@ -111,8 +113,11 @@ def find_columns(names: list[str], mapping: MappingFile) -> dict[str, str]:
 def rows(record: Mapping[str, Any], reading: Reading) -> Iterator[Row]:
     """Rows of one line of a table."""
     names = [name for name in record if isinstance(name, str)]
-    columns = find_columns(names, reading.mapping)
-    if columns != reading.taken:
+    columns = reading.plans.get(shape := tuple(names))
+    if columns is None:
+        columns = find_columns(names, reading.mapping)
+        if len(reading.plans) < MAX_PLANS:
+            reading.plans[shape] = columns
         reading.taken.update(columns)
     started = reading.moment(
         _cell(record, columns.get("event_time")), unit=reading.mapping.time_unit, pattern=reading.mapping.time_format
