@@ -56,7 +56,7 @@ def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> Repeats:
 
 def drop_repeated_signals(engine: duckdb.DuckDBPyConnection) -> Repeats:
     """Leave one row an id in table `signals`: the first by availability, event time and content."""
-    counted = engine.execute("SELECT count(*), count(DISTINCT hash(signal_id)) FROM signals").fetchone()
+    counted = engine.execute("SELECT count(*), count(DISTINCT id) FROM signals").fetchone()
     assert counted is not None
     if counted[0] == counted[1]:
         return Repeats()
@@ -65,9 +65,9 @@ def drop_repeated_signals(engine: duckdb.DuckDBPyConnection) -> Repeats:
         CREATE OR REPLACE TEMP TABLE placed_signals AS
         SELECT *, row_number() OVER ids AS place, content <> first_value(content) OVER ids AS conflicting
         FROM (
-            SELECT *, CAST(row(*COLUMNS(* EXCLUDE (source_file, source_row))) AS VARCHAR) AS content FROM signals
+            SELECT *, CAST(row(*COLUMNS(*)) AS VARCHAR) AS content FROM signals
         )
-        WINDOW ids AS (PARTITION BY signal_id ORDER BY available_at, event_time, content, source_file, source_row)
+        WINDOW ids AS (PARTITION BY id ORDER BY available_at, event_time, content)
         """
     )
     found = engine.execute(

@@ -57,16 +57,16 @@ class Joined:
 
 
 def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -> None:
-    """Create table `signals` from view `signals_checked`: usable rows, available before `until`."""
+    """Create table `signals` from view `signals_checked`: usable rows, available before `until`; ids as 64-bit hashes."""
     available = "greatest(event_time, coalesce(received_at, event_time))"
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE signals AS
-        SELECT signal_id, event_time, {available} AS available_at,
+        SELECT hash(signal_id) AS id, event_time, {available} AS available_at,
                CAST(CASE WHEN decision_id IS NOT NULL THEN 0 WHEN conversation_id IS NOT NULL THEN 1 ELSE 2 END AS TINYINT) AS join_on,
                hash(coalesce(decision_id, conversation_id, user_id)) AS join_id, kind, name, value, selection,
                CASE WHEN selection = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
-               {basis_sql()} AS basis, reference_value, source_file, source_row
+               {basis_sql()} AS basis, reference_value
         FROM signals_checked WHERE NOT rejected AND {until_filter(available, until)}
         """
     )
@@ -87,31 +87,31 @@ def match_signals(
     carried = "".join(f", d.{name}" for name in (*names, *(f"segment_{place}" for place in places)))
     fields = (
         "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.basis, s.reference_value, "
-        "s.join_on, s.source_file, s.source_row"
+        "s.join_on"
     )
     columns = fields + carried
     engine.execute(
         f"CREATE OR REPLACE TEMP TABLE matched AS SELECT {columns} FROM coded d JOIN signals s ON d.id = s.join_id WHERE s.join_on = 0"
     )
-    engine.execute("CREATE OR REPLACE TEMP TABLE early_signals (source_file VARCHAR, source_row BIGINT)")
+    before = 0
     for join_on, key in ((1, "conversation_id"), (2, "user_id")):
         if key in signal_keys(engine):
-            _match_latest(engine, join_on, key, columns)
+            before += _match_latest(engine, join_on, key, columns)
     early = f"event_time < decided_at - INTERVAL {CLOCK_SKEW_S} SECOND"
-    if _one(engine, f"SELECT count(*) FROM matched WHERE {early}"):
-        engine.execute(f"INSERT INTO early_signals SELECT source_file, source_row FROM matched WHERE {early}")
+    if early_ones := _one(engine, f"SELECT count(*) FROM matched WHERE {early}"):
         engine.execute(f"DELETE FROM matched WHERE {early}")
-    before = _one(engine, "SELECT count(*) FROM early_signals")
+        before += early_ones
     outside = _drop_outside_windows(engine, outcomes)
     joined = _one(engine, "SELECT count(*) FROM matched")
     accepted = total - before
     return Joined(accepted, joined, accepted - joined, before, outside)
 
 
-def _match_latest(engine: duckdb.DuckDBPyConnection, join_on: int, key: str, columns: str) -> None:
+def _match_latest(engine: duckdb.DuckDBPyConnection, join_on: int, key: str, columns: str) -> int:
     """Signals on a conversation or user: its last live decision at or before the signal.
 
-    A signal on a known conversation whose first decision is later than the signal goes into `early_signals`.
+    Returns:
+        How many signals name a known conversation or user whose first decision is later than the signal.
     """
     # Several decisions at one instant: the largest id, so that the choice does not depend on the order of the rows.
     engine.execute(
@@ -128,15 +128,16 @@ def _match_latest(engine: duckdb.DuckDBPyConnection, join_on: int, key: str, col
         ASOF JOIN candidates d ON s.join_id = d.{key} AND s.reach >= d.decided_at
         """
     )
-    engine.execute(
+    early = _one(
+        engine,
         f"""
-        INSERT INTO early_signals
-        SELECT s.source_file, s.source_row
+        SELECT count(*)
         FROM signals s JOIN (SELECT {key} AS id, min(decided_at) AS first_at FROM candidates GROUP BY 1) c ON s.join_id = c.id
         WHERE s.join_on = {join_on} AND s.event_time + INTERVAL {CLOCK_SKEW_S} SECOND < c.first_at
-        """
+        """,
     )
     engine.execute("DROP TABLE candidates")
+    return early
 
 
 def _drop_outside_windows(engine: duckdb.DuckDBPyConnection, outcomes: tuple[OutcomeWindow, ...]) -> int:

@@ -38,7 +38,7 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from undertow.adapters.duckdb.row_sources import RowSource
-from undertow.adapters.duckdb.sql import identifier, literal
+from undertow.adapters.duckdb.sql import identifier, literal, literals
 from undertow.adapters.duckdb.typing_rules import CheckedColumn, TimeReading, check_column
 from undertow.records.columns import DECISION_COLUMNS, DEFAULT_SELECTION, SIGNAL_COLUMNS, Column
 
@@ -141,8 +141,10 @@ def check_signals(source: RowSource, times: TimeReading) -> CheckedRows:
     given = clean["selection"]
     no_probability = _absent(checked["inclusion_probability"])
     absent = "true" if "selection" not in source.facts else f"nullif({_raw_text(source, 'selection')}, '') IS NULL"
-    usual = " ".join(f"WHEN {literal(kind)} THEN {literal(choice)}" for kind, choice in DEFAULT_SELECTION.items())
-    by_kind = f"CASE {kind} {usual} END"
+    by_kind = (
+        f"list_extract([{literals(list(DEFAULT_SELECTION.values()))}], "
+        f"list_position([{literals(list(DEFAULT_SELECTION))}], {kind}))"
+    )
     tests.append(Test(f"({given}) = 'sampled' AND {no_probability}", "missing_inclusion_probability", sets_aside=True))
     tests.append(
         Test(f"{absent} AND ({by_kind}) = 'sampled' AND {no_probability}", "selection_unknown", sets_aside=False)

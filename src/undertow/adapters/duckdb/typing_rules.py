@@ -133,7 +133,9 @@ def _choice(column: Column, raw: str, facts: ColumnFacts) -> CheckedColumn:
         return CheckedColumn(column, literal(facts.constant or ""), may_be_null=False)
     text = f"lower({as_text(raw, facts.sql_type)})"
     allowed = f"{text} IN ({literals(column.choices)})"
-    clean = f"CASE WHEN {allowed} THEN {text} END"
+    # Functions of one column, constants aside, are evaluated once a distinct text where a file is dictionary-coded.
+    words = f"[{literals(column.choices)}]"
+    clean = f"list_extract({words}, list_position({words}, {text}))"
     return CheckedColumn(column, clean, ((f"{text} <> '' AND NOT {allowed}", f"unknown_{column.name}"),))
 
 
