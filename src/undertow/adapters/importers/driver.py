@@ -364,6 +364,22 @@ GENERAL_HINTS = {
     "tier": "map models to tiers: [tiers.cheap] models = [...]",
     "model_fingerprint": "log the upstream's system_fingerprint: silent model changes show in it",
     "prompt_hash": "log the prompt template's name and version",
+    "policy": "log which router or policy decided",
+    "policy_version": "log the router's configuration version: changes of quality are dated against it",
+    "calibration_version": "log the version of the confidence's calibration, if there is one",
+    "mode": "route, or observe where the choice was only logged",
+    "reason": "log why the router chose the tier",
+    "first_tier": "log the tier that answered first, if answers can be escalated",
+    "escalated": "log whether a cheap answer was withheld and replaced",
+    "threshold": "log the confidence below which the router escalates",
+    "confidence_kind": "comes with a confidence",
+    "novelty": "distance from the training distribution; only Undertow's own gateway logs it",
+    "calls": "one entry for each upstream call: what classifying and watching cost",
+    "latency_ms": "log the time to the last byte",
+    "ttft_ms": "log the time to the first token",
+    "finish_reason": "log why the upstream stopped",
+    "requested_model": "log the model or alias that the caller asked for",
+    "model": "log the model that served",
 }
 
 

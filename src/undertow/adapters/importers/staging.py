@@ -10,6 +10,7 @@ Columns are separated by tabs; ids, keys and payloads are JSON, in which tabs an
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
@@ -52,6 +53,7 @@ class Staging:
             file.close()
         for name in (*_TABLES, "merged"):
             (self.folder / f"{name}.tsv").unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "spill", ignore_errors=True)
         with contextlib.suppress(OSError):  # something else may lie there that is not ours to delete
             self.folder.rmdir()
 
