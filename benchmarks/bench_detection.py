@@ -358,7 +358,7 @@ def bench_naming_and_onset(report: Report, runs: int) -> None:
             onset = estimate_onset(counts.flags[:end, run].sum((1, 2)), float(model.cheap_reviews), pooled)
             split = int(onset.day)
             before, after = (with_total(counts, run, part) for part in (slice(0, split), slice(split, end)))
-            found = segment_of_rise(*before, *after)
+            found = segment_of_rise(*before, *after, keys=np.zeros(len(model.segment_shares)))
             segment = -1 if found is None else found
             tier_ok += tier
             named += segment >= 0

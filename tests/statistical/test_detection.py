@@ -52,7 +52,7 @@ def test_onset_interval_covers_and_names_are_right(name):
     counts = draw_by_tier(model, 150, np.random.default_rng(3), stratified=True)
     day = first_crossing(row_c(model, counts), 7200.0)
     pooled = float(null.cells.by_stratum().mean())
-    covered, wrong = [], []
+    covered, wrong, named = [], [], []
     for run in np.flatnonzero(day >= model.onset_day):
         end = int(day[run]) + 1
         onset = estimate_onset(counts.flags[:end, run].sum((1, 2)), 140.0, pooled)
@@ -62,9 +62,12 @@ def test_onset_interval_covers_and_names_are_right(name):
             for x in (counts.flags, counts.n):
                 sums = x[days, run].sum(0).astype(float)
                 parts.append(np.concatenate([sums.sum(0, keepdims=True), sums]))
-        wrong.append(segment_of_rise(*parts) not in (None, model.worst_segment))
+        segment = segment_of_rise(*parts, keys=np.zeros(6))
+        named.append(segment is not None)
+        wrong.append(segment not in (None, model.worst_segment))
     assert np.mean(covered) >= 0.90
     assert np.mean(wrong) <= 0.05
+    assert np.mean(named) >= 0.25
 
 
 def test_self_calibrating_needs_little_more_than_knowing():

@@ -13,12 +13,24 @@ FloatArray = npt.NDArray[np.float64]
 CERTAINTY = 2.0
 """Log-likelihood gain asked for, beyond log(number of segments looked at)."""
 
+CERTAINTY_WITH_LEAD = 0.5
+"""The same where the segment must also bear more of the loss than any other of its key."""
+
+LEAD = 0.4
+"""Standard errors (root of both segments' failures) by which its excess must lead the next one's of its key. Measured on
+`undertow.simulation.story`: with it 37 to 50 % of alarms name a segment, 96 to 99 % of these the worst one; without it, at
+CERTAINTY, 20 to 26 % and 92 to 97 %; where the loss is spread evenly, 4 % name one."""
+
 PRIOR_LABELS = 10.0
 """Labels that the tier's own baseline is worth as a prior of each segment's baseline."""
 
 
 def segment_of_rise(
-    failures_before: FloatArray, n_before: FloatArray, failures_after: FloatArray, n_after: FloatArray
+    failures_before: FloatArray,
+    n_before: FloatArray,
+    failures_after: FloatArray,
+    n_after: FloatArray,
+    keys: npt.ArrayLike | None = None,
 ) -> int | None:
     """Position of the segment whose failures rose most, or None for the whole tier.
 
@@ -30,6 +42,9 @@ def segment_of_rise(
         n_before: Labels, alike.
         failures_after: Failures since the onset, alike.
         n_after: Labels, alike.
+        keys: A number per segment, the same for segments of one key. Segments of one key do not overlap, so the failures beyond the
+            baseline say which of them bears the loss: it must lead the next one. None: keys unknown, only the larger rise
+            is asked for, with more certainty. Shape (S,).
 
     Returns:
         Position among the S segments.
@@ -59,7 +74,19 @@ def segment_of_rise(
         z = difference / np.sqrt(noise / own**2 + rest_noise / others**2)
     z = np.where((own > 0) & (others > 0) & (excess > 0), z, -np.inf)
     best = int(np.argmax(z))
-    return best if z[best] > 0 and z[best] ** 2 / 2 >= CERTAINTY + np.log(len(z)) else None
+    certainty = CERTAINTY if keys is None else CERTAINTY_WITH_LEAD
+    if not (z[best] > 0 and z[best] ** 2 / 2 >= certainty + np.log(len(z))):
+        return None
+    if keys is not None and not _leads(best, excess, failures_after[1:].sum(1), np.asarray(keys)):
+        return None
+    return best
+
+
+def _leads(best: int, excess: FloatArray, failures: FloatArray, keys: npt.NDArray[np.generic]) -> bool:
+    """Whether a segment's failures beyond its baseline are clearly more than those of each other segment of its key."""
+    others = np.flatnonzero((keys == keys[best]) & (np.arange(len(excess)) != best))
+    distance = excess[best] - np.maximum(excess[others], 0.0)
+    return bool((distance >= LEAD * np.sqrt(np.maximum(failures[best] + failures[others], 1.0))).all())
 
 
 def _excess(failures: FloatArray, n: FloatArray, base: FloatArray, base_n: FloatArray) -> tuple[FloatArray, FloatArray]:
