@@ -99,6 +99,8 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
     tiers = whole.grid.n.shape[1]
     found: list[MonitoredStream] = []
     tier_labels = {t: np.cumsum(whole.grid.n[:, t].sum((1, 2, 3))) for t in range(tiers)}
+    # Bounds of fixed references share an error budget; how many there are is settled before any alarm may be raised.
+    bounded = sum(float(d.before.n[..., list(ELIGIBLE), :].sum()) > 0 for d in segments[1:])
     for data in segments:
         for tier in range(tiers):
             since = _counts_from(data, tier, tier_labels[tier])
@@ -106,7 +108,7 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
                 continue
             found += _change_streams(unit, data, tier, since, options, capable=tiers - 1)
             if tier < tiers - 1 and unit.shows_level:
-                found += _level_streams(unit, data, tier, since, options, len(segments))
+                found += _level_streams(unit, data, tier, since, options, bounded)
             if tier < tiers - 1 and unit.pairs > 0 and unit.shows_level:
                 found += _pairs_stream(unit, data, tier, since, options)
     return found
@@ -135,10 +137,16 @@ def _change_streams(
         k[options.routing_start :, chosen] = 0.0
         if n[:, ARM_AXIS["holdout"]].sum() <= 0 and options.routing_start >= len(n):
             return []
-    streams = [_change_stream(unit, data.segment, tier, role, since, k.sum(1), n.sum(1), options)]
-    strata = n.shape[2]
-    if role == "tier" and strata > 1:
-        streams.append(_change_stream(unit, 0, tier, "tail", since, k.sum(1)[:, :1], n.sum(1)[:, :1], options))
+        counted = n.sum((1, 2)) > 0
+        since = max(since, int(counted.argmax())) if counted.any() else since
+    k, n = k.sum(1), n.sum(1)
+    streams = [_change_stream(unit, data.segment, tier, role, since, k, n, options)]
+    # There is a long tail once labels of a lesser-sampled stratum stand beside those of the most heavily sampled one.
+    seen = np.cumsum(n, axis=0) > 0
+    has_tail = seen[:, 0] & seen[:, 1:].any(axis=1)
+    if role == "tier" and has_tail.any():
+        tail_since = max(since, int(has_tail.argmax()))
+        streams.append(_change_stream(unit, 0, tier, "tail", tail_since, k[:, :1], n[:, :1], options))
     return [s for s in streams if s.n.sum() > 0]
 
 
@@ -163,7 +171,7 @@ def _change_stream(
 
 
 def _level_streams(
-    unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions, segments: int
+    unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions, bounded: int
 ) -> list[MonitoredStream]:
     grid, start = data.grid, options.routing_start
     tiers = list(range(grid.n.shape[1]))
@@ -194,7 +202,7 @@ def _level_streams(
         groups.append(Group(held_k, held_n, -np.ones_like(share)))
         bound, first_seen = options.margin * lead, max(since, int(enough.argmax()))
     else:
-        error = options.bound_alpha / 2 if data.segment == 0 else options.bound_alpha / 2 / max(segments - 1, 1)
+        error = options.bound_alpha / 2 if data.segment == 0 else options.bound_alpha / 2 / max(bounded, 1)
         upper = float(upper_rate_bound(before_k.sum(), before_n.sum(), error))
         bound, first_seen = upper + options.margin * lead, since
     evidence = contrast_evidence(groups, bound)
@@ -222,6 +230,8 @@ def _pairs_stream(
     pairs = grid.pairs[:, tier].sum((1, 2))  # (T, strata)
     if pairs.sum() <= 0:
         return []
+    # Unpaired labels of the same signal are no reason to count from earlier on.
+    since = max(since, int((pairs.sum(1) > 0).argmax()))
     weight, n = grid.weight[:, tier].sum((1, 2)), grid.n[:, tier].sum((1, 2))
     mean_weight = np.where(n > 0, weight / np.maximum(n, 1.0), 0.0)
     top = grid.weight_max[:, tier].max(axis=(1, 2, 3))

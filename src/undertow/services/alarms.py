@@ -139,7 +139,8 @@ def tell_alarms(
     scene = Scene(cells, settings, periods, first, buckets, level)
     found: list[Alarm] = []
     told: dict[tuple[int, int], Alarm] = {}
-    for crossing in crossings(evidence):
+    crossed = crossings(evidence)
+    for crossing in crossed:
         stream = crossing.stream
         place = _place(scene, evidence, crossing) if crossing.is_first else stream
         earlier = [
@@ -154,10 +155,17 @@ def tell_alarms(
         told[place.tier, place.segment] = alarm
         found.append(alarm)
         later = _located_later(scene, evidence, crossing) if place.segment == 0 and crossing.is_first else None
-        if later is not None and (later.stream.tier, later.stream.segment) not in told:
+        # A segment that passes by itself before it is located is told then, in its turn.
+        if later is not None and not any(_precedes(c, later) for c in crossed):
             told[later.stream.tier, later.stream.segment] = _tell(scene, later, later.stream)
             found.append(told[later.stream.tier, later.stream.segment])
     return sorted(found, key=lambda alarm: alarm.detected_at)
+
+
+def _precedes(crossing: Crossing, later: Crossing) -> bool:
+    """Whether a crossing names the place of another one at least as early."""
+    place, other = crossing.stream, later.stream
+    return (place.tier, place.segment) == (other.tier, other.segment) and crossing.bucket <= later.bucket
 
 
 def _siblings(evidence: Evidence, stream: MonitoredStream, bucket: int) -> dict[int, MonitoredStream]:
