@@ -438,7 +438,7 @@ def write_log(log: DrawnLog, folder: Path, seed: int) -> None:
         },
         {
             "decision_id": "'d' || number",
-            "event_time": f"{start} + INTERVAL 1 MILLISECOND * at_ms",
+            "event_time": f"{start} + to_milliseconds(at_ms)",
             "segment": f"MAP {{'intent': [{names}][intent + 1]}}",
             "origin": "'live'",
             "eligible": "eligible = 1",
@@ -473,7 +473,7 @@ def write_log(log: DrawnLog, folder: Path, seed: int) -> None:
         {name: values[order] for name, values in arrays.items()},
         {
             "signal_id": "['r', 't'][thumb + 1] || number",
-            "event_time": f"{start} + INTERVAL 1 MILLISECOND * at_ms",
+            "event_time": f"{start} + to_milliseconds(at_ms)",
             "decision_id": "'d' || number",
             "kind": "['review', 'thumb'][thumb + 1]",
             "name": "['accuracy', 'helpful'][thumb + 1]",
