@@ -6,6 +6,7 @@ explain(request)      which foreign field became which column
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from undertow.adapters.duckdb.inputs import LogInputs
 from undertow.adapters.duckdb.source import DuckDbAuditSource
-from undertow.adapters.importers import detect_format, import_logs, import_outcomes, read_mapping
+from undertow.adapters.importers import detect_format, import_logs, read_mapping, read_outcomes
+from undertow.adapters.importers.outcomes import is_read_by_engine
 from undertow.adapters.importers.result import Explanation, ImportOptions
 from undertow.config.settings import Settings
 from undertow.errors import UsageError
@@ -146,19 +148,28 @@ def _opened(request: AuditRequest, progress: Progress) -> Iterator[_Opened]:
             tier_models=tier_models,
             mapping=read_mapping(Path(request.map_file)) if request.map_file else None,
         )
-        outcomes = _outcomes(request, Path(folder), options)
+        signals = _signal_files(request.signals, Path(folder), options, what="signals")
+        outcomes = _signal_files(request.outcomes, Path(folder), options, what="outcomes")
+        reasons = Counter(signals.reasons) + Counter(outcomes.reasons)
         if found == "undertow":
-            inputs = LogInputs(request.inputs, request.signals, outcomes, timezone=request.timezone)
+            inputs = LogInputs(
+                request.inputs,
+                signals.paths,
+                outcomes.paths,
+                timezone=request.timezone,
+                import_reasons=reasons,
+                notes=signals.notes + outcomes.notes,
+            )
             yield _Opened(inputs, tier_models, order)
             return
         result = import_logs(request.inputs, found, Path(folder) / "log", options, progress)
         inputs = LogInputs(
             decisions=(str(result.decisions),),
-            signals=(*((str(result.signals),) if result.signals else ()), *request.signals),
-            outcomes=outcomes,
+            signals=(*((str(result.signals),) if result.signals else ()), *signals.paths),
+            outcomes=outcomes.paths,
             draws=(str(result.draws),) if result.draws else (),
-            import_reasons=dict(result.reasons),
-            notes=result.notes,
+            import_reasons=reasons + Counter(result.reasons),
+            notes=(*result.notes, *signals.notes, *outcomes.notes),
             tier_source=result.tier_source,
         )
         yield _Opened(inputs, tier_models, order or result.tier_order, result.explanation)
@@ -174,18 +185,31 @@ def _detect(inputs: tuple[str, ...]) -> str:
     return next(iter(formats.values()))
 
 
-def _outcomes(request: AuditRequest, folder: Path, options: ImportOptions) -> tuple[str, ...]:
-    """Outcome files in canonical form; exports of ticket systems are converted first."""
+@dataclass(frozen=True, slots=True)
+class _SignalFiles:
+    """Signal files that the engine reads, and what became of the rows of those that were converted first."""
+
+    paths: tuple[str, ...]
+    reasons: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+def _signal_files(names: tuple[str, ...], folder: Path, options: ImportOptions, *, what: str) -> _SignalFiles:
+    """Signals or outcomes in canonical form; tables and exports of ticket systems are converted first."""
     ready: list[str] = []
-    for i, name in enumerate(request.outcomes):
-        if _is_canonical_signals(name):
+    reasons: Counter[str] = Counter()
+    notes: list[str] = []
+    for i, name in enumerate(names):
+        if is_read_by_engine(name):
             ready.append(name)
-        else:
-            ready.append(str(import_outcomes((name,), folder / f"outcomes-{i}", options)))
-    return tuple(ready)
-
-
-def _is_canonical_signals(name: str) -> bool:
-    """Whether a file of outcomes already has the columns of signals (Parquet, JSON lines, or a folder of them)."""
-    path = Path(name)
-    return path.is_dir() or any(ch in name for ch in "*?[") or path.suffix not in {".csv", ".tsv"}
+            continue
+        result = read_outcomes((name,), folder / f"{what}-{i}", options)
+        if what == "signals" and any(kind != "signals" for kind in result.kinds.values()):
+            raise UsageError(
+                f"{name!r} is no file of signals: it needs columns signal_id, event_time, kind, name and value "
+                "(docs/reference/signals.md); business outcomes go to --outcomes"
+            )
+        ready.append(str(result.signals))
+        reasons.update(result.reasons)
+        notes += result.notes
+    return _SignalFiles(tuple(ready), reasons, tuple(notes))

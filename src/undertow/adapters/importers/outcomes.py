@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from undertow.adapters.importers.fields import Fields, first, stamp
-from undertow.adapters.importers.files import Undecodable, expand, records
+from undertow.adapters.importers.files import Undecodable, container_of, expand, records
 from undertow.adapters.importers.importer import Reading
 from undertow.adapters.importers.mapping import MappingFile, SignalRule
 from undertow.adapters.importers.result import ImportOptions
@@ -127,6 +127,21 @@ def read_outcomes(paths: Sequence[str], out_dir: Path, options: ImportOptions | 
         tuple(notes),
         kinds,
     )
+
+
+def is_read_by_engine(name: str) -> bool:
+    """Whether a file, folder or glob already holds canonical signals in a form that engines read: Parquet or JSON lines.
+
+    Raises:
+        LogError: there is no such file, or it cannot be read.
+    """
+    for path in expand((name,)):
+        if container_of(path).kind not in {"parquet", "jsonl"}:
+            return False
+        for record in records(path, limit=5):
+            if isinstance(record, dict):
+                return {"signal_id", "event_time", "name", "value"} <= {plain(k) for k in record if isinstance(k, str)}
+    return True
 
 
 def kind_of(record: Mapping[str, Any], mapping: MappingFile, path: Path) -> str:
