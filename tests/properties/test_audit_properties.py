@@ -5,10 +5,10 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from cells_factory import DAY, FIRST, build, labels, served, whole_numbers
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from cells_factory import DAY, FIRST, build, labels, served, whole_numbers
 from undertow.estimators.loss import loss_estimate
 from undertow.estimators.periods import find_periods
 from undertow.records.cells import AuditCells, Table
@@ -18,7 +18,7 @@ from undertow.records.traffic_grid import bucket_range, traffic_grid
 from undertow.services.audit import audit
 from undertow.services.evidence import Evidence, gather
 
-PRE, ROUTED = 12, 30
+PRE, ROUTED, LATE = 12, 30, 34
 few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 logs = st.fixed_dictionaries(
     {
@@ -28,8 +28,8 @@ logs = st.fixed_dictionaries(
         "tail": st.booleans(),
         "rate": st.sampled_from([0.02, 0.08, 0.3]),
         "delay": st.integers(0, 5),
-        "late_segment": st.booleans(),
-        "late_holdout": st.booleans(),
+        "history": st.booleans(),
+        "late": st.sampled_from([None, "segment", "holdout", "pairs", "tail"]),
         "tiers": st.sampled_from([("cheap", "capable"), ("cheap", "middle", "capable")]),
     }
 )
@@ -43,41 +43,47 @@ def make(
     tail: bool = False,
     rate: float = 0.3,
     delay: int = 0,
-    late_segment: bool = False,
-    late_holdout: bool = False,
+    history: bool = True,
+    late: str | None = None,
     tiers: tuple[str, ...] = ("cheap", "capable"),
     segments: tuple[str, ...] = ("intent=a", "intent=b"),
     weight: float = 1.0,
 ) -> AuditCells:
-    """A log of 42 days that loses quality in one segment from its 25th day on."""
+    """A log of 42 days that loses quality in one segment from its 25th day on; what is `late` comes ten days after that."""
     rng = np.random.default_rng(seed)
     parts = []
+    pairs, tail, holdout = pairs or late == "pairs", tail or late == "tail", holdout or late == "holdout"
 
     def labelled(tier, many, failing, days, start, segment, **given):
         n, k = whole_numbers(rng, many, failing, days)
-        for part, share in ((0, 1), (1, 2)) if tail else ((0, 1),):
+        for part in (0, 1) if tail else (0,):
+            shown = n * (np.arange(start, start + days) >= (LATE if part and late == "tail" else 0))
             parts.append(
                 labels(
-                    tier, n, k, days=days, start=start, segment=segment, stratum=part, weight=weight * (1 + 3 * part),
-                    delay=delay * share, **given,
+                    tier, shown, np.minimum(k, shown), days=days, start=start, segment=segment, stratum=part,
+                    weight=weight * (1 + 3 * part), delay=delay * (1 + part), **given,
                 )
             )  # fmt: skip
 
-    for segment in ("intent=a", "intent=b"):
-        parts.append(served("capable", 50, days=PRE, segment=segment))
-        labelled("capable", 20, 0.06, PRE, 0, segment)
-        start = PRE + (14 if late_segment and segment == "intent=b" else 0)
+    for segment in ("intent=a", "intent=b", *(("intent=c",) if late == "segment" else ())):
+        if segment != "intent=c":
+            parts.append(served("capable", 50, days=PRE, segment=segment))
+            if history:
+                labelled("capable", 20, 0.06, PRE, 0, segment)
+        start = PRE if segment != "intent=c" else LATE
         days = PRE + ROUTED - start
         worse = np.where((np.arange(start, start + days) >= 24) & (segment == "intent=b"), rate, 0.06)
         for tier in tiers[:-1]:
             parts.append(served(tier, 30, days=days, start=start, segment=segment))
-            n, _ = whole_numbers(rng, 25, 0.0, days)
-            given = {"pairs": True, "lost": np.floor(n * worse)} if pairs else {}
-            labelled(tier, 25, worse, days, start, segment, **given)
+            labelled(tier, 25, worse, days, start, segment)
+            if pairs:
+                first = LATE if late == "pairs" else start
+                both = np.floor(8 * worse[first - start :])
+                labelled(tier, 8, 0.1, PRE + ROUTED - first, first, segment, pairs=True, lost=both)
         parts.append(served("capable", 10, days=days, start=start, segment=segment))
         labelled("capable", 8, 0.06, days, start, segment)
         if holdout:
-            held = start + (9 if late_holdout else 0)
+            held = LATE if late == "holdout" else start
             parts.append(served("capable", 5, days=PRE + ROUTED - held, start=held, arm="holdout", segment=segment))
             labelled("capable", 6, 0.06, PRE + ROUTED - held, held, segment, arm="holdout")
     return build(*parts, tiers=tiers, segments=segments)
@@ -137,8 +143,29 @@ def evidence_of(cells: AuditCells, chosen: AuditSettings) -> Evidence:
     return gather(cells, chosen, find_periods(traffic, DAY, until), alarms=True)
 
 
+LATE_COMERS = [
+    {"late": "segment", "holdout": False},
+    {"late": "holdout"},
+    {"late": "holdout", "history": False},
+    {"late": "pairs"},
+    {"late": "tail"},
+]
+
+
+def each_late_comer(*more: object):
+    """Examples in which something appears only after the alarm."""
+
+    def decorate(test):
+        for late in LATE_COMERS:
+            test = example({"seed": 1, "rate": 0.5, **late}, *more)(test)
+        return test
+
+    return decorate
+
+
 @few
 @given(logs, st.integers(PRE + 7, PRE + ROUTED - 2))
+@each_late_comer(28)
 def test_the_future_does_not_change_the_evidence_of_the_past(log, cut):
     cells = make(**log)
     whole = evidence_of(cells, AuditSettings())
@@ -154,6 +181,7 @@ def alarm_time(report) -> datetime | None:
 
 @few
 @given(logs)
+@each_late_comer()
 def test_the_log_cut_at_the_first_alarm_tells_the_same_alarm(log):
     cells = make(**log)
     report = audit(cells, AuditSettings())
