@@ -1,59 +1,59 @@
-"""Locating: one bad segment, an even rise, and segments that only look bad."""
-
 import numpy as np
 import pytest
 
 from undertow.detectors.locating import segment_of_rise
 
-
-def located(before, after, n_before=400.0, n_after=200.0, keys="one"):
-    before, after = np.asarray(before, float)[:, None], np.asarray(after, float)[:, None]
-    n_before, n_after = (
-        np.broadcast_to(x, (len(before), 1)) if np.ndim(x) == 0 else np.asarray(x, float)[:, None]
-        for x in (n_before, n_after)
-    )
-    with_total = [np.concatenate([x.sum(0, keepdims=True), x]) for x in (before, n_before, after, n_after)]
-    return segment_of_rise(*with_total, keys=np.zeros(len(before)) if keys == "one" else keys)
+BEFORE_N = np.array([[600.0], [200.0], [200.0], [200.0]])
+BEFORE = np.array([[30.0], [10.0], [10.0], [10.0]])
 
 
-@pytest.mark.parametrize("keys", ["one", None])
-def test_one_bad_segment_is_named(keys):
-    assert located([32, 30, 34, 33], [16, 15, 60, 17], keys=keys) == 2
+def after(*failures):
+    return np.array([[float(sum(failures))], *([float(k)] for k in failures)])
 
 
-@pytest.mark.parametrize("keys", ["one", None])
-def test_an_even_rise_is_the_whole_tier(keys):
-    assert located([32, 30, 34, 33], [32, 30, 34, 33], keys=keys) is None
+def test_the_segment_that_rose_is_named():
+    assert segment_of_rise(BEFORE, BEFORE_N, after(10, 60, 11), BEFORE_N) == 1
 
 
-@pytest.mark.parametrize("keys", ["one", None])
-def test_a_segment_that_was_always_bad_is_not_blamed(keys):
-    assert located([20, 20, 120, 20], [10, 10, 60, 30], keys=keys) == 3
+def test_a_rise_of_all_segments_is_the_whole_tiers():
+    assert segment_of_rise(BEFORE, BEFORE_N, after(40, 44, 38), BEFORE_N) is None
 
 
-def test_two_equally_bad_segments_are_not_told_apart():
-    assert located([32, 32, 32, 32], [60, 15, 60, 16]) is None
+def test_points_count_and_not_multiples():
+    """One segment trebles from 1 to 3 points, another goes from 30 to 45: the second lost more."""
+    before = np.array([[62.0], [2.0], [60.0]])
+    n = np.array([[400.0], [200.0], [200.0]])
+    assert segment_of_rise(before, n, np.array([[216.0], [12.0], [204.0]]), n * 2) == 1
 
 
-def test_segments_of_another_key_do_not_have_to_be_led():
-    # The last two split the same requests another way; one of them holds the bad segment and more.
-    before, after = [32.0, 30, 34, 48, 48], [16.0, 15, 60, 33, 58]
-    n_before, n_after = np.array([400.0, 400, 400, 600, 600]), np.array([200.0, 200, 200, 300, 300])
-    total = [x[:3].sum() for x in (np.array(before), n_before, np.array(after), n_after)]
-    parts = [np.r_[t, x][:, None] for t, x in zip(total, (before, n_before, after, n_after), strict=True)]
-    assert segment_of_rise(*parts, keys=np.array([0, 0, 0, 1, 1])) == 2
+def test_a_hard_segment_that_stayed_hard_is_not_named():
+    before = np.array([[110.0], [10.0], [100.0]])
+    n = np.array([[400.0], [200.0], [200.0]])
+    assert segment_of_rise(before, n, np.array([[160.0], [60.0], [100.0]]), n) == 0
 
 
-def test_strata_are_compared_one_by_one():
-    # A segment with more long-tail labels has more failures; within each stratum nothing differs.
-    n = np.array([[100.0, 20.0], [100.0, 20.0], [20.0, 100.0]])
-    before, after = n * np.array([0.05, 0.3]), n * np.array([0.10, 0.35])
-    with_total = [np.concatenate([x.sum(0, keepdims=True), x]) for x in (before, n, after, n)]
-    assert segment_of_rise(*with_total, keys=np.zeros(3)) is None
+def test_few_labels_name_nothing():
+    assert segment_of_rise(BEFORE, BEFORE_N, after(0, 2, 0), np.array([[15.0], [5.0], [5.0], [5.0]])) is None
 
 
-def test_a_tier_without_segments_or_labels():
-    one = np.ones((1, 1))
-    assert segment_of_rise(one, one, one, one) is None
-    zero = np.zeros((3, 1))
-    assert segment_of_rise(zero, zero, zero, zero, keys=np.zeros(2)) is None
+def test_no_segments_or_no_labels_since_name_nothing():
+    assert segment_of_rise(BEFORE[:1], BEFORE_N[:1], BEFORE[:1], BEFORE_N[:1]) is None
+    assert segment_of_rise(BEFORE, BEFORE_N, BEFORE * 0, BEFORE_N * 0) is None
+
+
+def test_a_fall_is_never_named():
+    assert segment_of_rise(BEFORE * 5, BEFORE_N, after(50, 0, 50), BEFORE_N) is None
+
+
+@pytest.mark.parametrize("tail_labels", [100.0, 500.0])
+def test_more_labels_of_the_tail_are_no_rise(tail_labels):
+    """A segment whose labels come more from the (harder) tail since the onset is not named for that."""
+    n_before = np.array([[200.0, 200.0], [100.0, 100.0], [100.0, 100.0]])
+    before = n_before * [0.3, 0.05]
+    n_after = np.array([[100.0 + tail_labels, 200.0], [tail_labels, 100.0], [100.0, 100.0]])
+    assert segment_of_rise(before, n_before, n_after * [0.3, 0.05], n_after) is None
+
+
+def test_the_only_segment_of_a_tier_is_the_tier():
+    n = np.array([[200.0], [200.0]])
+    assert segment_of_rise(n * 0.05, n, n * 0.4, n) is None
