@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+
+from cells_factory import DAY, FIRST, build, labels, served
+from undertow.detectors.quality_gap import SegmentData, StreamOptions, unit_streams
+from undertow.records.label_grid import label_grid, signal_units
+from undertow.records.traffic_grid import bucket_range, traffic_grid
+
+PRE, DAYS = 10, 50
+
+
+def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_until=None, unit=0):
+    cells = build(*parts, tiers=tiers)
+    first, buckets = bucket_range(cells)
+    chosen = signal_units(cells)[unit]
+    data = []
+    for code in range(len(cells.segments)):
+        grid = label_grid(cells, chosen, code, first_bucket=first, buckets=buckets)
+        before = label_grid(cells, chosen, code, by="decided", first_bucket=first, buckets=routing_start)
+        if grid.n.sum() > 0:
+            data.append(SegmentData(code, grid, before, traffic_grid(cells, code, first_bucket=first, buckets=buckets)))
+    assert first == FIRST
+    return unit_streams(chosen, data, StreamOptions(DAY, routing_start, baseline_until, 0.02, 0.0125))
+
+
+def named(found):
+    return {(s.role, s.kind, s.monitor, s.tier, s.segment): s for s in found}
+
+
+BEFORE = [served("capable", 200, days=PRE), labels("capable", 40, 2, days=PRE)]
+ROUTED = [served("cheap", 150, days=DAYS - PRE, start=PRE), labels("cheap", 40, 2, days=DAYS - PRE, start=PRE)]
+REST = [served("capable", 50, days=DAYS - PRE, start=PRE), labels("capable", 20, 1, days=DAYS - PRE, start=PRE)]
+HELD = [
+    served("capable", 20, days=DAYS - PRE, start=PRE, arm="holdout"),
+    labels("capable", 10, 0.5, days=DAYS - PRE, start=PRE, arm="holdout"),
+]
+TIER, CAPABLE, LEVEL = (
+    ("tier", "change", "quality", 0, 0), ("capable", "change", "quality", 1, 0), ("level", "level", "quality", 0, 0),
+)  # fmt: skip
+
+
+def test_a_cheaper_tier_is_watched_for_change_and_level_and_the_capable_one_for_change():
+    found = named(streams(*BEFORE, *ROUTED, *REST, *HELD))
+    assert found.keys() == {TIER, CAPABLE, LEVEL}
+    assert found[TIER].first_seen == PRE
+
+
+def test_a_change_begins_in_a_streams_second_week_or_after_the_named_baseline():
+    assert named(streams(*BEFORE, *ROUTED))[TIER].earliest == PRE + 7
+    assert named(streams(*BEFORE, *ROUTED, baseline_until=30))[TIER].earliest == 30
+    early = named(streams(*BEFORE, *ROUTED, baseline_until=3))[TIER]
+    assert early.earliest == PRE + 3, "three days train before anything may begin"
+
+
+def test_the_capable_tiers_served_traffic_is_not_watched():
+    worse = labels("capable", 40, 30, days=20, start=30)
+    found = named(streams(*BEFORE, *ROUTED, *HELD, worse))
+    assert found[CAPABLE].evidence[-1] < DAYS, "the policy chose that traffic"
+    fallen = labels("capable", 10, 8, days=20, start=30, arm="holdout")
+    assert named(streams(*BEFORE, *ROUTED, *HELD, fallen))[CAPABLE].evidence[-1] > 1e4
+
+
+def test_a_holdout_that_comes_later_counts_from_then_on():
+    later = [
+        labels("capable", 10, 0, days=10, start=40, arm="holdout"),
+        served("capable", 9, days=10, start=40, arm="holdout"),
+    ]
+    found = named(streams(*ROUTED, served("capable", 1, days=PRE), *later))
+    assert found[CAPABLE].first_seen == 40
+    assert found[LEVEL].first_seen == 41, "two days bring the twenty labels that a reference needs"
+
+
+def test_no_reference_gives_no_level():
+    assert named(streams(served("capable", 9, days=PRE), *ROUTED)).keys() == {TIER}
+
+
+def test_a_fixed_reference_must_have_labels_enough():
+    thin = [served("capable", 200, days=PRE), labels("capable", 4, 0, days=PRE)]
+    assert LEVEL not in named(streams(*thin, *ROUTED))
+
+
+@pytest.mark.parametrize("reference", [[], HELD])
+def test_a_tier_that_was_bad_from_its_first_day_shows_in_its_level_alone(reference):
+    bad = [ROUTED[0], labels("cheap", 40, 12, days=DAYS - PRE, start=PRE)]
+    found = named(streams(*BEFORE, *bad, *REST, *reference))
+    assert found[LEVEL].evidence[-1] > 1e4
+    assert found[TIER].evidence[-1] < DAYS
+
+
+def test_easy_requests_do_not_hide_a_level():
+    """The cheap tier fails less than the holdout, and yet four points more than it should."""
+    found = named(streams(
+        *BEFORE[:1],
+        served("cheap", 100, days=90, start=PRE), served("capable", 100, days=90, start=PRE),
+        labels("cheap", 100, 10, days=90, start=PRE), labels("capable", 100, 30, days=90, start=PRE),
+        labels("capable", 100, 16, days=90, start=PRE, arm="holdout"),
+    ))  # fmt: skip
+    harmless = named(streams(
+        *BEFORE[:1],
+        served("cheap", 100, days=90, start=PRE), served("capable", 100, days=90, start=PRE),
+        labels("cheap", 100, 2, days=90, start=PRE), labels("capable", 100, 30, days=90, start=PRE),
+        labels("capable", 100, 16, days=90, start=PRE, arm="holdout"),
+    ))  # fmt: skip
+    assert found[LEVEL].evidence[-1] > 1e4
+    assert harmless[LEVEL].evidence[-1] < 90
+
+
+def test_the_most_heavily_sampled_stratum_is_the_tail():
+    tail = labels("cheap", 20, np.where(np.arange(40) < 20, 2, 10), days=40, start=PRE)
+    rest = labels("cheap", 20, 1, days=30, start=PRE + 10, stratum=1, weight=6.0)
+    found = named(streams(served("capable", 9, days=PRE), ROUTED[0], tail, rest))
+    stream = found["tail", "change", "quality", 0, 0]
+    assert stream.first_seen == PRE + 10, "there is no tail before there is a rest"
+    assert stream.n.shape[1] == 1
+    assert stream.n.sum() == 800
+    assert stream.evidence[-1] > 1e4
+
+
+def test_one_stratum_has_no_tail():
+    assert not any(s.role == "tail" for s in streams(*BEFORE, *ROUTED))
+
+
+def test_a_segment_counts_once_it_has_labels_enough():
+    big = labels("cheap", 40, 2, days=40, start=PRE, segment="x=big")
+    small = labels("cheap", 1, 0, days=40, start=PRE, segment="x=small")
+    rare = labels("cheap", 1, 0, days=5, start=PRE, segment="x=rare")
+    found = named(streams(served("capable", 9, days=PRE), ROUTED[0], big, small, rare))
+    seen = {segment: s.first_seen for (role, *_, segment), s in found.items() if role == "segment"}
+    assert seen == {1: PRE, 2: PRE + 9}
+
+
+def test_volunteered_labels_have_no_level():
+    voluntary = [labels(p.tier, 40, 2, days=len(p.columns["n"]), start=s, selection="volunteered", arm=a) for p, s, a in (
+        (BEFORE[1], 0, "treatment"), (ROUTED[1], PRE, "treatment"), (HELD[1], PRE, "holdout"))]  # fmt: skip
+    assert not any(s.kind == "level" for s in streams(BEFORE[0], ROUTED[0], HELD[0], *voluntary))
+
+
+def test_pairs_are_a_monitor_of_their_own_from_the_first_pair_on():
+    pairs = labels("cheap", 10, 1, days=20, start=30, pairs=True, lost=3)
+    found = named(streams(*ROUTED, served("capable", 9, days=PRE), pairs))
+    stream = found["level", "level", "shadow", 0, 0]
+    assert stream.first_seen == 30
+    assert stream.evidence[-1] > 1e4
+
+
+def test_pairs_of_unequal_weight_count_as_their_effective_number():
+    often = labels("cheap", 10, 1, days=40, start=PRE, pairs=True, lost=3)
+    seldom = labels("cheap", 10, 1, days=40, start=PRE, pairs=True, lost=0, stratum=1, weight=20.0)
+    both = named(streams(ROUTED[0], served("capable", 9, days=PRE), often, seldom))["level", "level", "shadow", 0, 0]
+    assert both.evidence[-1] < DAYS, "one pair in seven is lost in a twenty-first of the traffic: inside the margin"
+
+
+def test_three_tiers_are_each_set_against_the_reference():
+    tiers = ("cheap", "middle", "capable")
+    held = labels("capable", 10, 0.5, days=40, start=PRE, arm="holdout")
+    middle = labels("middle", 40, 10, days=40, start=PRE)
+    found = named(streams(*BEFORE, ROUTED[0], ROUTED[1], middle, held, tiers=tiers))
+    assert found["level", "level", "quality", 1, 0].evidence[-1] > 1e4
+    assert found["level", "level", "quality", 0, 0].evidence[-1] < DAYS
+    assert ("capable", "change", "quality", 2, 0) in found
