@@ -224,7 +224,9 @@ def _named(scene: Scene, family: dict[int, MonitoredStream], onset: int, bucket:
             np.array([_padded(s.n[since:until].sum(0), strata) for s in streams]),
         )
 
-    named = segment_of_rise(*totals(start, split), *totals(split, bucket + 1))
+    names = [scene.cells.segments[code].key for code in codes]
+    keys = [names.index(name) for name in names]
+    named = segment_of_rise(*totals(start, split), *totals(split, bucket + 1), keys)
     return None if named is None else family[codes[named]]
 
 
