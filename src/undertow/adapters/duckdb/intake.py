@@ -50,6 +50,13 @@ class Tables:
         """Whether any source may hold a value in this column of the decisions."""
         return any((facts := rows.source.facts.get(name)) is not None and not facts.all_null for rows in self.decisions)
 
+    def constants(self) -> dict[str, str]:
+        """Columns of the decisions that hold one text in every row, where statistics prove it."""
+        if len(self.decisions) != 1:
+            return {}
+        facts = self.decisions[0].source.facts
+        return {name: known.constant for name, known in facts.items() if known.constant}
+
     def mapped_tiers(self, engine: duckdb.DuckDBPyConnection) -> bool:
         """Whether any live decision has a tier only by its model."""
         row = engine.execute(

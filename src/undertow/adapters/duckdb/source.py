@@ -271,7 +271,7 @@ def _count(
         tally.add("signal_before_decision", joined.before_decision)
         tally.add("outside_attribution_window", joined.outside_window)
     progress("summing up", 0.8, 1.0)
-    models, change_values = traffic_cells.model_cells(engine, _change_columns(work))
+    models, change_values = traffic_cells.model_cells(engine, _change_columns(work), tables.constants())
     confidence = traffic_cells.confidence_cells(engine, vocabulary) if scale.column else empty(ConfidenceCells)
     exposure = traffic_cells.exposure_cells(engine)
     calls = traffic_cells.call_cells(engine) if tables.holds("calls") else empty(CallCells)

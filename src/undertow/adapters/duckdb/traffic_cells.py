@@ -1,9 +1,12 @@
 """Cells of the decisions alone: traffic, confidence, what changed when, exposure and upstream calls."""
 
+from collections.abc import Mapping
+
 import duckdb
 
 from undertow.adapters.duckdb.grouping import Vocabulary, empty, fetch, roll_up, tier_code
 from undertow.adapters.duckdb.segments import SegmentPlan
+from undertow.adapters.duckdb.sql import literal
 from undertow.adapters.duckdb.views import ARM_CODE, ELIGIBLE_CODE
 from undertow.records.cells import (
     CALL_PURPOSES,
@@ -85,18 +88,24 @@ def confidence_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary) 
     return cells
 
 
-def model_cells(engine: duckdb.DuckDBPyConnection, columns: tuple[str, ...]) -> tuple[ModelCells, tuple[str, ...]]:
-    """Cells of the change columns named, with the values that their codes point into."""
+def model_cells(
+    engine: duckdb.DuckDBPyConnection, columns: tuple[str, ...], constants: Mapping[str, str]
+) -> tuple[ModelCells, tuple[str, ...]]:
+    """Cells of the change columns named, with the values that their codes point into.
+
+    Columns in `constants` are known to hold one value everywhere; grouping by them would only cost time.
+    """
     if not columns:
         return empty(ModelCells), ()
-    names = ", ".join(columns)
+    names = "".join(f", {name}" for name in columns if name not in constants)
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE versions AS SELECT bucket, tier, {names}, count(*) AS decisions FROM facts GROUP BY ALL"
+        f"CREATE OR REPLACE TEMP TABLE versions AS SELECT bucket, tier{names}, count(*) AS decisions FROM facts GROUP BY ALL"
     )
+    values_of = {name: literal(constants[name]) if name in constants else name for name in columns}
     long = " UNION ALL ".join(
-        f"SELECT bucket, tier, {CHANGE_KINDS.index(name)} AS kind, {name} AS value, decisions FROM versions "
-        f"WHERE {name} IS NOT NULL"
-        for name in columns
+        f"SELECT bucket, tier, {CHANGE_KINDS.index(name)} AS kind, {value} AS value, decisions FROM versions "
+        f"WHERE {value} IS NOT NULL"
+        for name, value in values_of.items()
     )
     values = tuple(str(row[0]) for row in engine.execute(f"SELECT DISTINCT value FROM ({long}) ORDER BY 1").fetchall())
     cells = fetch(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from undertow.adapters.duckdb import duplicates
 from unit.adapters.duckdb.logs import at, decision, read, signal, write_jsonl, write_parquet
 
 
@@ -38,6 +39,15 @@ def test_rejected_copies_do_not_hide_the_good_row(tmp_path: Path) -> None:
     rows = [decision(1, event_time="never"), decision(1)]
     coverage = read(write_jsonl(tmp_path / "a.jsonl", rows)).coverage
     assert (coverage.decisions, coverage.duplicates, coverage.rejected) == (1, 0, 1)
+
+
+def test_a_repeat_is_found_in_whichever_chunk_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "CHUNK_ROWS", 3)
+    for repeated in range(20):
+        coverage = read(
+            write_jsonl(tmp_path / "a.jsonl", [*(decision(i) for i in range(20)), decision(repeated)])
+        ).coverage
+        assert (coverage.decisions, coverage.duplicates) == (20, 1)
 
 
 def test_signals(tmp_path: Path) -> None:
