@@ -96,5 +96,5 @@ def equal_weights(failures: float, n: float) -> WeightedSums:
         >>> float(equal_weights(3, 10).weighted_failures)
         3.0
     """
-    k, many = np.float64(failures), np.float64(n)
-    return WeightedSums(many, many, k, k, k, many, np.float64(1.0))
+    k, many = np.asarray(float(failures)), np.asarray(float(n))
+    return WeightedSums(many, many, k, k, k, many, np.asarray(1.0))

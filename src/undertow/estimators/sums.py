@@ -32,5 +32,5 @@ def weighted_sums(
         weighted_failures_sq=grid.weighted_failures_sq[index].sum(),
         weight_weighted_failures=grid.weight_weighted_failures[index].sum(),
         n=grid.n[index].sum(),
-        weight_max=top.max() if top.size else np.float64(0.0),
+        weight_max=np.asarray(top.max(initial=0.0)),
     )

@@ -126,8 +126,8 @@ def downstream(
             what = mine & pick(outcomes.bucket, outcomes.arm)
             ratios.append(
                 _ratio(
-                    np.bincount(outcomes.cluster[what], weights=amount[what], minlength=USER_BUCKETS),
-                    np.bincount(exposure.cluster[who], weights=exposure.decisions[who], minlength=USER_BUCKETS),
+                    _per_cluster(outcomes.cluster[what], amount[what]),
+                    _per_cluster(exposure.cluster[who], exposure.decisions[who]),
                 )
             )
         exposed, compared = ratios
@@ -158,6 +158,11 @@ def downstream(
     if not items:
         return Downstream((), None, 0.0, 0.0, note or "no outcome has a price")
     return Downstream(tuple(items), total, float((influence**2).sum()), float(clusters), note)
+
+
+def _per_cluster(cluster: npt.NDArray[np.int64], amount: npt.NDArray[np.int64] | FloatArray) -> FloatArray:
+    """Sums per user cluster, shape (USER_BUCKETS,)."""
+    return np.bincount(cluster, weights=amount.astype(np.float64), minlength=USER_BUCKETS).astype(np.float64)
 
 
 def _ratio(events: FloatArray, decisions: FloatArray) -> _Ratio | None:

@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 ARM_TREATMENT, ARM_HOLDOUT, ARM_UNKNOWN = 0, 1, -1
 NO, YES, UNKNOWN = 0, 1, -1
 SELECTION_CODES: tuple[str, ...] = ("census", "sampled", "volunteered", "unknown")
-BASIS_CODES: tuple[str, ...] = ("human", "exact", "judge", "behaviour")
+BASIS_CODES: tuple[Literal["human", "exact", "judge", "behaviour"], ...] = ("human", "exact", "judge", "behaviour")
 """Who vouches for a label: a person, a check with a right answer, a model, or what the user did next."""
 
 USER_BUCKETS = 1024

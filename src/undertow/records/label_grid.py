@@ -6,7 +6,7 @@ evidence: the same name given by a person after sampling and by a volunteer are 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from undertow.records.cells import (
 )
 
 FloatArray = npt.NDArray[np.float64]
+
+LabelBasis = Literal["human", "exact", "judge", "behaviour"]
 
 QUALITY_KINDS = ("thumb", "rating", "review", "judge", "shadow", "implicit")
 """Kinds of signal about live traffic. `suite` is a fixed test set and `outcome` belongs to the ledger."""
@@ -51,7 +53,7 @@ class SignalUnit:
     code: int
     name: str
     selection: str
-    basis: str
+    basis: LabelBasis
     labels: float
     pairs: float
 
@@ -213,17 +215,16 @@ def label_grid(
         (getattr(part, by) - first_bucket, part.tier, arm, eligible, np.maximum(part.stratum, 0)), shape
     )
     size = int(np.prod(shape))
-    arrays = {}
-    for f in fields(LabelGrid):
-        if f.name == "first_bucket":
-            continue
-        values = getattr(part, f.name).astype(np.float64)
-        if f.name == "weight_max":
+
+    def gathered(name: str) -> FloatArray:
+        values = getattr(part, name).astype(np.float64)
+        if name == "weight_max":
             out = np.zeros(size)
             np.maximum.at(out, flat, values)
-        else:
-            out = np.bincount(flat, weights=values, minlength=size)
-        arrays[f.name] = out.reshape(shape)
+            return out.reshape(shape)
+        return np.bincount(flat, weights=values, minlength=size).astype(np.float64).reshape(shape)
+
+    arrays = {f.name: gathered(f.name) for f in fields(LabelGrid) if f.name != "first_bucket"}
     return LabelGrid(first_bucket=first_bucket, **arrays)
 
 

@@ -50,13 +50,13 @@ def traffic_grid(cells: AuditCells, segment: int, *, first_bucket: int, buckets:
     )
     tier = np.where(part.tier < 0, len(cells.tiers), part.tier)
     flat = np.ravel_multi_index((part.bucket - first_bucket, tier, arm, (part.eligible != NO).astype(np.int64)), shape)
-    arrays = {
-        f.name: np.bincount(
-            flat, weights=getattr(part, f.name).astype(np.float64), minlength=int(np.prod(shape))
-        ).reshape(shape)
-        for f in fields(TrafficGrid)
-        if f.name != "first_bucket"
-    }
+    size = int(np.prod(shape))
+
+    def total(name: str) -> FloatArray:
+        values = getattr(part, name).astype(np.float64)
+        return np.bincount(flat, weights=values, minlength=size).astype(np.float64).reshape(shape)
+
+    arrays = {f.name: total(f.name) for f in fields(TrafficGrid) if f.name != "first_bucket"}
     return TrafficGrid(first_bucket=first_bucket, **arrays)
 
 

@@ -144,9 +144,7 @@ def tell_alarms(
         stream = crossing.stream
         place = _place(scene, evidence, crossing) if crossing.is_first else stream
         earlier = [
-            alarm
-            for (tier, segment), alarm in told.items()
-            if tier == place.tier and place.segment in {0, segment}
+            alarm for (tier, segment), alarm in told.items() if tier == place.tier and place.segment in {0, segment}
         ]
         # A tier and its segments are one episode, told once, unless the first telling did not lay it to routing.
         if any(alarm.cause == "routing" or alarm.kind == place.kind for alarm in earlier):
@@ -284,7 +282,7 @@ def _onset(scene: Scene, stream: MonitoredStream, known_before: int) -> Onset:
     n = grid.n[:, stream.tier].sum((1, 2, 3))
     baseline_end = int(np.clip(stream.earliest, start + 1, stop))
     rate, size = (
-        _smoothed(k[start:baseline_end].sum(), n[start:baseline_end].sum(), np.float64(0.1)),
+        _smoothed(k[start:baseline_end].sum(), n[start:baseline_end].sum(), np.asarray(0.1)),
         n[start:baseline_end].sum(),
     )
     if stream.kind == "level":

@@ -142,8 +142,8 @@ def _confidence_days(cells: AuditCells) -> _Days | None:
     scaled = (table.total - low * table.n) / max(high - low, 1e-12)
     return _Days(
         first,
-        counts.reshape(size, CONFIDENCE_BINS),
-        np.bincount(day - first, weights=scaled, minlength=size),
+        counts.astype(np.float64).reshape(size, CONFIDENCE_BINS),
+        np.bincount(day - first, weights=scaled, minlength=size).astype(np.float64),
     )
 
 
