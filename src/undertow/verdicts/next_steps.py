@@ -10,25 +10,29 @@ MAX_STEPS = 8
 
 LONGEST_WAIT_DAYS = 365
 
+MOST_LABELS = 1000
+"""More than this many times the labels so far is no advice."""
+
 
 def labels_needed(variance: float, n: int, loss: float, margin: float, level: float) -> int | None:
-    """Labels in all after which an interval around `loss` would clear `margin`, if the loss stays what it is now.
+    """Labels in all after which an interval around `loss` would lie on one side of `margin`, if the loss stays what it is now.
 
     The interval's half-width shrinks as sqrt(1 / n) times the (slowly growing) radius of the confidence sequence.
 
     Returns:
-        A number of labels above n, or None where the loss itself lies at or beyond the margin (no number would do).
+        A number of labels above n, or None where the interval is clear of the margin already, or where the loss lies so
+        near to the margin that no number worth naming would do.
 
     Examples:
         >>> labels_needed(variance=1e-4, n=500, loss=0.0, margin=0.02, level=0.95)
         1210
     """
-    room = margin - loss
-    if room <= 0 or n <= 0 or variance <= 0:
+    room = abs(margin - loss)
+    if room == 0 or n <= 0 or variance <= 0:
         return None
     each = variance * n
     size = float(n)
-    for _ in range(60):
+    while size < MOST_LABELS * n:
         half = float(gaussian_mixture_radius(size, level)) * math.sqrt(each / size)
         if half <= room:
             return max(math.ceil(size / 10) * 10, n + 10) if size > n else None
