@@ -13,7 +13,8 @@ def quality_estimate(sums: WeightedSums, level: float) -> SignalEstimate:
     """Mean quality (1 is best) with its anytime-valid interval.
 
     Examples:
-        >>> sums = WeightedSums(*[np.float64(x) for x in (100, 100, 5, 5, 5, 100, 1)])
+        >>> from undertow.estimators.combination import equal_weights
+        >>> sums = equal_weights(5, 100)
         >>> estimate = quality_estimate(sums, 0.95)
         >>> estimate.n, estimate.mean, tuple(round(x, 3) for x in estimate.interval)
         (100, 0.95, (0.844, 0.993))

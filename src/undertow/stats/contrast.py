@@ -105,7 +105,7 @@ def log_contrast_bets(
         ...     failures=np.array([20.0, 5.0]), n=np.array([100.0, 100.0]), coef=np.array([1.0, -1.0]),
         ...     bound=np.array(0.02), alternatives=np.array([[0.2, 0.05], [0.3, 0.05]]))
         >>> bets.round(2)
-        array([3.67, 1.96])
+        array([4.16, 3.41])
     """
     q = np.clip(np.asarray(alternatives, dtype=float), _EPS, 1 - _EPS)
     k, m = failures[..., None, :], n[..., None, :]
