@@ -50,6 +50,11 @@ class Tables:
         """Whether any source may hold a value in this column of the decisions."""
         return any((facts := rows.source.facts.get(name)) is not None and not facts.all_null for rows in self.decisions)
 
+    @property
+    def all_live(self) -> bool:
+        """Whether every decision is proven to be live traffic."""
+        return not self.holds("origin") or self.constants().get("origin") == "live"
+
     def constants(self) -> dict[str, str]:
         """Columns of the decisions that hold one text in every row, where statistics prove it."""
         if len(self.decisions) != 1:

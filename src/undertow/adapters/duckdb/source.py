@@ -219,7 +219,7 @@ def _count_and_code(work: _Work, options: CellOptions, scale: ConfidenceScale, k
     vocabulary = replace(vocabulary, tiers=tiers)
     make_types(engine, vocabulary)
     counted = {place: expressions[place] for place in vocabulary.plan.places}
-    create_coded_table(engine, counted, scale, options.bucket_s, keys)
+    create_coded_table(engine, counted, scale, options.bucket_s, keys, all_live=work.tables.all_live)
     return vocabulary
 
 

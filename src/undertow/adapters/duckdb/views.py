@@ -81,10 +81,12 @@ class ConfidenceScale:
     high: float = 1.0
 
     def bin_sql(self) -> str:
-        """Expression of the histogram bin, null where the column is null."""
+        """Expression over `coded.confidence` (which holds the score where that stands in) of its bin; null where it is null."""
         if self.column is None:
             return "CAST(NULL AS TINYINT)"
-        share = "confidence" if self.column == "confidence" else f"(score - {self.low!r}) / {self.high - self.low!r}"
+        share = (
+            "confidence" if self.column == "confidence" else f"(confidence - {self.low!r}) / {self.high - self.low!r}"
+        )
         return f"CAST(greatest(least(floor({share} * {CONFIDENCE_BINS}), {CONFIDENCE_BINS - 1}), 0) AS TINYINT)"
 
 
@@ -115,28 +117,43 @@ def create_coded_table(
     scale: ConfidenceScale,
     bucket_s: int,
     joined_on: tuple[str, ...],
+    *,
+    all_live: bool,
 ) -> None:
-    """Create or replace table `coded`: every accepted decision in some 50 bytes, which all later steps work on.
+    """Create or replace `coded`: every accepted decision in some 50 bytes, which all later steps work on.
 
     Reading the ids of a log is the dearest part of it, so they are read once: `id` is their 64-bit hash, and so are
     `conversation_id` and `user_id` where signals join on them. Tiers and segment values become enumeration types made
-    from the joint counts.
+    from the joint counts. It is a view over table `coded_rows` that adds what costs less to compute than to keep.
+
+    Args:
+        engine: Holds view `decisions` and the types.
+        segments: Expression of the value by the place of its key.
+        scale: What `confidence` and `bin` mean.
+        bucket_s: Seconds in a bucket.
+        joined_on: Which of conversation_id and user_id signals join on.
+        all_live: Every decision is proven to be live.
     """
     columns = "".join(
         f", TRY_CAST({expression} AS segment_value_{place}) AS segment_{place}"
         for place, expression in segments.items()
     )
     keys = "".join(f", hash({name}) AS {name}, {name} IS NOT NULL AS has_{name}" for name in joined_on)
+    live = "" if all_live else f", {IS_LIVE} AS is_live"
+    # No TEMP: the temporary schema's storage takes more from the system for the same rows.
     engine.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE coded AS
+        CREATE OR REPLACE TABLE coded_rows AS
         SELECT hash(decision_id) AS id, event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket,
                TRY_CAST({SERVED_TIER} AS tier_name) AS tier, {ARM_CODE} AS arm, {ELIGIBLE_CODE} AS eligible,
-               {scale.column or "CAST(NULL AS DOUBLE)"} AS confidence, {scale.bin_sql()} AS bin,
+               {scale.column or "CAST(NULL AS DOUBLE)"} AS confidence,
                CAST(hash(coalesce(user_id, conversation_id, decision_id)) & {USER_BUCKETS - 1} AS SMALLINT) AS cluster,
-               {IS_LIVE} AS is_live, cost_usd, baseline_cost_usd{columns}{keys}
+               cost_usd, baseline_cost_usd{columns}{keys}{live}
         FROM decisions
         """
+    )
+    engine.execute(
+        f"CREATE OR REPLACE TEMP VIEW coded AS SELECT *, {scale.bin_sql()} AS bin{', true AS is_live' if all_live else ''} FROM coded_rows"
     )
 
 

@@ -41,4 +41,4 @@ def test_the_logged_tier_comes_before_that_of_the_model() -> None:
 
 @pytest.mark.parametrize(("score", "bin_"), [(-1.0, 0), (0.999, 39), (1.0, 39), (0.0, 20)])
 def test_bins_of_a_score(score: float, bin_: int) -> None:
-    assert value(ConfidenceScale("score", -1.0, 1.0).bin_sql(), score=f"{score}::DOUBLE") == bin_
+    assert value(ConfidenceScale("score", -1.0, 1.0).bin_sql(), confidence=f"{score}::DOUBLE") == bin_
