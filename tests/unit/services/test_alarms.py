@@ -1,0 +1,244 @@
+import numpy as np
+import pytest
+
+from cells_factory import DAY, build, day, labels, model, served, whole_numbers
+from undertow.estimators.periods import find_periods
+from undertow.records.report import AuditSettings
+from undertow.records.segment import WHOLE, Segment
+from undertow.records.traffic_grid import bucket_range, traffic_grid
+from undertow.services.alarms import crossings, tell_alarms
+from undertow.services.evidence import Evidence, gather
+
+PRE, DAYS, BAD = 14, 70, 42
+ROUTED = DAYS - PRE
+SEGMENTS = ("intent=a", "intent=b", "intent=c")
+
+
+def step(before, after, days=ROUTED, start=PRE, at=BAD):
+    return np.where(np.arange(start, start + days) < at, before, after)
+
+
+def log(
+    rates=None,
+    *,
+    seed=1,
+    held=0.05,
+    per_day=24,
+    holdout=True,
+    history=True,
+    traffic=None,
+    delay=0,
+    days=ROUTED,
+    stratum_weights=(1.0,),
+):
+    """A log with three segments whose cheap failure rates are given per segment (a scalar or one a day)."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for i, segment in enumerate(SEGMENTS):
+        mine = (rates or {}).get(segment, 0.05)
+        shown = np.broadcast_to(np.asarray((traffic or {}).get(segment, 60.0), float), (days,))
+        held_rate = held[segment] if isinstance(held, dict) else held
+        parts.append(served("capable", 100, days=PRE, segment=segment))
+        if history:
+            n, k = whole_numbers(rng, per_day, held_rate if np.ndim(held_rate) == 0 else held_rate[0], PRE)
+            parts.append(labels("capable", n, k, days=PRE, segment=segment))
+        parts.append(served("cheap", shown, days=days, start=PRE, segment=segment))
+        parts.append(served("capable", 40, days=days, start=PRE, segment=segment))
+        for stratum, weight in enumerate(stratum_weights):
+            n, k = whole_numbers(rng, np.round(per_day * shown / 60.0), mine, days)
+            parts.append(
+                labels(
+                    "cheap", n, k, days=days, start=PRE, segment=segment, delay=delay, stratum=stratum, weight=weight
+                )
+            )
+        n, k = whole_numbers(rng, 10, held_rate, days)
+        parts.append(labels("capable", n, k, days=days, start=PRE, segment=segment))
+        if holdout:
+            n, k = whole_numbers(rng, 12, held_rate, days)
+            parts += [
+                served("capable", 8, days=days, start=PRE, arm="holdout", segment=segment),
+                labels("capable", n, k, days=days, start=PRE, arm="holdout", segment=segment),
+            ]
+        assert i < 3
+    return parts
+
+
+def alarms(*parts, chosen=AuditSettings(), **given):  # noqa: B008
+    cells = build(*parts, **given)
+    first, buckets = bucket_range(cells)
+    periods = find_periods(traffic_grid(cells, 0, first_bucket=first, buckets=buckets), cells.bucket_s, None)
+    return tell_alarms(cells, chosen, periods, gather(cells, chosen, periods, alarms=True), 0.99)
+
+
+def test_a_healthy_log_is_quiet():
+    assert alarms(*log()) == []
+    assert alarms(*log(holdout=False, seed=2)) == []
+
+
+def test_a_loss_in_one_segment_is_found_there_soon_and_once():
+    found = alarms(*log({"intent=b": step(0.05, 0.35)}))
+    assert [(a.tier, a.segment, a.cause, a.kind) for a in found] == [
+        ("cheap", Segment("intent", "b"), "routing", "change")
+    ]
+    (alarm,) = found
+    assert day(BAD) < alarm.detected_at <= day(BAD + 10)
+    assert alarm.onset_interval[0] <= day(BAD) <= alarm.onset_interval[1]
+    assert abs((alarm.onset - day(BAD)).days) <= 3
+    assert alarm.evidence >= np.log10(7200)
+    assert alarm.interval[0] <= alarm.loss <= alarm.interval[1]
+    assert alarm.latest_interval[0] < 0.3 < alarm.latest_interval[1]
+    assert alarm.basis == "human"
+    assert (alarm.monitor, alarm.signal) == ("quality", "review.accuracy")
+
+
+def test_a_loss_everywhere_is_the_whole_tiers():
+    found = alarms(*log(dict.fromkeys(SEGMENTS, step(0.05, 0.2))))
+    assert (found[0].tier, found[0].segment, found[0].cause) == ("cheap", WHOLE, "routing")
+    assert {a.cause for a in found} == {"routing"}
+    assert len({(a.tier, a.segment) for a in found}) == len(found), "each place is told once"
+
+
+def test_a_tier_bad_from_its_first_day_is_a_level_since_routing_began():
+    found = alarms(*log(dict.fromkeys(SEGMENTS, 0.25)))
+    alarm = found[0]
+    assert (alarm.kind, alarm.cause, alarm.segment) == ("level", "routing", WHOLE)
+    assert alarm.onset <= day(PRE + 3)
+    assert alarm.detected_at >= day(PRE + 7), "no alarm before the reference is settled"
+    assert alarm.beyond_margin
+    assert 0.1 < alarm.latest_loss < 0.3
+
+
+def test_no_alarm_before_the_monitors_are_armed():
+    (alarm, *_) = alarms(*log(dict.fromkeys(SEGMENTS, 0.9), per_day=60))
+    assert alarm.detected_at == day(PRE + 8), "the end of the first armed day"
+
+
+def test_without_any_reference_a_first_day_loss_is_not_seen_and_a_change_is():
+    assert alarms(*log(dict.fromkeys(SEGMENTS, 0.25), holdout=False, history=False, held=0.05)) == []
+    found = alarms(*log(dict.fromkeys(SEGMENTS, step(0.05, 0.3)), holdout=False, history=False))
+    assert {a.kind for a in found} == {"change"}
+
+
+def test_the_period_before_routing_stands_in_for_a_holdout():
+    (alarm, *_) = alarms(*log(dict.fromkeys(SEGMENTS, 0.3), holdout=False))
+    assert (alarm.kind, alarm.cause) == ("level", "routing")
+
+
+def test_a_provider_that_fell_for_all_is_not_blamed_on_routing():
+    both = step(0.05, 0.25)
+    found = alarms(*log(dict.fromkeys(SEGMENTS, both), held=both))
+    assert found
+    assert {a.cause for a in found} == {"provider"}
+
+
+def test_a_provider_that_fell_for_the_capable_tier_alone_is_its_own_alarm():
+    found = alarms(*log(held=step(0.05, 0.35)))
+    assert [(a.tier, a.cause) for a in found] == [("capable", "provider")]
+    assert found[0].loss > 0.1
+    assert found[0].beyond_margin is None
+
+
+def test_traffic_that_moved_to_harder_requests_is_mix():
+    hard = {"intent=a": 0.03, "intent=b": 0.4, "intent=c": 0.03}
+    moving = {"intent=a": step(60, 15), "intent=b": step(10, 90), "intent=c": step(60, 15)}
+    found = alarms(*log(hard, held=hard, traffic=moving))
+    assert found
+    assert {a.cause for a in found} <= {"mix", "unknown", "provider"}
+    assert "mix" in {a.cause for a in found}
+
+
+def test_the_suite_clears_routing_where_there_is_no_holdout():
+    both = step(0.05, 0.3)
+    rates = dict.fromkeys(SEGMENTS, both)
+
+    def suite(after):
+        n = 40
+        return labels(
+            "capable", n, np.round(n * step(0.1, after)), days=ROUTED, start=PRE, signal="suite.pass", basis="exact"
+        )
+
+    fell = alarms(*log(rates, holdout=False, held=0.05), suite(0.35))
+    stayed = alarms(*log(rates, holdout=False, held=0.05), suite(0.1))
+    assert fell[0].cause == "provider"
+    assert "suite" in fell[0].note
+    assert stayed[0].cause == "routing"
+
+
+def test_like_segments_of_the_capable_tier_stand_in_where_there_is_nothing_else():
+    found = alarms(*log(dict.fromkeys(SEGMENTS, step(0.05, 0.3)), holdout=False, history=False))
+    assert found[0].cause == "routing"
+    assert "capable tier" in found[0].note
+
+
+def test_without_labels_of_any_other_tier_the_cause_is_unknown():
+    cheap = [
+        p
+        for p in log(dict.fromkeys(SEGMENTS, step(0.05, 0.3)), holdout=False, history=False)
+        if not (p.signal and p.tier == "capable")
+    ]
+    found = alarms(*cheap)
+    assert {a.cause for a in found} == {"unknown"}
+
+
+def test_labels_that_come_late_alarm_late_and_date_the_onset_by_the_decision():
+    (alarm,) = alarms(*log({"intent=b": step(0.05, 0.35)}, delay=6))
+    assert alarm.detected_at > day(BAD + 6)
+    assert abs((alarm.onset - day(BAD)).days) <= 3
+
+
+def test_what_changed_nearby_is_named():
+    swap = [
+        model("cheap", "small-1", 100, days=BAD - PRE, start=PRE),
+        model("cheap", "small-2", 100, days=DAYS - BAD, start=BAD),
+    ]
+    (alarm,) = alarms(*log({"intent=b": step(0.05, 0.35)}), *swap)
+    assert alarm.changed_nearby == ("model became small-2",)
+
+
+def test_each_tier_that_loses_is_told():
+    tiers = ("cheap", "middle", "capable")
+    rng = np.random.default_rng(3)
+    n, k = whole_numbers(rng, 40, step(0.05, 0.3), ROUTED)
+    middle = [served("middle", 60, days=ROUTED, start=PRE), labels("middle", n, k, days=ROUTED, start=PRE)]
+    found = alarms(*log(dict.fromkeys(SEGMENTS, step(0.05, 0.3, at=BAD - 10))), *middle, tiers=tiers)
+    assert {(a.tier, a.cause) for a in found} == {("cheap", "routing"), ("middle", "routing")}
+    assert [a.detected_at for a in found] == sorted(a.detected_at for a in found)
+
+
+def test_weights_count_in_what_is_told():
+    """The tail (weight 1) fails more; the loss told is that of all traffic."""
+    parts = log({"intent=b": step(0.05, 0.35)}, stratum_weights=(1.0, 5.0))
+    (alarm,) = alarms(*parts)
+    assert alarm.segment == Segment("intent", "b")
+    assert alarm.latest_interval[0] < 0.3 < alarm.latest_interval[1]
+
+
+def test_pairs_raise_an_alarm_of_their_own():
+    parts = log(holdout=False, history=False)
+    pairs = labels(
+        "cheap", 20, 1, days=ROUTED, start=PRE, signal="shadow.better", basis="exact", pairs=True, lost=5, won=1
+    )
+    (alarm,) = alarms(*parts, pairs)
+    assert (alarm.monitor, alarm.basis, alarm.cause) == ("shadow", "exact", "routing")
+    assert alarm.latest_loss == pytest.approx(0.2)
+
+
+def test_hours_are_watched_by_the_hour():
+    rng = np.random.default_rng(9)
+    hours, bad = 24 * 30, 24 * 18
+    rate = np.where(np.arange(hours) < bad, 0.05, 0.5)
+    n, k = whole_numbers(rng, 6, rate, hours)
+    found = alarms(
+        served("capable", 10, days=24 * 8), served("cheap", 10, days=hours, start=24 * 8),
+        labels("cheap", n, k, days=hours, start=24 * 8), bucket_s=3600,
+    )  # fmt: skip
+    (alarm,) = found
+    since = (alarm.detected_at - day(8 + 18)).total_seconds() / 3600
+    assert 0 < since <= 24
+    assert alarm.detected_at.minute == 0
+
+
+def test_an_alarm_needs_the_line():
+    quiet = Evidence((), np.zeros(0), np.full(30, 7199.0), 3, 7200.0)
+    assert crossings(quiet) == []
+    assert DAY == 86_400
