@@ -16,7 +16,8 @@ def without(row: dict[str, object], *names: str) -> dict[str, object]:
 
 def test_a_missing_column_is_named_with_what_may_be_meant(tmp_path: Path) -> None:
     path = str(tmp_path / "x.parquet")
-    duckdb.sql("SELECT 1 AS request_id, now() AS created_at, 'cheap' AS tier").write_parquet(path)
+    with duckdb.connect() as engine:
+        engine.sql("SELECT 1 AS request_id, now() AS created_at, 'cheap' AS tier").write_parquet(path)
     with pytest.raises(LogError) as raised:
         read(path)
     message = str(raised.value)
@@ -42,11 +43,11 @@ def test_files_of_wrong_columns_among_good_ones_are_set_aside(tmp_path: Path) ->
 def test_files_of_different_columns_and_types_are_one_log(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", [decision(1)])
     write_parquet(tmp_path / "b.parquet", [without(decision(2), "cost_usd", "segment", "arm")])
-    duckdb.execute("SET TimeZone = 'UTC'")
-    duckdb.sql(
-        "SELECT 3 AS decision_id, TIMESTAMPTZ '2026-03-01 05:00:00+02' AS event_time, 'capable' AS tier, "
-        "{'intent': 'login', 'n': 7} AS segment, '0.25' AS cost_usd, 12.0 AS input_tokens"
-    ).write_parquet(str(tmp_path / "c.parquet"))
+    with duckdb.connect() as engine:
+        engine.sql(
+            "SELECT 3 AS decision_id, TIMESTAMPTZ '2026-03-01 05:00:00+02' AS event_time, 'capable' AS tier, "
+            "{'intent': 'login', 'n': 7} AS segment, '0.25' AS cost_usd, 12.0 AS input_tokens"
+        ).write_parquet(str(tmp_path / "c.parquet"))
     cells = read(tmp_path)
     assert cells.coverage.decisions == 3
     assert cells.coverage.reasons == {}

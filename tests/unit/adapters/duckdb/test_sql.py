@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from undertow.adapters.duckdb.sql import identifier, literal, literals
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=30)
-ENGINE = duckdb.connect()
 
 
 @given(TEXT, TEXT)
 def test_quoted_texts_come_back_as_they_were(value: str, name: str) -> None:
-    relation = ENGINE.execute(f"SELECT {literal(value)} AS {identifier(name)}, [{literals([value, name])}]")
-    assert relation.description[0][0] == name
-    assert relation.fetchone() == (value, [value, name])
+    with duckdb.connect() as engine:
+        result = engine.execute(f"SELECT {literal(value)} AS {identifier(name)}, [{literals([value, name])}]")
+        assert result.description[0][0] == name
+        assert result.fetchone() == (value, [value, name])

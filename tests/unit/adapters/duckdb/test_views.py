@@ -7,12 +7,11 @@ import pytest
 
 from undertow.adapters.duckdb.views import ConfidenceScale, bucket_of, tier_expression, until_filter
 
-ENGINE = duckdb.connect()
-
 
 def value(expression: str, **columns: str) -> object:
     given = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
-    row = ENGINE.execute(f"SELECT {expression} FROM (SELECT {given})").fetchone()
+    with duckdb.connect() as engine:
+        row = engine.execute(f"SELECT {expression} FROM (SELECT {given})").fetchone()
     assert row is not None
     return row[0]
 
