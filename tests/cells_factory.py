@@ -208,7 +208,14 @@ def confidence(tier: str, counts: npt.ArrayLike, *, start: int = 0) -> Part:
 
 
 def exposed(
-    tier: str, per_cluster: float, *, days: int, clusters: Iterable[int], start: int = 0, arm: str | None = "treatment"
+    tier: str,
+    per_cluster: float,
+    *,
+    days: int,
+    clusters: Iterable[int],
+    start: int = 0,
+    arm: str | None = "treatment",
+    eligible: bool | None = True,
 ) -> Part:
     """Decisions by cluster of users: the denominators of outcome rates."""
     who = np.asarray(list(clusters))
@@ -216,7 +223,7 @@ def exposed(
         "bucket": np.repeat(_buckets(start, days), len(who)),
         "cluster": np.tile(who, days),
         "arm": np.full(days * len(who), ARMS[arm]),
-        "eligible": np.full(days * len(who), YES),
+        "eligible": np.full(days * len(who), ELIGIBLE[eligible]),
         "decisions": np.full(days * len(who), per_cluster),
     }
     return Part(ExposureCells, columns, tier)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.ledger.usd import SECONDS_PER_DAY, OutcomePrice, per_month
-from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, USER_BUCKETS, AuditCells
+from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, UNKNOWN, USER_BUCKETS, YES, AuditCells
 from undertow.records.report import LedgerItem
 from undertow.stats.confidence import gaussian_mixture_radius
 
@@ -23,6 +23,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 MIN_CLUSTERS = 30
 """Fewer user clusters than this in either group give no variance worth an interval."""
+
+MAX_ELIGIBLE_GAP = 0.15
+"""A holdout drawn from all traffic holds as many eligible requests as the treatment arm, but for chance. One that holds only
+eligible ones, beside a treatment arm of everything, compares kinds of requests."""
 
 CLUSTERS_OPT = 512.0
 """Clusters at which the confidence sequence is narrowest; fixed in advance."""
@@ -81,17 +85,28 @@ def choose_contrast(cells: AuditCells, routing_start: int, before_end: int) -> C
     exposure = cells.exposure
     since = exposure.bucket >= routing_start
     held = since & (exposure.arm == ARM_HOLDOUT)
-    if exposure.decisions[held].sum() > 0 and len(np.unique(exposure.cluster[held])) >= MIN_CLUSTERS:
+    treated = since & (exposure.arm == ARM_TREATMENT)
+    one, other = _eligible_share(cells, held), _eligible_share(cells, treated)
+    drawn_alike = one is None or other is None or abs(one - other) <= MAX_ELIGIBLE_GAP
+    if exposure.decisions[held].sum() > 0 and len(np.unique(exposure.cluster[held])) >= MIN_CLUSTERS and drawn_alike:
         return Contrast(True, "treatment against the randomised holdout, same days", routing_start)
     before = exposure.bucket < before_end
     if exposure.decisions[before].sum() > 0:
+        why_not = "" if drawn_alike else "the arms differ in how much of them is eligible, so they are not compared; "
         return Contrast(
             False,
-            "since routing began against the period before: anything else that changed then counts too",
+            f"{why_not}since routing began against the period before: anything else that changed then counts too",
             max(routing_start, before_end),
             before_end,
         )
     return None
+
+
+def _eligible_share(cells: AuditCells, pick: BoolArray) -> float | None:
+    """Share of eligible decisions among those whose eligibility is known; None without any."""
+    exposure = cells.exposure
+    known = float(exposure.decisions[pick & (exposure.eligible != UNKNOWN)].sum())
+    return float(exposure.decisions[pick & (exposure.eligible == YES)].sum()) / known if known > 0 else None
 
 
 def downstream(

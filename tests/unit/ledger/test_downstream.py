@@ -45,6 +45,14 @@ def test_a_handful_of_held_out_users_is_no_holdout():
     assert not contrast_of(log(*few, holdout=False)).causal
 
 
+@pytest.mark.parametrize(("forbidden", "causal"), [(10, True), (120, False)])
+def test_a_holdout_of_eligible_requests_beside_a_treatment_arm_of_all_is_not_compared(forbidden, causal):
+    barred = exposed("capable", 10, days=20, clusters=range(forbidden), start=10, eligible=False)
+    found = contrast_of(log(barred))
+    assert found.causal == causal
+    assert ("differ" in found.note) is not causal
+
+
 def test_nothing_to_compare_with_is_no_contrast():
     assert contrast_of(log(holdout=False), before=0) is None
 
