@@ -1,7 +1,7 @@
 """The ledger as signed steps from zero to the net value: what the terminal lists and the waterfall draws.
 
-A ledger's costs are written as amounts (a downstream cost of 400 is 400, and net = savings - watching - downstream). A ledger
-that writes them signed is understood too, by which of the two readings gives its net. Here a step that costs is negative.
+A ledger holds amounts: what is saved, what watching costs, what is lost downstream. Steps are signed: what costs money is
+negative, so that they add up to the net.
 """
 
 import math
@@ -39,48 +39,25 @@ def steps(ledger: Ledger) -> tuple[Step, ...]:
         >>> [(step.kind, step.usd_month) for step in steps(Ledger(10.0, 2.0, 5.0, 3.0, None))]
         [('savings', 10.0), ('watching', -2.0), ('downstream', -5.0)]
     """
-    totals = signed_totals(ledger)
-    found = []
-    for kind, total in zip(("savings", "watching", "downstream"), totals, strict=True):
+    totals = {
+        "savings": ledger.savings_usd_month,
+        "watching": ledger.watching_usd_month,
+        "downstream": ledger.downstream_usd_month,
+    }
+    found: list[Step] = []
+    for kind, total in totals.items():
+        sign = 1.0 if kind == "savings" else -1.0
         items = [item for item in ledger.items if item.kind == kind and math.isfinite(item.usd_month)]
-        if items:
-            flip = _flip_of(kind, total, sum(item.usd_month for item in items))
-            found += [
-                Step(
-                    item.name,
-                    kind,
-                    flip * item.usd_month,
-                    _flipped(item.interval, flip),
-                    item.causal,
-                    item.tier,
-                    item.note,
-                )
-                for item in items
-            ]
-        elif total is not None and math.isfinite(total) and total != 0:
-            found.append(
-                Step({"savings": "saved", "watching": "watching", "downstream": "downstream"}[kind], kind, total)
+        found += [
+            Step(
+                item.name, kind, sign * item.usd_month, _signed(item.interval, sign), item.causal, item.tier, item.note
             )
+            for item in items
+        ]
+        if not items and total is not None and math.isfinite(total) and total != 0:
+            found.append(Step("saved" if kind == "savings" else kind, kind, sign * total))
     return tuple(found)
 
 
-def signed_totals(ledger: Ledger) -> tuple[float | None, float | None, float | None]:
-    """Savings, watching and downstream with signs such that they add up to the net value; costs are negative."""
-    saved, watching, downstream = ledger.savings_usd_month, ledger.watching_usd_month, ledger.downstream_usd_month
-    net = ledger.net_usd_month
-    costs = (watching or 0.0) + (downstream or 0.0)
-    gain = saved or 0.0
-    if net is not None and abs(gain + costs - net) < abs(gain - costs - net):
-        return saved, watching, downstream
-    return saved, None if watching is None else -abs(watching), None if downstream is None else -downstream
-
-
-def _flip_of(kind: str, total: float | None, listed: float) -> float:
-    """Whether the items of a kind must change sign to agree with their signed total."""
-    if total is None or not math.isfinite(total) or total == 0:
-        return 1.0 if kind == "savings" else -1.0
-    return -1.0 if total * listed < 0 else 1.0
-
-
-def _flipped(interval: Interval | None, sign: float) -> Interval | None:
+def _signed(interval: Interval | None, sign: float) -> Interval | None:
     return interval if interval is None or sign > 0 else (-interval[1], -interval[0])

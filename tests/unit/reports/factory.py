@@ -125,12 +125,12 @@ def alarm(segment=BILLING, *, tier="cheap", onset=ONSET, detected=DETECTED, loss
 def ledger():
     items = (
         LedgerItem("tokens saved", "savings", "cheap", 101_400.0, (99_100.0, 103_900.0), True),
-        LedgerItem("reviews", "watching", None, -9_600.0, None, False, "200 a day at $1.60"),
-        LedgerItem("shadow calls", "watching", "capable", -1_150.0, (-1_200.0, -1_100.0), False),
-        LedgerItem("ticket", "downstream", "cheap", -242_000.0, (-301_000.0, -187_000.0), True),
-        LedgerItem("churn", "downstream", "cheap", -171_000.0, (-260_000.0, -88_000.0), True),
+        LedgerItem("reviews", "watching", None, 9_600.0, None, False, "200 a day at $1.60"),
+        LedgerItem("shadow calls", "watching", "capable", 1_150.0, (1_100.0, 1_200.0), False),
+        LedgerItem("ticket", "downstream", "cheap", 242_000.0, (187_000.0, 301_000.0), True),
+        LedgerItem("churn", "downstream", "cheap", 171_000.0, (88_000.0, 260_000.0), True),
     )
-    return Ledger(101_400.0, -10_750.0, -413_000.0, -322_350.0, (-440_000.0, -205_000.0), items, day(14))
+    return Ledger(101_400.0, 10_750.0, 413_000.0, -322_350.0, (-440_000.0, -205_000.0), items, day(14))
 
 
 def pareto_trap() -> AuditReport:
@@ -283,7 +283,7 @@ def healthy() -> AuditReport:
         warnings=(),
         segments=segments,
         ledger=Ledger(
-            101_400.0, -10_750.0, None, 90_650.0, (88_000.0, 93_400.0), items, day(14), "no outcomes were given"
+            101_400.0, 10_750.0, None, 90_650.0, (88_000.0, 93_400.0), items, day(14), "no outcomes were given"
         ),
         next=(),
         quality_series=(
@@ -387,7 +387,7 @@ def hostile() -> AuditReport:
         ),
         ledger=replace(
             report.ledger,
-            items=tuple(LedgerItem(name, "downstream", name, -1000.0, (-2000.0, -10.0), False, name) for name in names),
+            items=tuple(LedgerItem(name, "downstream", name, 1000.0, (10.0, 2000.0), False, name) for name in names),
             note=names[0],
         ),
         next=names,

@@ -149,7 +149,7 @@ def test_suspects_and_inferred_tiers_are_shown():
 
 
 def test_a_comparison_over_time_is_marked_as_such():
-    item = LedgerItem("ticket", "downstream", "cheap", -5.0, None, False)
+    item = LedgerItem("ticket", "downstream", "cheap", 5.0, None, False)
     ledger = replace(pareto_trap().ledger, items=(item,))
     assert "ticket (cheap) *" in shown(replace(pareto_trap(), ledger=ledger))
     assert "not from a randomised holdout" in shown(replace(pareto_trap(), ledger=ledger))

@@ -46,7 +46,7 @@ def test_items_without_an_interval_have_no_whisker():
 
 
 def test_many_items_are_summed_and_still_add_up():
-    items = tuple(LedgerItem(f"i{n}", "downstream", None, -float(n), None, False) for n in range(1, 40))
+    items = tuple(LedgerItem(f"i{n}", "downstream", None, float(n), None, False) for n in range(1, 40))
     ledger = replace(pareto_trap().ledger, items=items, savings_usd_month=None, watching_usd_month=None)
     drawn = waterfall_chart(
         replace(ledger, downstream_usd_month=-780.0, net_usd_month=-780.0, interval=None), WIDE, "w"
