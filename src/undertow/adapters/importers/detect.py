@@ -15,6 +15,7 @@ from undertow.errors import LogError
 CANONICAL_KEYS = frozenset({"decision_id", "event_time", "tier"})
 READ_DIRECTLY = frozenset({"parquet", "jsonl"})
 """Containers that the engine reads without an import; canonical columns in a CSV or JSON array are imported as a plain table."""
+CANONICAL = Detection("undertow", "columns decision_id, event_time and tier")
 LOOKED_AT = 25
 """Records of a file that are looked at."""
 FILES_LOOKED_AT = 40
@@ -49,7 +50,23 @@ def detect_format(path: str | Path) -> Detection:
     )
 
 
+def _is_canonical_parquet(file: Path) -> bool:
+    """Whether a Parquet file has the canonical columns; its footer says so, no row need be read."""
+    if container_of(file).kind != "parquet":
+        return False
+    import duckdb
+
+    with duckdb.connect() as engine:
+        try:
+            names = engine.execute("SELECT name FROM parquet_schema(?)", [str(file)]).fetchall()
+        except duckdb.Error:
+            return False  # damaged: reading its records says in which way
+    return {name for (name,) in names} >= CANONICAL_KEYS
+
+
 def _look(file: Path) -> tuple[Detection | None, list[str]]:
+    if _is_canonical_parquet(file):
+        return CANONICAL, []
     keys: list[str] = []
     container = container_of(file).kind
     general: Detection | None = None
@@ -59,7 +76,7 @@ def _look(file: Path) -> tuple[Detection | None, list[str]]:
                 continue
             keys = keys or [str(k)[:40] for k in part]
             if part.keys() >= CANONICAL_KEYS and container in READ_DIRECTLY:
-                return Detection("undertow", "columns decision_id, event_time and tier"), keys
+                return CANONICAL, keys
             found = recognise(part)
             if found is not None and found.format not in {"csv", "otel"}:
                 return found, keys
