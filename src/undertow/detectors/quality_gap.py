@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from undertow.detectors.day_noise import correlation_known, design_effect
 from undertow.detectors.level import Group, contrast_evidence, pairs_evidence
 from undertow.detectors.self_calibrating import run_self_calibrating
 from undertow.records.label_grid import (
@@ -101,12 +102,13 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
     tier_labels = {t: np.cumsum(whole.grid.n[:, t].sum((1, 2, 3))) for t in range(tiers)}
     # Bounds of fixed references share an error budget; how many there are is settled before any alarm may be raised.
     bounded = sum(float(d.before.n[..., list(ELIGIBLE), :].sum()) > 0 for d in segments[1:])
+    designs = _designs(whole.grid, options)
     for data in segments:
         for tier in range(tiers):
             since = _counts_from(data, tier, tier_labels[tier])
             if since is None:
                 continue
-            found += _change_streams(unit, data, tier, since, options, capable=tiers - 1)
+            found += _change_streams(unit, data, tier, since, options, designs[tier], capable=tiers - 1)
             if tier < tiers - 1 and unit.shows_level:
                 found += _level_streams(unit, data, tier, since, options, bounded)
             if tier < tiers - 1 and unit.pairs > 0 and unit.shows_level:
@@ -121,32 +123,85 @@ def _counts_from(data: SegmentData, tier: int, tier_labels: FloatArray) -> int |
     return int(enough.argmax()) if enough.any() else None
 
 
-def _change_streams(
-    unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions, capable: int
-) -> list[MonitoredStream]:
-    n = data.grid.n[:, tier].sum(2).copy()  # (T, arms, strata)
-    k = data.grid.failures[:, tier].sum(2).copy()
-    role: Role = "tier" if data.segment == 0 else "segment"
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """How a tier's labels were drawn, by what its counts show.
+
+    Attributes:
+        split: Buckets in which labels of more than one stratum came. Shape (T,).
+        unsplit: Buckets in which labels came, of one stratum only. Shape (T,).
+        strata: Strata of the tier as a whole.
+        correlation: How much labels of one day are known to move together. Shape (T,).
+    """
+
+    split: npt.NDArray[np.bool_]
+    unsplit: npt.NDArray[np.bool_]
+    strata: int
+    correlation: FloatArray
+
+    def set_apart(self, values: FloatArray) -> FloatArray:
+        """Strata (T, H), and one more for buckets without strata, where a log has both sorts.
+
+        In the first days of a roll-out all answers of the cheap tier are reviewed, or all alike: what then is the most heavily
+        sampled stratum is the whole tier, later it is the long tail, which fails more often. Taken as one stream, that
+        looks like a change.
+        """
+        if not self.split.any() or not self.unsplit.any():
+            return values
+        padded = np.pad(values, ((0, 0), (0, self.strata - values.shape[1])))
+        kept = np.where(self.unsplit[:, None], 0.0, padded)
+        return np.concatenate([kept, np.where(self.unsplit, values.sum(1), 0.0)[:, None]], axis=1)
+
+
+def _designs(grid: LabelGrid, options: StreamOptions) -> list[_Design]:
+    """The design of each tier, from the labels of the whole tier."""
+    tiers = range(grid.n.shape[1])
+    counts = [_unselected(grid, tier, options, capable=len(tiers) - 1) for tier in tiers]
+    failures, n = (np.stack([x[i].sum((1, 2)) for x in counts], axis=1) for i in (0, 1))
+    correlation = correlation_known(failures, n, options.bucket_s)
+    by_stratum = [x[1].sum(1) for x in counts]
+    split = [labels[:, 1:].sum(1) > 0 for labels in by_stratum]
+    return [_Design(split[t], (by_stratum[t].sum(1) > 0) & ~split[t], grid.strata, correlation[:, t]) for t in tiers]
+
+
+def _unselected(grid: LabelGrid, tier: int, options: StreamOptions, capable: int) -> tuple[FloatArray, FloatArray]:
+    """Failures and labels of a tier where the policy did not choose what it serves. Shapes (T, arms, strata).
+
+    Served traffic of the capable tier is what the policy left it: only the holdout shows the tier itself.
+    """
+    k, n = grid.failures[:, tier].sum(2).copy(), grid.n[:, tier].sum(2).copy()
     if tier == capable:
-        # Served traffic of the capable tier is what the policy left it: only the holdout shows the tier itself.
-        if data.segment != 0:
-            return []
-        role = "capable"
         chosen = [a for name, a in ARM_AXIS.items() if name != "holdout"]
         n[options.routing_start :, chosen] = 0.0
         k[options.routing_start :, chosen] = 0.0
+    return k, n
+
+
+def _change_streams(
+    unit: SignalUnit,
+    data: SegmentData,
+    tier: int,
+    since: int,
+    options: StreamOptions,
+    design: _Design,
+    capable: int,
+) -> list[MonitoredStream]:
+    k, n = _unselected(data.grid, tier, options, capable)
+    role: Role = "tier" if data.segment == 0 else "segment"
+    if tier == capable:
+        if data.segment != 0:
+            return []
+        role = "capable"
         if n[:, ARM_AXIS["holdout"]].sum() <= 0 and options.routing_start >= len(n):
             return []
         counted = n.sum((1, 2)) > 0
         since = max(since, int(counted.argmax())) if counted.any() else since
-    k, n = k.sum(1), n.sum(1)
-    streams = [_change_stream(unit, data.segment, tier, role, since, k, n, options)]
-    # There is a long tail once labels of a lesser-sampled stratum stand beside those of the most heavily sampled one.
-    seen = np.cumsum(n, axis=0) > 0
-    has_tail = seen[:, 0] & seen[:, 1:].any(axis=1)
-    if role == "tier" and has_tail.any():
-        tail_since = max(since, int(has_tail.argmax()))
-        streams.append(_change_stream(unit, 0, tier, "tail", tail_since, k[:, :1], n[:, :1], options))
+    k, n = (design.set_apart(x.sum(1)) for x in (k, n))
+    streams = [_change_stream(unit, data.segment, tier, role, since, k, n, options, design.correlation)]
+    has_tail = np.cumsum(n[:, 0]) > 0
+    if role == "tier" and design.split.any() and has_tail.any():
+        tail = max(since, int(has_tail.argmax()))
+        streams.append(_change_stream(unit, 0, tier, "tail", tail, k[:, :1], n[:, :1], options, design.correlation))
     return [s for s in streams if s.n.sum() > 0]
 
 
@@ -159,6 +214,7 @@ def _change_stream(
     k: FloatArray,
     n: FloatArray,
     options: StreamOptions,
+    correlation: FloatArray,
 ) -> MonitoredStream:
     warmup = max(1, WARMUP_S // options.bucket_s)
     labelled = n.sum(1) > 0
@@ -166,7 +222,8 @@ def _change_stream(
     earliest = first + max(2, EARLIEST_S // options.bucket_s)
     if options.baseline_until is not None:
         earliest = max(options.baseline_until, first + warmup)
-    evidence = run_self_calibrating(k, n, warmup, earliest)
+    effect = design_effect(n.sum(1), correlation, options.bucket_s)[:, None]
+    evidence = run_self_calibrating(k / effect, n / effect, warmup, earliest)
     return MonitoredStream(unit, tier, segment, role, "change", "quality", evidence, since, k, n, warmup, earliest)
 
 

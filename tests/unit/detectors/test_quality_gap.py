@@ -112,8 +112,21 @@ def test_the_most_heavily_sampled_stratum_is_the_tail():
     stream = found["tail", "change", "quality", 0, 0]
     assert stream.first_seen == PRE + 10, "there is no tail before there is a rest"
     assert stream.n.shape[1] == 1
-    assert stream.n.sum() == 800
+    assert stream.n.sum() == 600, "days on which all labels were drawn alike show no tail"
     assert stream.evidence[-1] > 1e4
+
+
+def test_the_day_on_which_sampling_by_risk_begins_is_no_loss():
+    """While the quota exceeds the traffic all are drawn alike; then the tail, which always failed more, is drawn apart."""
+    alike = [labels("cheap", 40, 8, days=15, start=PRE), labels("cheap", 40, 8, days=15, start=PRE, segment="x=a")]
+    apart = [
+        labels("cheap", 20, failing, days=25, start=PRE + 15, stratum=stratum, weight=weight, segment=segment)
+        for stratum, (failing, weight) in enumerate(((7, 1.0), (1, 5.0)))
+        for segment in (None, "x=a")
+    ]
+    found = streams(served("capable", 9, days=PRE), ROUTED[0], *alike, *apart)
+    assert {s.role for s in found} == {"tier", "tail", "segment"}
+    assert max(s.evidence.max() for s in found) < DAYS
 
 
 def test_one_stratum_has_no_tail():
