@@ -16,7 +16,7 @@ from undertow.stats.confidence import (
     hajek_mean_variance,
 )
 
-LEVEL, RUNS, DAYS = 0.95, 500, 24
+LEVEL, RUNS, DAYS = 0.95, 300, 24
 
 
 def _days(rng, rates, quotas, weights):

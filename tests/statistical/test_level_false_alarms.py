@@ -5,7 +5,7 @@ import pytest
 
 from undertow.detectors.level import Group, contrast_evidence, pairs_evidence
 
-DAYS, LINE, RUNS = 60, 600.0, 500
+DAYS, LINE, RUNS = 60, 600.0, 300
 MARGIN = 0.02
 
 
