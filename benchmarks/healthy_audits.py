@@ -25,7 +25,7 @@ from scipy.stats import beta
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from drawn_logs import Plan, cells_of, draw_log, plans
+from drawn_logs import Plan, cells_of, draw_log, plans, small
 from undertow.estimators.periods import find_periods
 from undertow.records.cells import AuditCells
 from undertow.records.report import Alarm, AuditSettings
@@ -38,6 +38,8 @@ HORIZON_DAYS = 180
 SETTINGS = AuditSettings(horizon_days=HORIZON_DAYS)
 LATER_DAYS = 28
 """A place that the first alarm leaves open may be named this much later."""
+
+SMALL_QUERIES = 1_500
 
 CORRELATIONS = (0.005, 0.01, 0.02)
 
@@ -195,6 +197,21 @@ def healthy(table: Table, seeds: Sequence[int], processes: int) -> None:
             print(f"    {count} by {stream}")
 
 
+def small_log(table: Table, seeds: Sequence[int], processes: int) -> None:
+    """A healthy log of few requests, where at first everything is reviewed and sampling by risk begins with the roll-out."""
+    plan = small(plans()["inside"], SMALL_QUERIES)
+    found = run(
+        replace(plan, parameters=replace(plan.parameters, hidden_before=0.06, hidden_after=0.06)), seeds, processes
+    )
+    changes = [f for f in found if f.stream.endswith("change")]
+    print(
+        f"\nHealthy log of {SMALL_QUERIES} queries a day, 6 % hidden intents from the first day (a loss, no change), {len(found)} seeds"
+    )
+    table.share(
+        "small log without a change: a change alarm", len(changes), len(found), "at most 2.5 %", 0.025, least=500
+    )
+
+
 def correlated(table: Table, seeds: Sequence[int], processes: int) -> None:
     """The same where all reviews of a day move together, which breaks the model that the evidence rests on."""
     for effect in ("tier", "shared"):
@@ -342,6 +359,7 @@ def measure(seed: int, *, seeds: int, power_seeds: int, processes: int = 2, corr
     """
     table = Table(seed)
     healthy(table, range(seed, seed + seeds), processes)
+    small_log(table, range(seed, seed + power_seeds), processes)
     power(table, range(seed, seed + power_seeds), processes)
     provider(table, range(seed, seed + power_seeds), processes)
     if correlations:

@@ -171,3 +171,14 @@ def test_three_tiers_are_each_set_against_the_reference():
     assert found["level", "level", "quality", 1, 0].evidence[-1] > 1e4
     assert found["level", "level", "quality", 0, 0].evidence[-1] < DAYS
     assert ("capable", "change", "quality", 2, 0) in found
+
+
+def test_days_that_swing_are_worth_less():
+    """Failures of 4 and 16 in 40 by turns, then six more: a rise that independent labels would show at once."""
+    day = np.arange(DAYS - PRE)
+    rise = np.where(day < 33, 0.0, 6.0)
+    swinging, steady = (
+        named(streams(*BEFORE[:1], ROUTED[0], labels("cheap", 40, k + rise, days=DAYS - PRE, start=PRE)))[TIER]
+        for k in (np.where(day % 2, 4.0, 16.0), np.full(len(day), 10.0))
+    )
+    assert swinging.evidence[-1] < 50 < 1e3 < steady.evidence[-1]
