@@ -50,6 +50,11 @@ class Tables:
         """Whether any source may hold a value in this column of the decisions."""
         return any((facts := rows.source.facts.get(name)) is not None and not facts.all_null for rows in self.decisions)
 
+    def always_holds(self, name: str) -> bool:
+        """Whether every row of the decisions is proven to hold a value in this column, an empty text not being one."""
+        known = [rows.source.facts.get(name) for rows in self.decisions]
+        return all(facts is not None and facts.never_null and facts.low not in {None, ""} for facts in known)
+
     @property
     def all_live(self) -> bool:
         """Whether every decision is proven to be live traffic."""

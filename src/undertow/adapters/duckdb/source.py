@@ -219,7 +219,18 @@ def _count_and_code(work: _Work, options: CellOptions, scale: ConfidenceScale, k
     vocabulary = replace(vocabulary, tiers=tiers)
     make_types(engine, vocabulary)
     counted = {place: expressions[place] for place in vocabulary.plan.places}
-    create_coded_table(engine, counted, scale, options.bucket_s, keys, all_live=work.tables.all_live)
+    # Ids are dear to read: a column is named only where the one before it may be missing.
+    ids = ["user_id", "conversation_id", "decision_id"]
+    needed = ids[: next((i for i, name in enumerate(ids, 1) if work.tables.always_holds(name)), len(ids))]
+    create_coded_table(
+        engine,
+        counted,
+        scale,
+        options.bucket_s,
+        keys,
+        all_live=work.tables.all_live,
+        person=f"coalesce({', '.join(needed)})",
+    )
     return vocabulary
 
 

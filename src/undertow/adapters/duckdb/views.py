@@ -119,6 +119,7 @@ def create_coded_table(
     joined_on: tuple[str, ...],
     *,
     all_live: bool,
+    person: str = "coalesce(user_id, conversation_id, decision_id)",
 ) -> None:
     """Create or replace `coded`: every accepted decision in some 50 bytes, which all later steps work on.
 
@@ -133,6 +134,7 @@ def create_coded_table(
         bucket_s: Seconds in a bucket.
         joined_on: Which of conversation_id and user_id signals join on.
         all_live: Every decision is proven to be live.
+        person: Expression of whom the decision was for; names as few id columns as the log allows.
     """
     columns = "".join(
         f", TRY_CAST({expression} AS segment_value_{place}) AS segment_{place}"
@@ -147,7 +149,7 @@ def create_coded_table(
         SELECT hash(decision_id) AS id, event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket,
                TRY_CAST({SERVED_TIER} AS tier_name) AS tier, {ARM_CODE} AS arm, {ELIGIBLE_CODE} AS eligible,
                {scale.column or "CAST(NULL AS DOUBLE)"} AS confidence,
-               CAST(hash(coalesce(user_id, conversation_id, decision_id)) & {USER_BUCKETS - 1} AS SMALLINT) AS cluster,
+               CAST(hash({person}) & {USER_BUCKETS - 1} AS SMALLINT) AS cluster,
                cost_usd, baseline_cost_usd{columns}{keys}{live}
         FROM decisions
         """
