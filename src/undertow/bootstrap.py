@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
@@ -125,14 +126,51 @@ def read_cells(request: AuditRequest, progress: Progress = silent) -> AuditCells
 
 
 def run_audit(request: AuditRequest, progress: Progress = silent) -> AuditReport:
-    """The whole audit: read, join, estimate, detect, decide."""
+    """The whole audit: read, join, estimate, detect, decide.
+
+    Raises:
+        LogError: nothing readable.
+        DataError: no live decision with a tier, or times that cannot all be right.
+        UsageError: an engine or format that does not exist, or a baseline outside the log.
+    """
     # The statistics (scipy above all) take half a second to import: they do so while the engine reads the log.
     statistics = Thread(target=import_module, args=(STATISTICS,), daemon=True)
     statistics.start()
     cells = read_cells(request, progress)
+    _check_span(cells)
+    _check_baseline(request, cells)
     statistics.join()
     progress("weighing the evidence", 0, None)
     return import_module(STATISTICS).audit(cells, audit_settings(request), outcome_prices(request.settings))
+
+
+def _check_span(cells: AuditCells) -> None:
+    """Refuse a log that one wrong time has stretched over decades."""
+    last = max(cells.last_event, cells.last_available)
+    buckets = (last - cells.first_event) / cells.bucket_s
+    if buckets > MAX_BUCKETS:
+        unit = "hours" if cells.bucket_s < BUCKET_S["1d"] else "days"
+        raise DataError(
+            f"the log spans {buckets:,.0f} {unit}, from {_date(cells.first_event)} to {_date(last)}; at most {MAX_BUCKETS:,} can "
+            'be audited; look for a row with a wrong event_time, or set monitors.bucket = "1d"'
+        )
+
+
+def _check_baseline(request: AuditRequest, cells: AuditCells) -> None:
+    """Refuse a reference period that holds nothing of the log, or all of it."""
+    until = request.baseline_until
+    if until is None:
+        return
+    is_late = until.timestamp() > cells.last_event and request.until is None
+    if until.timestamp() <= cells.first_event or is_late:
+        raise UsageError(
+            f"--baseline-until {until:%Y-%m-%d}: the log runs from {_date(cells.first_event)} to {_date(cells.last_event)}; "
+            "name a day between the two"
+        )
+
+
+def _date(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
 
 
 def explain(request: AuditRequest, progress: Progress = silent) -> Explanation | None:
