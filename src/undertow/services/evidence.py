@@ -4,6 +4,7 @@ Alarm-raising streams rest on people or on checks with a right answer. Judge-onl
 own, which warns (unless the user trusts the judge).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,19 +70,20 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
         alarms: True for signals that raise alarms, False for those that only warn.
     """
     first, buckets = bucket_range(cells)
+    armed_from = periods.routing_start + max(1, SETTLING_S // cells.bucket_s)
+    units = [u for u in signal_units(cells) if raises_alarms(u, settings) == alarms]
     options = StreamOptions(
         bucket_s=cells.bucket_s,
         routing_start=periods.routing_start,
         baseline_until=periods.reference_end if settings.baseline_until is not None else None,
         margin=settings.margin,
-        bound_alpha=settings.alpha / 4,
+        bound_alpha=settings.alpha
+        / 4
+        / max(1, _bounded(cells, units, first + periods.reference_end, first + armed_from)),
     )
-    settling = max(1, SETTLING_S // cells.bucket_s)
-    armed_from = periods.routing_start + settling
     line = alarm_line(settings.horizon_days, settings.alpha)
     segments = watched_segments(cells)
     traffic = {code: traffic_grid(cells, code, first_bucket=first, buckets=buckets) for code in segments}
-    units = [u for u in signal_units(cells) if raises_alarms(u, settings) == alarms]
     streams: list[MonitoredStream] = []
     for unit in units:
         data = []
@@ -120,6 +122,16 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
         armed_from,
         line,
     )
+
+
+def _bounded(cells: AuditCells, units: Sequence[SignalUnit], reference_end: int, armed_from: int) -> int:
+    """How many tiers and signals may be held against a bound from the reference period: they share its error.
+
+    Settled before any alarm may be raised, so that a signal yet to come moves no bound.
+    """
+    early = (cells.labels.decided < reference_end) & (cells.labels.available < armed_from)
+    signals = sum(unit.shows_level and bool((early & unit.mask(cells.labels)).any()) for unit in units)
+    return signals * (len(cells.tiers) - 1)
 
 
 def watched_segments(cells: AuditCells) -> list[int]:

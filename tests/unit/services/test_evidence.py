@@ -126,6 +126,19 @@ def test_a_routed_baseline_is_no_reference_for_levels():
     assert not any(s.kind == "level" for s in evidence(*log(), chosen=chosen).streams)
 
 
+def test_signals_share_the_error_of_their_bounds():
+    """A second signal makes the bound of the first one wider, and one that comes later does not."""
+
+    def level(*more, **given):
+        found = evidence(*log(0.2), *more, **given)
+        (stream,) = [s for s in found.streams if s.kind == "level" and s.unit.name == "review.accuracy" and s.tier == 0]
+        return stream.evidence[-1]
+
+    alone = level()
+    assert level(*log(0.05, signal="rating.stars")) < alone
+    assert level(labels("cheap", 30, 2, days=20, start=DAYS - 20, signal="rating.stars")) == alone
+
+
 def test_segments_with_labels_are_watched_and_the_whole_comes_first():
     cells = build(*log(segment="x=a"), served("cheap", 5, days=DAYS, segment="x=silent"), segments=("x=silent", "x=a"))
     assert watched_segments(cells) == [0, 2]
