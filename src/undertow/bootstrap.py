@@ -149,10 +149,10 @@ def _check_span(cells: AuditCells) -> None:
     last = max(cells.last_event, cells.last_available)
     buckets = (last - cells.first_event) / cells.bucket_s
     if buckets > MAX_BUCKETS:
-        unit = "hours" if cells.bucket_s < BUCKET_S["1d"] else "days"
+        unit, hint = ("days", "") if cells.bucket_s >= BUCKET_S["1d"] else ("hours", ', or set monitors.bucket = "1d"')
         raise DataError(
             f"the log spans {buckets:,.0f} {unit}, from {_date(cells.first_event)} to {_date(last)}; at most {MAX_BUCKETS:,} can "
-            'be audited; look for a row with a wrong event_time, or set monitors.bucket = "1d"'
+            f"be audited; look for a row with a wrong event_time{hint}"
         )
 
 
