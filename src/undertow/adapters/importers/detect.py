@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from undertow.adapters.importers.files import Undecodable, container_of, expand, records
 from undertow.adapters.importers.registry import IMPORTERS
 from undertow.adapters.importers.result import Detection
@@ -54,8 +56,6 @@ def _is_canonical_parquet(file: Path) -> bool:
     """Whether a Parquet file has the canonical columns; its footer says so, no row need be read."""
     if container_of(file).kind != "parquet":
         return False
-    import duckdb
-
     with duckdb.connect() as engine:
         try:
             names = engine.execute("SELECT name FROM parquet_schema(?)", [str(file)]).fetchall()
