@@ -221,8 +221,6 @@ class ExposureCells(Table):
     eligible: IntArray
     cluster: IntArray
     decisions: IntArray
-    paired_cost_usd: FloatArray
-    baseline_cost_usd: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ import duckdb
 from undertow.adapters.duckdb.sql import identifier
 from undertow.records.columns import DECISION_COLUMNS
 
-CHUNK_ROWS = 4_000_000
-"""About how many hashes are sorted at a time: 32 MB."""
+CHUNK_ROWS = 16_000_000
+"""About how many hashes are sorted at a time: 128 MB."""
 
 
 @dataclass(frozen=True, slots=True)

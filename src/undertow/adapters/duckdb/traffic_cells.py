@@ -123,16 +123,14 @@ def model_cells(
 
 
 def exposure_cells(engine: duckdb.DuckDBPyConnection) -> ExposureCells:
-    """Decisions and paired costs by user cluster."""
+    """Decisions by user cluster."""
     return fetch(
         engine,
         ExposureCells,
         f"""
-        SELECT bucket, arm, {tier_code("tier")} AS tier, eligible, cluster, decisions, paired_cost_usd, baseline_cost_usd
+        SELECT bucket, arm, {tier_code("tier")} AS tier, eligible, cluster, decisions
         FROM (
-            SELECT bucket, arm, tier, eligible, cluster, count(*) AS decisions,
-                   coalesce(sum(CASE WHEN baseline_cost_usd IS NOT NULL THEN cost_usd END), 0.0) AS paired_cost_usd,
-                   coalesce(sum(CASE WHEN cost_usd IS NOT NULL THEN baseline_cost_usd END), 0.0) AS baseline_cost_usd
+            SELECT bucket, arm, tier, eligible, cluster, count(*) AS decisions
             FROM coded WHERE is_live GROUP BY ALL
         ) ORDER BY 1, 2, 3, 4, 5
         """,

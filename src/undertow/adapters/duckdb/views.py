@@ -149,8 +149,7 @@ def create_coded_table(
         SELECT hash(decision_id) AS id, event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket,
                TRY_CAST({SERVED_TIER} AS tier_name) AS tier, {ARM_CODE} AS arm, {ELIGIBLE_CODE} AS eligible,
                {scale.column or "CAST(NULL AS DOUBLE)"} AS confidence,
-               CAST(hash({person}) & {USER_BUCKETS - 1} AS SMALLINT) AS cluster,
-               cost_usd, baseline_cost_usd{columns}{keys}{live}
+               CAST(hash({person}) & {USER_BUCKETS - 1} AS SMALLINT) AS cluster{columns}{keys}{live}
         FROM decisions
         """
     )
