@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from drawn_logs import Plan, cells_of, draw_log, plans, small, write_log
 from healthy_audits import SETTINGS, evidence_of
-from undertow.bootstrap import AuditRequest, read_cells
+from undertow.bootstrap.audit import AuditRequest, read_cells
 from undertow.records.cells import AuditCells, IntArray, Table
 from undertow.records.report import Alarm
 from undertow.services.audit import audit

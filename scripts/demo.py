@@ -24,7 +24,7 @@ from undertow.adapters.replay.recording import read_recording
 from undertow.adapters.replay.store import START, write_replay
 from undertow.adapters.replay.tables import TABLES
 from undertow.adapters.simulated.incident import write_incident
-from undertow.bootstrap import AuditRequest, run_audit
+from undertow.bootstrap.audit import AuditRequest, run_audit
 from undertow.cli.drawing import progress_bar
 from undertow.config.load import load_settings
 from undertow.errors import UndertowError

@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from undertow.bootstrap import AuditRequest, run_audit
+    from undertow.bootstrap.audit import AuditRequest, run_audit
     from undertow.errors import UndertowError
     from undertow.records.report import AuditReport
 
@@ -23,8 +23,8 @@ __all__ = ["AuditReport", "AuditRequest", "UndertowError", "__version__", "run_a
 
 _HOMES = {
     "AuditReport": "undertow.records.report",
-    "AuditRequest": "undertow.bootstrap",
-    "run_audit": "undertow.bootstrap",
+    "AuditRequest": "undertow.bootstrap.audit",
+    "run_audit": "undertow.bootstrap.audit",
     "UndertowError": "undertow.errors",
 }
 

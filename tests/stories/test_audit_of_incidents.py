@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from undertow.adapters.simulated.incident import write_incident
-from undertow.bootstrap import AuditRequest, run_audit
+from undertow.bootstrap.audit import AuditRequest, run_audit
 from undertow.config.load import load_settings
 from undertow.records.report import AuditReport
 from undertow.simulation.incidents import SUPPORT

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from undertow.adapters.simulated.incident import write_incident
-from undertow.bootstrap import AuditRequest, run_audit
+from undertow.bootstrap.audit import AuditRequest, run_audit
 from undertow.config.load import load_settings
 from undertow.records.segment import WHOLE, Segment
 from undertow.simulation.incidents import SUPPORT

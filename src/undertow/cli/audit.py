@@ -16,7 +16,7 @@ from undertow.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from undertow.bootstrap import AuditRequest
+    from undertow.bootstrap.audit import AuditRequest
     from undertow.ports.audit_source import Progress
     from undertow.records.report import AuditReport
 
@@ -114,7 +114,7 @@ def command(
     INPUT is a log file, a folder, a glob, or the root folder of a store. Exit status: 0 healthy, 1 quality loss or
     Pareto trap, 3 inconclusive, 2 bad usage or unreadable input.
     """
-    from undertow.bootstrap import AuditRequest, run_audit
+    from undertow.bootstrap.audit import AuditRequest, run_audit
     from undertow.config.load import load_settings
 
     path = settings_file(config, inputs)
@@ -178,7 +178,7 @@ def _check_writable(target: str | None) -> None:
 
 
 def _explain(request: "AuditRequest", progress: "Progress", *, as_json: bool) -> int:
-    from undertow.bootstrap import explain
+    from undertow.bootstrap.audit import explain
     from undertow.reports.explanation import explanation_json, render_explanation
 
     found = explain(request, progress)

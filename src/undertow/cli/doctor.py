@@ -65,7 +65,7 @@ def command(
 
     Exit status: 0 nothing is missing, 1 something weakens the verdict, 2 no verdict but "inconclusive" can come out.
     """
-    from undertow.bootstrap import AuditRequest, read_cells
+    from undertow.bootstrap.audit import AuditRequest, read_cells
     from undertow.config import load_settings
 
     settings = load_settings(settings_file(config, inputs), os.environ).settings

@@ -45,7 +45,7 @@ def command(target: Path, force: bool, log: Path | None) -> None:
 
 def _tiers_of(log: Path) -> dict[str, tuple[str, ...]]:
     """Tiers of a log, cheapest first, with the models that served them."""
-    from undertow.bootstrap import AuditRequest, read_cells
+    from undertow.bootstrap.audit import AuditRequest, read_cells
 
     cells = read_cells(AuditRequest((str(log),)))
     kind = 0  # CHANGE_KINDS[0] is "model"

@@ -94,6 +94,22 @@ DECISION_COLUMNS: tuple[Column, ...] = (
     Column("response", "VARCHAR", "text, kept only as the retention setting allows"),
 )
 
+GATEWAY_COLUMNS: tuple[Column, ...] = (
+    Column("endpoint", "VARCHAR", "wire format of the request: chat.completions, messages, responses"),
+    Column("key_name", "VARCHAR", "name of the gateway key that it came with"),
+    Column("decided_tier", "VARCHAR", "tier that the policy chose; in mode observe it may differ from the one served"),
+    Column("error", "VARCHAR", "what went wrong, in one word; null: nothing did"),
+    Column("delivered_chars", "BIGINT", "characters of answer text that the caller was sent", low=0),
+    Column("client_retry", "BIGINT", "how often the caller's own client had tried before", low=0),
+    Column("trace_id", "VARCHAR", "trace that the request belongs to (W3C, 32 hex digits)"),
+    Column("span_id", "VARCHAR", "span of this decision (16 hex digits)"),
+    Column("parent_span_id", "VARCHAR", "span of the caller"),
+)
+"""What Undertow's own gateway writes beside the contract's columns; no other log has them, and the audit reads none of them."""
+
+LOG_COLUMNS: tuple[Column, ...] = DECISION_COLUMNS + GATEWAY_COLUMNS
+"""Columns of a log that the gateway wrote, in order: the fields of `undertow.records.decision.DecisionRecord`."""
+
 SIGNAL_KINDS: tuple[str, ...] = ("thumb", "rating", "review", "judge", "shadow", "suite", "implicit", "outcome")
 SELECTIONS: tuple[str, ...] = ("census", "sampled", "volunteered", "unknown")
 

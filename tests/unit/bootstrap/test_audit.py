@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from undertow.bootstrap import AuditRequest, audit_settings, explain, outcome_prices, read_cells, run_audit
+from undertow.bootstrap.audit import AuditRequest, audit_settings, explain, outcome_prices, read_cells, run_audit
 from undertow.config.load import load_settings
 from undertow.errors import DataError, LogError, UndertowError, UsageError
 

@@ -1,0 +1,1 @@
+"""Classifiers that decide before any model runs: a text classifier in plain Python, and similarity of embeddings."""

@@ -1,0 +1,1 @@
+"""Wire formats: chat completions, Anthropic messages, OpenAI responses. Pure functions over bytes."""

@@ -1,0 +1,1 @@
+"""Implicit signals: what a conversation says of its answers without anybody being asked."""

@@ -1,0 +1,1 @@
+"""Undertow inside another process: the in-process client, the ASGI middleware and the LiteLLM callback."""

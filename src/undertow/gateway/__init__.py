@@ -1,0 +1,1 @@
+"""The data plane: the ASGI application, its server, and the supervisor of its workers."""

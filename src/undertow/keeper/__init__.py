@@ -1,0 +1,1 @@
+"""The jobs beside the data plane: recovery, rotation to Parquet, implicit signals, traces. It may die; serving goes on."""

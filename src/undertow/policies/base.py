@@ -1,0 +1,179 @@
+"""What a policy is: a generator that yields commands and is sent what came of them, until an answer was served or given up.
+
+    Classify            -> Classified | ClassifierFailed         ask the policy's classifier (a driver bounds the time)
+    Ask(hold=True)      -> Held | Failed                         get a whole answer, show nothing to the caller yet
+    Ask(hold=False)     -> Served | Failed                       answer the caller from this tier; Failed only before the first byte
+    Release             -> Served                                serve the answer that is held
+
+The driver (live gateway, in-process client, replay, Hypothesis) carries the commands out; it knows no policy, and a policy
+knows no clock, network or random state. Every policy keeps three rules, which `tests/conformance` checks for each of them:
+it asks upwards only, it never serves an answer whose confidence was not measured as if it were confident, and after a
+failure of a tier it asks the next dearer one.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+from undertow.records.answer import AnswerFacts
+from undertow.records.request import RequestFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How an answer or a request was judged; absent numbers are None, and then the policy escalates.
+
+    Attributes:
+        score: The raw number.
+        confidence: In [0, 1].
+        threshold: What it was compared with.
+        confidence_kind: `calibrated`, `uncalibrated`, or None where there is no confidence.
+    """
+
+    score: float | None = None
+    confidence: float | None = None
+    threshold: float | None = None
+    confidence_kind: str | None = None
+
+
+NOT_JUDGED = Judgement()
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """Ask the policy's classifier about the request's text, within `deadline_ms`."""
+
+    deadline_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask a tier.
+
+    Attributes:
+        tier: Which.
+        hold: Keep its whole answer back until it is released; else serve it as it comes.
+        reason: Why this tier, from `undertow.records.reasons`.
+        judgement: What is known so far.
+        propensity: Probability of this tier's being served given what was known, or None where it cannot be computed.
+        escalated: A cheaper answer was withheld and is being replaced.
+    """
+
+    tier: str
+    hold: bool
+    reason: str
+    judgement: Judgement = NOT_JUDGED
+    propensity: float | None = 1.0
+    escalated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Serve the held answer of `tier`."""
+
+    tier: str
+    reason: str
+    judgement: Judgement = NOT_JUDGED
+    propensity: float | None = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The classifier's probability that the request is easy."""
+
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierFailed:
+    """No probability. `reason` is `classifier_absent`, `classifier_late` or `classifier_error`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The whole answer is there and held."""
+
+    answer: AnswerFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The tier could not answer, and the caller has seen nothing of it."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The caller has the answer, or what could be delivered of it."""
+
+
+Command = Classify | Ask | Release
+Event = Classified | ClassifierFailed | Held | Failed | Served
+Steps = Generator[Command, Event, None]
+"""One decision being taken. Ends after Served, or after Failed of the last tier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Under which circumstances a policy decides.
+
+    Attributes:
+        tiers: Tiers that can be used for this request, cheapest first, never empty; the last is the capable one. Constraints
+            have been applied: with `eligible` false there is no cheaper tier in it than allowed.
+        eligible: Constraints allowed the cheap tier.
+        is_holdout: The unit is held out: the capable tier answers if it would have been eligible.
+        treatment_probability: Probability of not being held out, in (0, 1].
+        draw: Uniform number in [0, 1), a hash of the unit: the same for the same unit.
+    """
+
+    tiers: tuple[str, ...]
+    eligible: bool
+    is_holdout: bool
+    treatment_probability: float
+    draw: float
+
+
+class Policy(Protocol):
+    """Decides who answers."""
+
+    name: str
+    version: str
+    needs_confidence: bool
+    """Whether held answers should come with log-probabilities."""
+
+    def decide(self, facts: RequestFacts, setting: Setting) -> Steps:
+        """Start one decision."""
+        ...
+
+
+def ask_upwards(
+    tiers: tuple[str, ...],
+    reason: str,
+    judgement: Judgement = NOT_JUDGED,
+    propensity: float | None = 1.0,
+    *,
+    escalated: bool = False,
+) -> Steps:
+    """Serve from the first of `tiers` that answers; the tail of every policy.
+
+    A tier that failed before the first byte is replaced by the next dearer one, reason `upstream_error`.
+
+    Examples:
+        >>> steps = ask_upwards(("cheap", "capable"), "fixed")
+        >>> next(steps).tier, steps.send(Failed("timeout")).reason
+        ('cheap', 'upstream_error')
+    """
+    for place, tier in enumerate(tiers):
+        event = yield Ask(
+            tier,
+            hold=False,
+            reason=reason if place == 0 else "upstream_error",
+            judgement=judgement,
+            propensity=propensity,
+            escalated=escalated,
+        )
+        if isinstance(event, Served):
+            return

@@ -1,0 +1,219 @@
+"""The serving plan: all that the data plane needs, compiled from the settings by `undertow.bootstrap.plan`.
+
+The data plane must stay small, so it does not load the settings' models (pydantic), the price list or the engine: it reads
+this one JSON document. Secrets are not in it, only the names of the environment variables that hold them.
+"""
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = "undertow.plan/1"
+
+
+class TokenPrices(msgspec.Struct, frozen=True, kw_only=True):
+    """USD per token of each sort; prices above a length of prompt replace all of these.
+
+    Attributes:
+        above_input_tokens: These prices hold from this many prompt tokens on.
+        input_usd: Prompt tokens that are none of the sorts below.
+        cached_usd: Prompt tokens read from the provider's cache.
+        cache_write_usd: Prompt tokens written to it.
+        audio_input_usd: Audio among the prompt.
+        output_usd: Completion tokens, reasoning included.
+        audio_output_usd: Audio among the completion.
+    """
+
+    above_input_tokens: int = 0
+    input_usd: float
+    cached_usd: float
+    cache_write_usd: float
+    audio_input_usd: float
+    output_usd: float
+    audio_output_usd: float
+
+
+class EndpointPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One address of a tier.
+
+    Attributes:
+        base_url: Up to and including /v1.
+        kind: Wire format that it speaks.
+        api_key_env: Environment variable with its key, or None: no key is sent.
+        ca_file: Certificate authorities to trust instead of the system's, or None.
+    """
+
+    base_url: str
+    kind: Literal["openai", "anthropic"] = "openai"
+    api_key_env: str | None = None
+    ca_file: str | None = None
+
+
+class TierPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One tier.
+
+    Attributes:
+        name: Its name.
+        model: Model that the upstream is asked for.
+        endpoints: Its addresses, tried in turn.
+        parameters: Sent with each request, over the caller's own; part of what the tier is.
+        prices: By length of prompt, shortest first; empty: unknown.
+        context_tokens: Longest prompt and answer together, or None: unknown.
+    """
+
+    name: str
+    model: str
+    endpoints: tuple[EndpointPlan, ...]
+    parameters: dict[str, object] = {}
+    prices: tuple[TokenPrices, ...] = ()
+    context_tokens: int | None = None
+
+
+class PolicyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy, all kinds in one shape; what a kind does not have keeps its default.
+
+    Attributes:
+        name: `auto`, or its name under [policies].
+        version: Short hash over the policy, its tiers and constraints: changes whenever a decision could.
+        kind: Which kind.
+        mode: `route` or `observe`.
+        tiers: Tiers it may use, cheapest first; at least one.
+        threshold: Cascade: escalate below; classifier: cheap at or above.
+        tier: Fixed: the tier.
+        shares: Split: share by tier.
+        method: Classifier: `text`, `embedding` or `rules`.
+        artefact: Classifier: absolute path of its file, or None.
+        cheap_segments: Classifier, method rules: `key=value` labels that go to the cheap tier.
+        deadline_ms: Classifier: later than this is ignored.
+    """
+
+    name: str
+    version: str
+    kind: Literal["cascade", "classifier", "fixed", "split"]
+    mode: Literal["route", "observe"] = "route"
+    tiers: tuple[str, ...]
+    threshold: float = 0.7
+    tier: str | None = None
+    shares: dict[str, float] = {}
+    method: Literal["text", "embedding", "rules"] = "text"
+    artefact: str | None = None
+    cheap_segments: tuple[str, ...] = ()
+    deadline_ms: float = 30.0
+
+
+class ConstraintsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is settled before any score; see `[constraints]`."""
+
+    never_cheap: tuple[str, ...] = ()
+    cheap_max_input_tokens: int | None = None
+    cheap_tools: bool = True
+    cheap_images: bool = False
+
+
+class HoldoutPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Randomised traffic that stays on the capable tier; see `[holdout]`."""
+
+    share: float = 0.05
+    unit: Literal["user", "conversation", "decision"] = "user"
+    salt: str = "undertow"
+
+
+class KeyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One gateway key; see `[keys.NAME]`.
+
+    Attributes:
+        name: Its name, as in records and metrics.
+        key_id: The public part of the key (`ut_<key_id>_<secret>`).
+        sha256: Hex digest of the whole key.
+        budget_usd_day: Most that its requests may cost a UTC day, or None.
+        requests_per_minute: Most requests a minute, or None.
+        tiers: Tiers it may use, empty: all.
+        labels: Labels added to the segment of its requests; a caller cannot override them.
+    """
+
+    name: str
+    key_id: str
+    sha256: str
+    budget_usd_day: float | None = None
+    requests_per_minute: int | None = None
+    tiers: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+
+
+class LimitsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of the gateway, callers and upstreams; see `[gateway]` and `[upstream]`."""
+
+    max_body_bytes: int = 20_000_000
+    max_header_bytes: int = 32_768
+    max_headers: int = 100
+    max_nesting: int = 100
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    idle_timeout_s: float = 75.0
+    max_connections: int = 2_000
+    max_in_flight: int = 1_000
+    max_answer_bytes: int = 50_000_000
+    connect_timeout_s: float = 5.0
+    first_byte_timeout_s: float = 120.0
+    total_timeout_s: float = 600.0
+    max_retries: int = 2
+    retry_budget: float = 0.1
+    breaker_failures: int = 5
+    breaker_open_s: float = 10.0
+    connections_per_upstream: int = 512
+
+
+class StorePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Where records go, and what is done to ids and text; see `[store]` and `[retention]`."""
+
+    path: str = "undertow-data"
+    id_key_env: str | None = None
+    keeps_text: bool = False
+    redact: str | None = None
+    segment_bytes: int = 64_000_000
+    segment_s: float = 300.0
+
+
+class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the data plane is told.
+
+    Attributes:
+        schema: Version of this document.
+        tiers: All tiers that can serve, cheapest first. The last one is the capable tier.
+        policies: All policies; the first is `auto`.
+        constraints: Before any score.
+        holdout: The randomised arm.
+        keys: Gateway keys; empty: callers need none.
+        limits: Of callers and upstreams.
+        store: Where records go.
+        passthrough: Upstream for paths that are not routed, or None.
+        traces: Propagate `traceparent` and give every decision a span.
+    """
+
+    schema: str = SCHEMA
+    tiers: tuple[TierPlan, ...]
+    policies: tuple[PolicyPlan, ...]
+    constraints: ConstraintsPlan = ConstraintsPlan()
+    holdout: HoldoutPlan = HoldoutPlan()
+    keys: tuple[KeyPlan, ...] = ()
+    limits: LimitsPlan = LimitsPlan()
+    store: StorePlan = StorePlan()
+    passthrough: EndpointPlan | None = None
+    traces: bool = False
+
+
+def encode_plan(plan: ServingPlan) -> bytes:
+    """The plan as a JSON document."""
+    return msgspec.json.encode(plan)
+
+
+def decode_plan(document: bytes) -> ServingPlan:
+    """A plan from its JSON document.
+
+    Raises:
+        msgspec.ValidationError: It is no plan of this version.
+    """
+    plan = msgspec.json.decode(document, type=ServingPlan)
+    if plan.schema != SCHEMA:
+        raise msgspec.ValidationError(f"the plan is of schema {plan.schema!r}; this version reads {SCHEMA!r}")
+    return plan
