@@ -174,6 +174,42 @@ class StorePlan(msgspec.Struct, frozen=True, kw_only=True):
     segment_s: float = 300.0
 
 
+class ImplicitPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Signals read off conversations; see `[implicit]` and docs/concepts/implicit-signals.md.
+
+    Attributes:
+        enabled: Compute them.
+        window_s: How long after an answer the caller's next message still counts, in seconds.
+        repeat_similarity: Jaccard similarity in (0, 1] from which two messages ask the same thing.
+        human_words: Words or phrases, beside the built-in ones, that ask for a person.
+        handover_tools: Names of tools whose call hands the conversation to a person.
+    """
+
+    enabled: bool = True
+    window_s: float = 1800.0
+    repeat_similarity: float = 0.8
+    human_words: tuple[str, ...] = ()
+    handover_tools: tuple[str, ...] = ()
+
+
+class TelemetryPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Traces and logs that leave the process; see `[telemetry]`.
+
+    Attributes:
+        traces: The keeper exports a span for each decision.
+        otlp_endpoint: Base URL of an OTLP/HTTP receiver; None: OTEL_EXPORTER_OTLP_ENDPOINT, else the exporter's default.
+        service_name: `service.name` of the spans.
+        log_level: Least severe level that is logged.
+        log_format: JSON lines, or lines for people.
+    """
+
+    traces: bool = False
+    otlp_endpoint: str | None = None
+    service_name: str = "undertow"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+
+
 class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the data plane is told.
 
@@ -188,6 +224,8 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         store: Where records go.
         passthrough: Upstream for paths that are not routed, or None.
         traces: Propagate `traceparent` and give every decision a span.
+        implicit: Signals read off conversations, by the keeper.
+        telemetry: Traces and logs.
     """
 
     schema: str = SCHEMA
@@ -200,6 +238,8 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     store: StorePlan = StorePlan()
     passthrough: EndpointPlan | None = None
     traces: bool = False
+    implicit: ImplicitPlan = ImplicitPlan()
+    telemetry: TelemetryPlan = TelemetryPlan()
 
 
 def encode_plan(plan: ServingPlan) -> bytes:
