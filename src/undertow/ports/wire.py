@@ -126,16 +126,16 @@ class Dialect(Protocol):
         """The body for a tier: its model and parameters put in, and usage (and, `with_confidence`, log-probabilities) asked for."""
         ...
 
-    def read_answer(self, request: ReadRequest, body: bytes) -> ReadAnswer:
-        """Read a whole answer with a 2xx status.
+    def read_answer(self, request: ReadRequest, body: bytes, *, keeps_text: bool = False) -> ReadAnswer:
+        """Read a whole answer with a 2xx status; its text goes into the facts only if `keeps_text`.
 
         Raises:
             ValueError: It is no answer of this format (HTML, truncated JSON, an error body under status 200).
         """
         ...
 
-    def stream_reader(self, request: ReadRequest) -> StreamReader:
-        """A reader for one stream."""
+    def stream_reader(self, request: ReadRequest, *, keeps_text: bool = False) -> StreamReader:
+        """A reader for one stream; see `read_answer` for `keeps_text`."""
         ...
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:

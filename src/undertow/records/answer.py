@@ -38,6 +38,8 @@ class AnswerFacts:
         fingerprint: The upstream's fingerprint of the model.
         usage: Tokens, or None where the upstream did not say.
         chars: Characters of text in the answer.
+        tool_names: Names of the tools it calls, in order.
+        text: Its text, where the reader was asked to keep it (retention); else None.
     """
 
     logprob_sum: float | None = None
@@ -51,3 +53,5 @@ class AnswerFacts:
     fingerprint: str | None = None
     usage: Usage | None = None
     chars: int = 0
+    tool_names: tuple[str, ...] = ()
+    text: str | None = None

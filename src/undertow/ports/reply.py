@@ -1,0 +1,45 @@
+"""The way back to the caller, as the router sees it: an HTTP response in the gateway, an object in the in-process client."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBy:
+    """What the caller is told beside the answer (the `x-undertow-*` headers).
+
+    Attributes:
+        decision_id: Always there.
+        tier: Tier that answered, or None: nothing was served.
+        model: Model that the tier was asked for.
+        policy: Policy that decided, or None: the caller named a tier.
+        confidence: Where there is one.
+    """
+
+    decision_id: str
+    tier: str | None = None
+    model: str | None = None
+    policy: str | None = None
+    confidence: float | None = None
+
+
+class Reply(Protocol):
+    """One answer on its way to the caller. Sending to a caller that has gone away does nothing."""
+
+    disconnected: bool
+    """The caller has gone away."""
+    on_disconnect: Callable[[], None] | None
+    """Called once when the caller goes away; the router sets it while it reads a stream."""
+
+    async def start(self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool) -> None:
+        """Send the head. Of the upstream's headers the implementation passes on those that are meant for callers."""
+        ...
+
+    async def send(self, chunk: bytes) -> None:
+        """Send a piece of a stream."""
+        ...
+
+    async def end(self, chunk: bytes) -> None:
+        """Send the last piece, or the whole body."""
+        ...
