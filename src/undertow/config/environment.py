@@ -27,7 +27,7 @@ def setting_variables(
 
 
 def path_of(name: str, known: Mapping[str, Any]) -> tuple[str, ...]:
-    """The setting that a variable stands for; names of tiers, policies and outcomes are spelt as in `known`, the file.
+    """The setting that a variable stands for; names of tiers, policies, outcomes and keys are spelt as in `known`, the file.
 
     Examples:
         >>> path_of("UNDERTOW_TIERS__SIMPLE__MODEL", {"tiers": {"SIMPLE": {}}})

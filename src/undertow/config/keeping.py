@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from undertow.config.section import Days, Section, Url, VariableName
+from undertow.config.section import Days, FilePath, Section, Url, VariableName
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
 HookName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=256)]
@@ -23,6 +23,18 @@ class StoreSettings(Section):
         default=None,
         description="Environment variable with the key for HMAC-SHA256 of user, conversation and decision ids, applied "
         "alike by gateway, feedback, outcome import, audit and deletion. Unset: ids stay as given, and doctor says so.",
+    )
+    segment_mb: float = Field(
+        default=64.0,
+        ge=1,
+        le=10_000,
+        description="Millions of bytes after which a worker's log segment is closed and becomes Parquet; about 100,000 decisions.",
+    )
+    segment_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=86_400,
+        description="Seconds after which it is closed even if it is small; readers see open segments, too.",
     )
 
 
@@ -92,4 +104,9 @@ class PassthroughSettings(Section):
     )
     api_key_env: VariableName | None = Field(
         examples=["PASSTHROUGH_API_KEY"], default=None, description="Environment variable that holds its key."
+    )
+    ca_file: FilePath | None = Field(
+        examples=["ca.pem"],
+        default=None,
+        description="Certificate authorities (PEM) to trust for it, beside this file or absolute. Unset: the system's.",
     )

@@ -14,9 +14,9 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, ValidationError
 
 from undertow.config import toml_lines
+from undertow.config.contradictions import advice, contradictions
 from undertow.config.environment import path_of, setting_variables, value_of
-from undertow.config.problems import Problem, dotted, near, problem_of, unknown_variable
-from undertow.config.routing import FixedPolicy, PolicyBase, SplitPolicy
+from undertow.config.problems import Problem, dotted, problem_of, unknown_variable
 from undertow.config.settings import Settings
 from undertow.config.shape import field_at, members, models
 from undertow.errors import ConfigError
@@ -36,11 +36,18 @@ class LoadedSettings:
         settings: The values.
         origins: Dotted name of each setting -> `default`, `undertow.toml:LINE` or `environment UNDERTOW_X`.
         path: The file that was read, or None.
+        warnings: What can be meant, but hardly is; a line each, with its place.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     path: Path | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Folder at which relative paths in the settings start: that of the file, else the current one."""
+        return Path() if self.path is None else self.path.parent
 
 
 def find_file(given: Path | None, folder: Path) -> Path | None:
@@ -72,12 +79,13 @@ def load_settings(path: Path | None, env: Mapping[str, str]) -> LoadedSettings:
         found = error.errors(include_url=False)
         problems += [problem_of(detail, raw) for detail in found]
     else:
-        problems += _contradictions(settings)
+        problems += contradictions(settings)
     problems.sort(key=lambda problem: _line(_nearest_origin(problem.path, origins)))
     messages += [f"{_nearest_origin(problem.path, origins)}{problem.message}" for problem in problems]
     if messages:
         raise ConfigError("\n".join(dict.fromkeys(messages)))
-    return LoadedSettings(settings, dict(_value_origins(settings, (), origins)), path)
+    warnings = tuple(f"{_nearest_origin(found.path, origins)}{found.message}" for found in advice(settings))
+    return LoadedSettings(settings, dict(_value_origins(settings, (), origins)), path, warnings)
 
 
 def check_secrets(settings: Settings, env: Mapping[str, str]) -> None:
@@ -167,51 +175,11 @@ def _variables(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[
             for key, item in value.items():
                 if isinstance(item, str) and str(key).endswith("_env"):
                     yield (*path, key), item
-                elif key != "parameters":
+                elif key not in {"parameters", "labels"}:  # their keys are the user's, not settings
                     yield from _variables(item, (*path, key))
         case list() | tuple():
             for index, item in enumerate(value):
                 yield from _variables(item, (*path, index))
-
-
-def _contradictions(settings: Settings) -> Iterator[Problem]:
-    """What no single value shows: tiers that are named but not there, shares that do not add up."""
-    tiers = list(settings.tiers)
-    policies = [
-        (("policy",), settings.policy),
-        *((("policies", name), policy) for name, policy in settings.policies.items()),
-    ]
-    for path, policy in policies:
-        yield from _policy_contradictions(path, policy, tiers)
-    ranks = {name: tier.rank for name, tier in settings.tiers.items()}
-    if any(rank is None for rank in ranks.values()) and any(rank is not None for rank in ranks.values()):
-        without = next(name for name, rank in ranks.items() if rank is None)
-        yield Problem(
-            ("tiers", without), f"tiers.{without} has no rank, but other tiers have; give it to all or to none"
-        )
-    if len(set(ranks.values())) < len(ranks) and None not in ranks.values():
-        yield Problem(("tiers",), "two tiers have the same rank; each needs its own")
-    for name, tier in settings.tiers.items():
-        if tier.endpoints and tier.base_url is not None:
-            yield Problem(("tiers", name, "base_url"), f"tiers.{name} has base_url and endpoints; keep one of them")
-    if settings.judge.model is not None and settings.judge.base_url is None:
-        yield Problem(("judge", "model"), "judge.model is set, but judge.base_url is not; a judge needs an address")
-
-
-def _policy_contradictions(path: tuple[str | int, ...], policy: PolicyBase, tiers: list[str]) -> Iterator[Problem]:
-    named: list[tuple[tuple[str | int, ...], str]] = [((*path, "tiers"), name) for name in policy.tiers]
-    if isinstance(policy, FixedPolicy):
-        named.append(((*path, "tier"), policy.tier))
-    if isinstance(policy, SplitPolicy):
-        named += [((*path, "shares", name), name) for name in policy.shares]
-        total = sum(policy.shares.values())
-        if abs(total - 1) > 1e-9:
-            yield Problem((*path, "shares"), f"{dotted((*path, 'shares'))} add up to {total:g}; they must add up to 1")
-    for where, name in named:
-        if tiers and name not in tiers:
-            yield Problem(
-                where, f"{dotted(where)} names the tier {name!r}, which has no [tiers.{name}]; {near(name, tiers)}"
-            )
 
 
 def _nearest_origin(path: tuple[str | int, ...], origins: Origins) -> str:
@@ -233,7 +201,7 @@ def _value_origins(value: BaseModel, path: tuple[str | int, ...], origins: Origi
         where = (*path, name)
         if isinstance(item, BaseModel):
             yield from _value_origins(item, where, origins)
-        elif isinstance(item, dict) and not path:  # tables by name: tiers, policies, outcomes
+        elif isinstance(item, dict) and not path:  # tables by name: tiers, policies, outcomes, keys
             for key, entry in item.items():
                 yield from _value_origins(entry, (*where, key), origins)
         else:

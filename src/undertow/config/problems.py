@@ -16,7 +16,7 @@ from undertow.config.environment import PREFIX
 from undertow.config.routing import POLICY_KINDS
 from undertow.config.shape import ANY_NAME, all_settings, choices, field_at
 
-_SECRETIVE = re.compile(r"key|secret|token(?!s)|password|credential|authorization|_env$|url", re.IGNORECASE)
+_SECRETIVE = re.compile(r"key|secret|token(?!s)|password|credential|authorization|sha256|^id$|_env$|url", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def problem_of(error: ErrorDetails, raw: Mapping[str, Any]) -> Problem:
 def unknown_variable(name: str, path: tuple[str, ...]) -> str:
     """What to say of an `UNDERTOW_*` variable that is no setting."""
     known = [setting.path.upper().replace(".", "__") for _, _, group in all_settings() for setting in group]
-    if path[0] in {"tiers", "policies", "outcomes"} and len(path) > 1:
+    if path[0] in {"tiers", "policies", "outcomes", "keys"} and len(path) > 1:
         own = [word for word in known if word.startswith(f"{path[0].upper()}__")]
         known = [word.replace(ANY_NAME, path[1].upper(), 1) for word in own]
     # Without the prefix, which every name shares and which would make all of them look alike.
@@ -141,6 +141,8 @@ def _unknown(path: tuple[str | int, ...], raw: Mapping[str, Any]) -> str:
             hint = f"did you mean {inner[0]!r} in [{everywhere[inner[0]].rsplit('.', 1)[0]}]?"
     if str(name) in {"api_key", "key", "token"}:
         hint = "a key never stands in the file: put it into an environment variable and name that in api_key_env"
+        if parents and parents[0] == "keys":
+            hint = "a key never stands in the file: its sha256 does; `undertow key new` prints both"
     kinds = [kind for kind, model in POLICY_KINDS.items() if name in model.model_fields]
     if parents and parents[0] in {"policy", "policies"} and kinds:
         hint = f"it belongs to kind = {' or '.join(map(repr, kinds))}"
@@ -156,7 +158,11 @@ def _form(path: tuple[str | int, ...]) -> str:
     name = str(next((part for part in reversed(path) if isinstance(part, str)), ""))
     if name.endswith("_env"):
         return "the NAME of an environment variable (letters, digits, underscores), never the key itself"
-    if name.endswith("url"):
+    if name == "sha256":
+        return "64 hexadecimal digits, the hash that `undertow key new` prints, never the key itself"
+    if name == "id":
+        return "the 8 letters and digits after ut_ in the key, never the key itself"
+    if name.endswith(("url", "endpoint")):
         return "http(s)://host[:port]/path without user, password or query"
     if name in {"never_cheap", "never", "cheap_segments"}:
         return "'key=value', such as 'intent=fraud'"

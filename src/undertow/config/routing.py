@@ -64,7 +64,7 @@ class ClassifierPolicy(PolicyBase):
     artefact: str | None = Field(
         examples=["classifier.json"],
         default=None,
-        description="File that `undertow train` wrote; needed by text and embedding.",
+        description="File that `undertow train` wrote, beside this file or absolute; needed by text and embedding.",
     )
     threshold: Share = Field(default=0.7, description="Serve cheaply at or above this probability of being easy.")
     cheap_segments: tuple[SegmentLabel, ...] = Field(

@@ -26,6 +26,9 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@/?#]+(/[^\s?#]*)?$", max_length=2048)]
 """Address of an upstream: no user, password or query in it, since those are secrets in a place that is printed."""
 
+FilePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
+"""Path of a file; a relative one starts at the folder of the settings file."""
+
 SegmentLabel = Annotated[str, StringConstraints(pattern=r"^[^=\s][^=]*=.+$", max_length=256)]
 """One `key=value` label."""
 

@@ -5,11 +5,14 @@ Read with `undertow.config.load_settings`, which knows lines and origins; this m
 
 from pydantic import Field
 
+from undertow.config.gateway import GatewaySettings, TelemetrySettings, UpstreamSettings
 from undertow.config.keeping import AlertsSettings, PassthroughSettings, RetentionSettings, StoreSettings
+from undertow.config.keys import KeySettings
 from undertow.config.routing import CascadePolicy, ConstraintsSettings, HoldoutSettings, Policy
 from undertow.config.section import Name, Section
 from undertow.config.tiers import TierSettings
 from undertow.config.watching import (
+    ImplicitSettings,
     JudgeSettings,
     MonitorsSettings,
     OutcomeSettings,
@@ -46,11 +49,20 @@ class Settings(Section):
     )
     review: ReviewSettings = Field(default_factory=ReviewSettings, description="The queue for people.")
     judge: JudgeSettings = Field(default_factory=JudgeSettings, description="A model that compares or grades answers.")
+    implicit: ImplicitSettings = Field(default_factory=ImplicitSettings, description="Signals read off conversations.")
     retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long text is kept.")
     alerts: AlertsSettings = Field(default_factory=AlertsSettings, description="Who is told of an alarm.")
     passthrough: PassthroughSettings = Field(
         default_factory=PassthroughSettings, description="Upstream for the paths that are not routed."
     )
+    keys: dict[Name, KeySettings] = Field(default_factory=dict, description="Keys with which callers come, by name.")
+    gateway: GatewaySettings = Field(
+        default_factory=GatewaySettings, description="Limits on callers, and how the gateway runs."
+    )
+    upstream: UpstreamSettings = Field(
+        default_factory=UpstreamSettings, description="Deadlines, retries and breakers towards upstreams."
+    )
+    telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings, description="Metrics, traces and logs.")
 
     @property
     def tier_order(self) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ from undertow.config.routing import POLICY_KINDS, policy_kind
 from undertow.config.settings import Settings
 
 ANY_NAME = "NAME"
-"""Stands for the name of a tier, policy or outcome in a dotted path."""
+"""Stands for the name of a tier, policy, outcome or key in a dotted path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from undertow.config.section import Name, Section, Url, VariableName
+from undertow.config.section import FilePath, Name, Section, Url, VariableName
 
 
 class PricesPerMtok(Section):
@@ -78,6 +78,18 @@ class TierSettings(Section):
     parameters: dict[str, Any] = Field(
         default_factory=dict,
         description="Parameters sent with each request (temperature, reasoning_effort, ...): they are part of the tier.",
+    )
+    ca_file: FilePath | None = Field(
+        examples=["ca.pem"],
+        default=None,
+        description="Certificate authorities (PEM) to trust for its upstreams, beside this file or absolute. Unset: the "
+        "system's. Checking cannot be turned off.",
+    )
+    context_tokens: int | None = Field(
+        examples=[128000],
+        default=None,
+        ge=1,
+        description="Longest prompt and answer together. Unset: what the price list knows of the model, else no limit.",
     )
     prices: Prices = Field(
         default="auto",

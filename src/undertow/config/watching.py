@@ -1,10 +1,12 @@
-"""`[shadow]`, `[review]`, `[judge]`, `[monitors]` and `[outcomes.NAME]`: how quality is seen and what its loss costs."""
+"""`[shadow]`, `[review]`, `[judge]`, `[implicit]`, `[monitors]` and `[outcomes.NAME]`: how quality is seen and what its loss costs."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from undertow.config.section import Days, Section, SegmentLabel, Share, Url, Usd, VariableName
+
+Phrase = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]*\S)?$", max_length=128)]
 
 
 class ShadowSettings(Section):
@@ -51,6 +53,36 @@ class JudgeSettings(Section):
     )
     both_orders: bool = Field(default=True, description="Ask in both orders: judges favour the first answer.")
     budget_usd_day: Usd = Field(default=5.0, description="Never spend more than this a day.")
+
+
+class ImplicitSettings(Section):
+    """Signals read off conversations, off the request path: asked again, abandoned, asked for a person. Read by `undertow serve`."""
+
+    enabled: bool = Field(
+        default=True, description="Compute them. They need no text on disk, and tell of change where nobody labels."
+    )
+    window_minutes: float = Field(
+        default=30.0,
+        gt=0,
+        le=1440,
+        description="How long after an answer the caller's next message still counts as one of the same conversation.",
+    )
+    repeat_similarity: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="Jaccard similarity from which two messages ask the same thing; .8 lets a word or two differ.",
+    )
+    human_words: tuple[Phrase, ...] = Field(
+        examples=[["ombudsman"]],
+        default=(),
+        description="Words or phrases, beside the built-in ones, with which your users ask for a person.",
+    )
+    handover_tools: tuple[Phrase, ...] = Field(
+        examples=[["transfer_to_agent"]],
+        default=(),
+        description="Names of tools whose call hands the conversation to a person.",
+    )
 
 
 class MonitorsSettings(Section):

@@ -19,6 +19,8 @@ def test_nothing_is_sent_anywhere_by_default():
     [
         (StoreSettings, {"path": ""}),
         (StoreSettings, {"id_key_env": "not a name"}),
+        (StoreSettings, {"segment_mb": 0.0}),
+        (PassthroughSettings, {"ca_file": "a\nb"}),
         (RetentionSettings, {"redact": "os.system"}),
         (RetentionSettings, {"text_days": -1.0}),
         (AlertsSettings, {"email_to": ("nobody",)}),

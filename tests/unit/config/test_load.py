@@ -122,13 +122,28 @@ def test_a_tier_needs_no_more_than_patterns_for_an_audit(tmp_path):
             "undertow.toml:3: tiers.b has no rank, but other tiers have; give it to all or to none",
         ),
         (
+            '[policies.x]\nkind = "classifier"\n',
+            (
+                "undertow.toml:1: policies.x is a classifier of method 'text' without artefact; `undertow train` writes one, "
+                "and method = 'rules' needs none"
+            ),
+        ),
+        (
+            '[keys.web]\nid = "short"\nsha256 = "x"\n',
+            (
+                "undertow.toml:2: keys.web.id has not the right form: expected the 8 letters and digits after ut_ in the key, "
+                "never the key itself\nundertow.toml:3: keys.web.sha256 has not the right form: expected 64 hexadecimal digits, "
+                "the hash that `undertow key new` prints, never the key itself"
+            ),
+        ),
+        (
             '[judge]\nmodel = "j"\n',
             "undertow.toml:2: judge.model is set, but judge.base_url is not; a judge needs an address",
         ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_line_reason_and_nearest_choice(tmp_path, text, expected):
-    assert refusal(tmp_path, text) == [expected]
+    assert refusal(tmp_path, text) == expected.splitlines()
 
 
 def test_all_problems_are_found_in_one_go_in_order_of_lines(tmp_path):
@@ -225,6 +240,10 @@ def test_variables_that_are_not_ours_are_left_alone(tmp_path):
         '[tiers.cheap]\nbase_url = "https://host/v1?key=sk-very-secret"\n',
         '[alerts]\nslack_url_env = "https://hooks.example/sk-very-secret"\n',
         'token = "sk-very-secret"\n',
+        '[keys.web]\nkey = "sk-very-secret"\n',
+        '[keys.web]\nid = "sk-very-secret"\nsha256 = "sk-very-secret"\n',
+        '[keys.web]\nid = ["sk-very-secret"]\nsha256 = ["sk-very-secret"]\n',
+        '[telemetry]\notlp_endpoint = "http://user:sk-very-secret@host"\n',
         '[tiers.cheap]\nparameters = "sk-very-secret"\nmodel_key = "sk-very-secret"\n',
     ],
 )
@@ -294,3 +313,18 @@ def test_any_shape_of_a_section_is_read_or_refused(tmp_path_factory, value, sect
 
     path = write(tmp_path_factory.mktemp("fuzz"), f"{section} = {quoted(value)}\n")
     read_or_refuse(path, {})
+
+
+def test_a_label_may_end_like_the_name_of_a_variable(tmp_path):
+    key = f'[keys.web]\nid = "Hx3k9Qab"\nsha256 = "{"0" * 64}"\nlabels = {{ app_env = "prod" }}\n'
+    loaded = load_settings(write(tmp_path, key), {})
+    assert loaded.settings.keys["web"].labels == {"app_env": "prod"}
+    assert named_variables(loaded.settings) == []
+
+
+def test_what_can_hardly_be_meant_is_a_warning_with_its_line(tmp_path):
+    text = SMALLEST_GATEWAY.replace('model = "small"', 'model = "small"\nkind = "anthropic"')
+    loaded = load_settings(write(tmp_path, text), {})
+    (warning,) = loaded.warnings
+    assert warning.startswith("undertow.toml:12: policy is a cascade, but tiers.cheap speaks Anthropic's format")
+    assert loaded.folder == tmp_path

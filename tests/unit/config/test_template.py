@@ -10,7 +10,8 @@ def test_every_setting_stands_in_the_file_with_its_default():
     for header, _, group in all_settings():
         if header == "policies.NAME":
             continue
-        name = header.replace("tiers.NAME", "tiers.cheap").replace("outcomes.NAME", "outcomes.ticket")
+        named = {"tiers.NAME": "tiers.cheap", "outcomes.NAME": "outcomes.ticket", "keys.NAME": "keys.web"}
+        name = named.get(header, header)
         _, section = re.split(rf"^#?\[{re.escape(name)}\]$", text, maxsplit=1, flags=re.MULTILINE)
         for setting in group:
             value = setting.example if setting.default is None else setting.default

@@ -1,7 +1,14 @@
 import pytest
 from pydantic import ValidationError
 
-from undertow.config.watching import JudgeSettings, MonitorsSettings, OutcomeSettings, ReviewSettings, ShadowSettings
+from undertow.config.watching import (
+    ImplicitSettings,
+    JudgeSettings,
+    MonitorsSettings,
+    OutcomeSettings,
+    ReviewSettings,
+    ShadowSettings,
+)
 
 
 def test_the_defaults_are_those_of_the_report():
@@ -36,6 +43,9 @@ def test_watching_has_budgets():
         (OutcomeSettings, {"direction": "up"}),
         (ShadowSettings, {"never": ("fraud",)}),
         (ReviewSettings, {"raters": 0}),
+        (ImplicitSettings, {"repeat_similarity": 0.0}),
+        (ImplicitSettings, {"window_minutes": 0.0}),
+        (ImplicitSettings, {"human_words": ("",)}),
     ],
 )
 def test_values_out_of_bounds_are_refused(section, values):

@@ -1,0 +1,95 @@
+"""What no single value shows: names that lead nowhere, settings that exclude each other, and settings that hardly can be meant."""
+
+from collections.abc import Iterator
+
+from undertow.config.problems import Problem, dotted, near
+from undertow.config.routing import CascadePolicy, ClassifierPolicy, FixedPolicy, PolicyBase, SplitPolicy
+from undertow.config.settings import Settings
+from undertow.config.tiers import TierSettings
+
+Path = tuple[str | int, ...]
+
+
+def contradictions(settings: Settings) -> Iterator[Problem]:
+    """What is refused although each value by itself is allowed."""
+    tiers = list(settings.tiers)
+    for path, policy in policies_of(settings):
+        yield from _policy_contradictions(path, policy, tiers)
+    ranks = {name: tier.rank for name, tier in settings.tiers.items()}
+    if any(rank is None for rank in ranks.values()) and any(rank is not None for rank in ranks.values()):
+        without = next(name for name, rank in ranks.items() if rank is None)
+        yield Problem(
+            ("tiers", without), f"tiers.{without} has no rank, but other tiers have; give it to all or to none"
+        )
+    if len(set(ranks.values())) < len(ranks) and None not in ranks.values():
+        yield Problem(("tiers",), "two tiers have the same rank; each needs its own")
+    for name, tier in settings.tiers.items():
+        if tier.endpoints and tier.base_url is not None:
+            yield Problem(("tiers", name, "base_url"), f"tiers.{name} has base_url and endpoints; keep one of them")
+    if settings.judge.model is not None and settings.judge.base_url is None:
+        yield Problem(("judge", "model"), "judge.model is set, but judge.base_url is not; a judge needs an address")
+    yield from _key_contradictions(settings)
+
+
+def advice(settings: Settings) -> Iterator[Problem]:
+    """What is allowed, but hardly is what was wanted."""
+    order = settings.tier_order or tuple(settings.tiers)
+    for path, policy in policies_of(settings):
+        used = [name for name in policy.tiers or order if name in settings.tiers]
+        mute = [name for name in used[:-1] if _speaks_anthropic_only(settings.tiers[name])]
+        if isinstance(policy, CascadePolicy) and mute:
+            yield Problem(
+                path,
+                f"{dotted(path)} is a cascade, but tiers.{mute[0]} speaks Anthropic's format, which has no log-probabilities: each "
+                "of its answers will be escalated (no_confidence); use a classifier, or another cheap tier",
+            )
+
+
+def policies_of(settings: Settings) -> Iterator[tuple[Path, PolicyBase]]:
+    """All policies with their paths, that of `auto` first."""
+    yield ("policy",), settings.policy
+    for name, policy in settings.policies.items():
+        yield ("policies", name), policy
+
+
+def _speaks_anthropic_only(tier: TierSettings) -> bool:
+    kinds = {endpoint.kind for endpoint in tier.endpoints} or {tier.kind}
+    return kinds == {"anthropic"}
+
+
+def _policy_contradictions(path: Path, policy: PolicyBase, tiers: list[str]) -> Iterator[Problem]:
+    named: list[tuple[Path, str]] = [((*path, "tiers"), name) for name in policy.tiers]
+    if isinstance(policy, FixedPolicy):
+        named.append(((*path, "tier"), policy.tier))
+    if isinstance(policy, SplitPolicy):
+        named += [((*path, "shares", name), name) for name in policy.shares]
+        total = sum(policy.shares.values())
+        if abs(total - 1) > 1e-9:
+            yield Problem((*path, "shares"), f"{dotted((*path, 'shares'))} add up to {total:g}; they must add up to 1")
+    if isinstance(policy, ClassifierPolicy) and policy.method != "rules" and policy.artefact is None:
+        yield Problem(
+            (*path, "method"),
+            f"{dotted(path)} is a classifier of method {policy.method!r} without artefact; `undertow train` writes one, "
+            "and method = 'rules' needs none",
+        )
+    for where, name in named:
+        yield from _unknown_tier(where, name, tiers)
+
+
+def _key_contradictions(settings: Settings) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for name, key in settings.keys.items():
+        for tier in key.tiers:
+            yield from _unknown_tier(("keys", name, "tiers"), tier, list(settings.tiers))
+        if key.id in first:
+            yield Problem(
+                ("keys", name, "id"), f"keys.{name} has the id of keys.{first[key.id]}; each key has an id of its own"
+            )
+        first.setdefault(key.id, name)
+
+
+def _unknown_tier(where: Path, name: str, tiers: list[str]) -> Iterator[Problem]:
+    if tiers and name not in tiers:
+        yield Problem(
+            where, f"{dotted(where)} names the tier {name!r}, which has no [tiers.{name}]; {near(name, tiers)}"
+        )

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from undertow.config.contradictions import advice, contradictions, policies_of
+from undertow.config.settings import Settings
+
+TIERS = {"cheap": {}, "capable": {}}
+
+
+def settings(**sections) -> Settings:
+    return Settings.model_validate_json(json.dumps(sections))
+
+
+def key(key_id: str = "Hx3k9Qab", **values) -> dict:
+    return {"id": key_id, "sha256": "0" * 64, **values}
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"tiers": TIERS, "keys": {"web": key(tiers=["chep"])}}, "keys.web.tiers names the tier 'chep'"),
+        ({"keys": {"a": key(), "b": key()}}, "keys.b has the id of keys.a"),
+        ({"policy": {"kind": "classifier", "method": "embedding"}}, "policy is a classifier of method 'embedding' without"),
+        ({"tiers": TIERS, "policies": {"x": {"tiers": ["gold"]}}}, "policies.x.tiers names the tier 'gold'"),
+        ({"tiers": {"a": {"rank": 1}, "b": {"rank": 1}}}, "two tiers have the same rank"),
+    ],
+)  # fmt: skip
+def test_what_cannot_hold_together_is_found(sections, message):
+    (found,) = contradictions(settings(**sections))
+    assert message in found.message
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"tiers": TIERS, "keys": {"a": key(), "b": key("Hx3k9Qac", tiers=["cheap"])}},
+        {"policy": {"kind": "classifier", "method": "rules"}},
+        {"policy": {"kind": "classifier", "artefact": "x.json"}},
+    ],
+)
+def test_what_holds_together_is_let_be(sections):
+    assert list(contradictions(settings(**sections))) == []
+
+
+def test_a_cascade_over_a_cheap_tier_without_log_probabilities_is_pointed_out():
+    claude = {"kind": "anthropic"}
+    assert len(list(advice(settings(tiers={"cheap": claude, "capable": {}})))) == 1
+    assert list(advice(settings(tiers={"cheap": {}, "capable": claude}))) == []
+    assert list(advice(settings(tiers={"cheap": claude, "capable": {}}, policy={"kind": "fixed"}))) == []
+    mixed = {"endpoints": [{"base_url": "http://h/v1", "kind": "anthropic"}, {"base_url": "http://i/v1"}]}
+    assert list(advice(settings(tiers={"cheap": mixed, "capable": {}}))) == []
+
+
+def test_the_policy_behind_auto_comes_first():
+    found = settings(policies={"b": {"kind": "fixed"}, "a": {}})
+    assert [path for path, _ in policies_of(found)] == [("policy",), ("policies", "b"), ("policies", "a")]
