@@ -69,12 +69,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Serve the held answer of `tier`."""
+    """Serve the held answer of `tier`; the other fields as for `Ask`."""
 
     tier: str
     reason: str
     judgement: Judgement = NOT_JUDGED
     propensity: float | None = 1.0
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,8 @@ def ask_upwards(
 ) -> Steps:
     """Serve from the first of `tiers` that answers; the tail of every policy.
 
-    A tier that failed before the first byte is replaced by the next dearer one, reason `upstream_error`.
+    A tier that failed before the first byte is replaced by the next dearer one, reason `upstream_error`; nobody knows the
+    probability of a failure, so its propensity is None.
 
     Examples:
         >>> steps = ask_upwards(("cheap", "capable"), "fixed")
@@ -172,7 +174,7 @@ def ask_upwards(
             hold=False,
             reason=reason if place == 0 else "upstream_error",
             judgement=judgement,
-            propensity=propensity,
+            propensity=propensity if place == 0 else None,
             escalated=escalated,
         )
         if isinstance(event, Served):

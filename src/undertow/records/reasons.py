@@ -6,6 +6,7 @@ REASONS: dict[str, str] = {
     "no_confidence": "the cheap answer came without what a confidence is computed from (log-probabilities)",
     "empty_answer": "the cheap answer was empty",
     "invalid_answer": "the cheap answer broke the schema or tool signature that the request demanded",
+    "cascade": "the cascade asked this tier first, and the request ended before its answer was judged",
     "constraint": "a constraint keeps such requests off the cheap tier",
     "holdout": "the unit was randomised to the capable tier",
     "fixed": "the policy names one tier",
