@@ -20,8 +20,10 @@ class TokenPrices(msgspec.Struct, frozen=True, kw_only=True):
         cached_usd: Prompt tokens read from the provider's cache.
         cache_write_usd: Prompt tokens written to it.
         audio_input_usd: Audio among the prompt.
-        output_usd: Completion tokens, reasoning included.
+        output_usd: Completion tokens, reasoning included unless `reasoning_usd` is given.
         audio_output_usd: Audio among the completion.
+        reasoning_usd: Reasoning tokens among the completion, where they have a price of their own; None: as `output_usd`.
+        request_usd: Price of a request beside its tokens, in USD.
     """
 
     above_input_tokens: int = 0
@@ -31,6 +33,8 @@ class TokenPrices(msgspec.Struct, frozen=True, kw_only=True):
     audio_input_usd: float
     output_usd: float
     audio_output_usd: float
+    reasoning_usd: float | None = None
+    request_usd: float = 0.0
 
 
 class EndpointPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +156,7 @@ class LimitsPlan(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float = 75.0
     max_connections: int = 2_000
     max_in_flight: int = 1_000
+    drain_timeout_s: float = 30.0
     max_answer_bytes: int = 50_000_000
     connect_timeout_s: float = 5.0
     first_byte_timeout_s: float = 120.0
@@ -201,6 +206,7 @@ class TelemetryPlan(msgspec.Struct, frozen=True, kw_only=True):
         service_name: `service.name` of the spans.
         log_level: Least severe level that is logged.
         log_format: JSON lines, or lines for people.
+        metrics: Serve /metrics.
     """
 
     traces: bool = False
@@ -208,6 +214,7 @@ class TelemetryPlan(msgspec.Struct, frozen=True, kw_only=True):
     service_name: str = "undertow"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
+    metrics: bool = True
 
 
 class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):

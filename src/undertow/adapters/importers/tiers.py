@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from undertow.adapters.importers.prices import TokenPrice, list_price
 from undertow.adapters.importers.result import TierModel, TierSource
+from undertow.adapters.prices.listed import TokenPrice, list_price
 
 SAME_CLASS = 1.3
 DEFAULT_OUTPUT_SHARE = 0.25

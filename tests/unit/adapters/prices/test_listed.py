@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from undertow.adapters.importers.prices import TokenPrice, list_price
+from undertow.adapters.prices.listed import TokenPrice, list_price
 
 DAY = date(2026, 8, 1)
 
