@@ -32,7 +32,9 @@ class Reply(Protocol):
     on_disconnect: Callable[[], None] | None
     """Called once when the caller goes away; the router sets it while it reads a stream."""
 
-    async def start(self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool) -> None:
+    async def start(
+        self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool
+    ) -> None:
         """Send the head. Of the upstream's headers the implementation passes on those that are meant for callers."""
         ...
 

@@ -25,6 +25,7 @@ class RequestFacts:
         wants_stream: The answer is to be streamed.
         text: Text of the last user message, for classifiers; never written anywhere.
         prompt_hash: Hash of the system prompt, or None without one.
+        is_user_turn: The request ends in a message of the user, not in a tool's result or the like.
         allowed_tiers: Tiers that the caller's key may use; None: all.
     """
 
@@ -40,4 +41,5 @@ class RequestFacts:
     wants_stream: bool = False
     text: str = ""
     prompt_hash: str | None = None
+    is_user_turn: bool = True
     allowed_tiers: tuple[str, ...] | None = None

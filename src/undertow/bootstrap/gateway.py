@@ -1,0 +1,207 @@
+"""A serving plan made into a router with its upstreams, policies, classifiers and store: what serves in a worker and in a client.
+
+Imports nothing heavy: no NumPy, no DuckDB, no pydantic.
+"""
+
+import importlib
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from undertow.adapters.classifiers import load_classifier
+from undertow.adapters.upstreams.build import build_passthrough, build_upstreams
+from undertow.adapters.upstreams.passthrough import PassthroughUpstream
+from undertow.adapters.upstreams.tier import TierUpstream
+from undertow.adapters.wire import dialects
+from undertow.errors import ConfigError, UndertowError
+from undertow.policies.build import build_policy
+from undertow.ports.classifier import Classifier
+from undertow.ports.decision_log import DecisionLog, SignalLog
+from undertow.ports.wire import Dialect
+from undertow.records.answer import AnswerFacts
+from undertow.records.decision import DecisionRecord
+from undertow.records.runtime_files import LENGTH_RATIOS, LengthRatios
+from undertow.records.serving import PolicyPlan, ServingPlan
+from undertow.services.admit import AUTO, Admission
+from undertow.services.route import Incoming, Router, RouterParts
+
+log = logging.getLogger("undertow.gateway")
+
+OnRecord = Callable[[DecisionRecord, Incoming, AnswerFacts | None], None]
+LOOK_AGAIN_S = 60.0
+
+
+class LengthRatioFile:
+    """How much longer the capable tier answers, as the keeper last measured it; None for what it has not.
+
+    Args:
+        path: The keeper's file; it may come, change and go.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ratios: Mapping[str, Mapping[str, float]] = {}
+        self._looked_s = -LOOK_AGAIN_S
+
+    def refresh(self, now_s: float) -> None:
+        """Read the file again if it is time to."""
+        if now_s - self._looked_s < LOOK_AGAIN_S:
+            return
+        self._looked_s = now_s
+        try:
+            self._ratios = msgspec.json.decode(self._path.read_bytes(), type=LengthRatios).tiers
+        except FileNotFoundError:
+            self._ratios = {}
+        except (OSError, msgspec.DecodeError):
+            log.warning("length_ratios_unreadable", extra={"path": str(self._path)})
+
+    def __call__(self, tier: str, segment: Mapping[str, str]) -> float | None:
+        """The ratio of the most telling segment that was measured, else of the whole tier, else None."""
+        ratios = self._ratios.get(tier)
+        if ratios is None:
+            return None
+        # Labels in order of their names: the same request is priced alike whatever order its labels came in.
+        for key in sorted(segment):
+            ratio = ratios.get(f"{key}={segment[key]}")
+            if ratio is not None:
+                return ratio
+        return ratios.get("")
+
+
+@dataclass(slots=True)
+class Engine:
+    """All that serves.
+
+    Attributes:
+        plan: What it was built from.
+        router: Routes requests.
+        admission: Admits them.
+        dialects: Wire formats by path.
+        decisions: Where records go.
+        signals: Where signals go.
+        upstreams: By tier.
+        passthrough: For unrouted paths, or None.
+        ratios: For the baseline cost.
+    """
+
+    plan: ServingPlan
+    router: Router
+    admission: Admission
+    dialects: Mapping[str, Dialect]
+    decisions: DecisionLog
+    signals: SignalLog
+    upstreams: Mapping[str, TierUpstream]
+    passthrough: PassthroughUpstream | None
+    ratios: LengthRatioFile
+
+    def keeps_prompt(self, messages: bytes) -> str | None:
+        """The text of a request as it is kept; None where nothing is."""
+        return messages.decode("utf-8", "replace") if self.plan.store.keeps_text else None
+
+    def refresh(self) -> None:
+        """Look at files that others change; call it now and then."""
+        self.ratios.refresh(time.monotonic())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for upstream in self.upstreams.values():
+            await upstream.aclose()
+        if self.passthrough is not None:
+            await self.passthrough.aclose()
+
+
+def build_engine(
+    plan: ServingPlan, env: Mapping[str, str], *, decisions: DecisionLog, signals: SignalLog, on_record: OnRecord
+) -> Engine:
+    """Build all that serves. Connects to nothing yet.
+
+    Args:
+        plan: The plan.
+        env: Environment with the secrets that it names.
+        decisions: Where records go.
+        signals: Where signals go.
+        on_record: Told of every record of a routed request.
+
+    Raises:
+        ConfigError: A named variable is unset, or a hook cannot be loaded.
+    """
+    upstreams = build_upstreams(plan, env)
+    formats = dialects()
+    speaks = {
+        kind: frozenset(name for name, upstream in upstreams.items() if upstream.speaks(kind))
+        for kind in ("openai", "anthropic")
+    }
+    ratios = LengthRatioFile(Path(plan.store.path) / LENGTH_RATIOS)
+    ratios.refresh(time.monotonic())
+    router = Router(
+        RouterParts(
+            plan=plan,
+            upstreams=upstreams,
+            decisions=decisions,
+            classifiers=_classifiers(plan.policies),
+            now=time.perf_counter,
+            on_record=on_record,
+            length_ratio=ratios,
+            keeps_text=plan.store.keeps_text,
+            redact=_hook(plan.store.redact),
+        )
+    )
+    policies = {policy.name: build_policy(policy) for policy in plan.policies}
+    if AUTO not in policies:
+        raise ConfigError("the plan has no policy `auto`; compile it again")
+    return Engine(
+        plan=plan,
+        router=router,
+        admission=Admission(plan, policies, speaks, _id_key(plan, env)),
+        dialects=formats,
+        decisions=decisions,
+        signals=signals,
+        upstreams=upstreams,
+        passthrough=build_passthrough(plan, env),
+        ratios=ratios,
+    )
+
+
+def _classifiers(policies: tuple[PolicyPlan, ...]) -> dict[str, Classifier]:
+    """The classifiers that can be loaded. One that cannot is absent: its policy then answers with the capable tier."""
+    found: dict[str, Classifier] = {}
+    for policy in policies:
+        if policy.kind != "classifier" or policy.method == "rules" or policy.artefact is None:
+            continue
+        try:
+            found[policy.name] = load_classifier(Path(policy.artefact))
+        except (UndertowError, OSError):
+            log.exception("classifier_not_loaded", extra={"policy": policy.name})
+    return found
+
+
+def _id_key(plan: ServingPlan, env: Mapping[str, str]) -> bytes | None:
+    name = plan.store.id_key_env
+    if name is None:
+        return None
+    if not env.get(name):
+        raise ConfigError(
+            f"store.id_key_env names {name}, which is not set; without it ids would be written as they are"
+        )
+    return env[name].encode()
+
+
+def _hook(name: str | None) -> Callable[[str], str] | None:
+    """The user's redaction function. One that cannot be loaded is an error at start: text must not be kept unredacted."""
+    if name is None:
+        return None
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError):
+        raise ConfigError(f"retention.redact: {name} cannot be imported; is its module on the Python path?") from None
+
+
+def writer_name(prefix: str) -> str:
+    """Name of a writer of segments: what it is, and its process for people who look at the folder."""
+    return f"{prefix}.{os.getpid()}"

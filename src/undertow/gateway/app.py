@@ -1,0 +1,496 @@
+"""The ASGI application: paths, keys, limits, bodies; everything about routing itself is `undertow.services.route`.
+
+Every request under /v1 that is a decision leaves one record, refusals too. What a caller gets is an answer, an error in its own
+wire format, or a stream that ends in an explicit error; never a traceback.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from undertow.adapters.store.log import StoreDecisionLog
+from undertow.adapters.store.signal_log import StoreSignalLog
+from undertow.adapters.store.syncing import sync_loop
+from undertow.bootstrap.gateway import Engine, build_engine, writer_name
+from undertow.gateway.arrival import Arrival, ArrivalError, read_headers
+from undertow.gateway.asgi_reply import NO_RETRY, AsgiReply, Headers, Send
+from undertow.gateway.auth import KeyRing
+from undertow.gateway.look_up import Lookup
+from undertow.gateway.metrics import Metrics
+from undertow.gateway.passing import pass_through
+from undertow.gateway.refusal import RefusedError
+from undertow.gateway.runtime import Runtime
+from undertow.gateway.signals import post_signals
+from undertow.gateway.spends import Spends
+from undertow.gateway.turns import TurnSender
+from undertow.ports.wire import Dialect, WireError
+from undertow.records.answer import AnswerFacts
+from undertow.records.decision import DecisionRecord
+from undertow.records.runtime_files import HEARTBEAT
+from undertow.records.serving import KeyPlan, ServingPlan
+from undertow.services.admit import Context, refused_record
+from undertow.services.collect import rfc3339
+from undertow.services.route import Incoming
+
+log = logging.getLogger("undertow.gateway")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Scope = dict[str, Any]
+
+TICK_S = 0.05
+TICKS_PER_LOOK = 20
+"""Turns go to the keeper every tick; gauges are looked at once a second."""
+LOOPBACK = ("127.", "::1", "unix")
+
+
+class GatewayApp:
+    """One worker's application. Built by `build_app`; `startup` before the first request, `shutdown` after the last."""
+
+    def __init__(self, plan: ServingPlan, env: Mapping[str, str], runtime: Runtime) -> None:
+        self.plan = plan
+        self.runtime = runtime
+        self.metrics = Metrics(str(runtime.worker_number))
+        writer = writer_name(f"w{runtime.worker_number}")
+        self.decisions = StoreDecisionLog(plan.store, writer)
+        self.signals = StoreSignalLog(plan.store, writer)
+        self.engine: Engine = build_engine(
+            plan, env, decisions=self.decisions, signals=self.signals, on_record=self._on_record
+        )
+        self.keys = KeyRing(plan.keys)
+        self.spends = Spends(Path(plan.store.path) / "state" / "spends")
+        self.spends.open(key.name for key in plan.keys)
+        self.turns = TurnSender(runtime.keeper_turns_socket, plan.implicit.enabled, self.metrics.turns_dropped.inc)
+        self.lookup = Lookup(self.decisions, plan.store.path, runtime.keeper_lookup_socket)
+        self.in_flight = 0
+        self.is_draining = False
+        self._background: list[asyncio.Task[None]] = []
+        self._second, self._second_text = -1, ""
+        self._models = self._model_list()
+        self._dialects = self.engine.dialects
+        self._gets: Mapping[str, Callable[[Scope, Send], Awaitable[None]]] = {
+            "/v1/models": self._get_models,
+            "/healthz": self._get_health,
+            "/livez": self._get_health,
+            "/readyz": self._get_ready,
+            "/metrics": self._get_metrics,
+        }
+
+    async def startup(self) -> None:
+        """Begin the background work: syncing the log, telling the keeper of turns, gauges."""
+        self.metrics.log_writable.set(1)
+        loop = asyncio.get_running_loop()
+        self._background = [
+            loop.create_task(sync_loop(self.decisions, shy=(self.signals,))),
+            loop.create_task(self._tick()),
+        ]
+
+    async def shutdown(self) -> None:
+        """Stop, with everything written and synced."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self.turns.flush()
+        self.turns.close()
+        await self.engine.aclose()
+        self.decisions.sync()
+        self.decisions.close()
+        self.signals.close()
+        self.spends.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        dialect = self._dialects.get(path)
+        if dialect is not None and method == "POST":
+            self.in_flight += 1
+            try:
+                await self._routed(dialect, scope, receive, send)
+            finally:
+                self.in_flight -= 1
+            return
+        try:
+            await self._other(path, method, scope, receive, send)
+        except RefusedError as refused:
+            await send_error(send, refused)
+        except Exception:  # the edge of one request
+            log.exception("request_failed", extra={"path": path[:100]})
+            await send_error(send, RefusedError(500, "the gateway failed", code="internal_error", type_="api_error"))
+
+    def record_refused(self, status: int, why: str) -> None:
+        """Leave a record of a request that never became one: its head broke the protocol or a limit."""
+        decision_id, event_time, _ = self._begin()
+        self._write(refused_record(decision_id=decision_id, event_time=event_time, error=f"http_{status}_{why}"))
+
+    # -- routed requests
+
+    async def _routed(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
+        decision_id, event_time, began = self._begin()
+        reply = AsgiReply(send, scope["extensions"]["undertow"])
+        arrival, key = None, None
+        try:
+            self._check_load()
+            arrival = read_headers(scope["headers"])
+            key = self._admit_key(arrival)
+            body = await self._body(receive, arrival)
+            incoming = self.engine.admission.admit(
+                dialect, body, self._context(arrival, key, decision_id, event_time, began),
+                keeps_prompt=self.engine.keeps_prompt,
+            )  # fmt: skip
+        except _CallerGoneError:
+            self._write(
+                self._refusal(decision_id, event_time, began, dialect, arrival, key, "client_closed", "abandoned")
+            )
+            return
+        except (RefusedError, WireError, ArrivalError) as error:
+            refused = _as_refused(error)
+            self._write(self._refusal(decision_id, event_time, began, dialect, arrival, key, refused.code, "refused"))
+            shaped = dialect.error_body(refused.message, type_=refused.type_, code=refused.code, param=refused.param)
+            await send_json(
+                send, refused.status, shaped, [(b"x-undertow-decision-id", decision_id.encode()), *refused.headers]
+            )
+            return
+        await self.engine.router.route(incoming, reply)
+
+    def _begin(self) -> tuple[str, str, float]:
+        """Id, time and clock reading of a request that has just arrived."""
+        wall = time.time()
+        second = int(wall)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        ms = int((wall - second) * 1000)
+        return f"{second * 1000 + ms:012x}{os.urandom(10).hex()}", f"{self._second_text}.{ms:03d}Z", time.perf_counter()
+
+    def _check_load(self) -> None:
+        if self.in_flight > self.plan.limits.max_in_flight:
+            raise RefusedError(
+                503, "the gateway answers as many requests as it may; try again shortly", code="overloaded",
+                type_="overloaded_error", headers=((b"retry-after", b"1"),),
+            )  # fmt: skip
+
+    def _admit_key(self, arrival: Arrival) -> KeyPlan | None:
+        """The caller's key, with its budget and rate checked; None where the gateway is open.
+
+        Raises:
+            RefusedError: 401 or 429.
+        """
+        if self.keys.is_open:
+            return None
+        key = self.keys.find(arrival.key)
+        if key is None:
+            self.metrics.count_refusal("none", "unknown_key")
+            seen = "no key was sent" if arrival.key is None else "the key is not known"
+            raise RefusedError(
+                401,
+                f"{seen}; send one as 'Authorization: Bearer KEY'",
+                code="invalid_api_key",
+                headers=((b"www-authenticate", b"Bearer"),),
+            )
+        limit = key.requests_per_minute
+        wait_s = self.spends.allow_request(key.name, limit) if limit is not None else 0.0
+        if wait_s > 0:
+            self.metrics.count_refusal(key.name, "rate")
+            wait = math.ceil(wait_s)
+            raise RefusedError(
+                429, f"this key may send {limit} requests a minute; try again in {wait} s", code="rate_limit_exceeded",
+                type_="rate_limit_error", headers=((b"retry-after", b"%d" % wait),),
+            )  # fmt: skip
+        if key.budget_usd_day is not None and self.spends.spent_usd(key.name) >= key.budget_usd_day:
+            self.metrics.count_refusal(key.name, "budget")
+            raise RefusedError(
+                429, "the budget of this key is used up for today (UTC)", code="insufficient_quota",
+                type_="insufficient_quota", headers=(NO_RETRY,),
+            )  # fmt: skip
+        return key
+
+    async def _body(self, receive: Receive, arrival: Arrival) -> bytes:
+        limit = self.plan.limits.max_body_bytes
+        too_large = RefusedError(
+            413,
+            f"the body is larger than {limit:,} bytes",
+            code="request_too_large",
+            headers=((b"connection", b"close"),),
+        )
+        if arrival.content_encoding not in {None, b"identity"}:
+            raise RefusedError(
+                415, "compressed bodies are not taken; send the JSON as it is", code="unsupported_encoding"
+            )
+        if arrival.content_length is not None and arrival.content_length > limit:
+            raise too_large
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _CallerGoneError
+        body = message.get("body", b"")
+        if message.get("more_body"):
+            pieces, size = [body], len(body)
+            while message.get("more_body"):
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise _CallerGoneError
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if size > limit:
+                    raise too_large
+            body = b"".join(pieces)
+        if len(body) > limit:
+            raise too_large
+        return body
+
+    def _context(
+        self, arrival: Arrival, key: KeyPlan | None, decision_id: str, event_time: str, began: float
+    ) -> Context:
+        trace_id, span_id, forwarded = arrival.trace_id, None, arrival.forwarded
+        if self.plan.telemetry.traces:
+            trace_id = trace_id or os.urandom(16).hex()
+            span_id = os.urandom(8).hex()
+            forwarded.append((b"traceparent", f"00-{trace_id}-{span_id}-{arrival.flags}".encode()))
+        elif trace_id is not None:
+            forwarded.append((b"traceparent", f"00-{trace_id}-{arrival.parent_span_id}-{arrival.flags}".encode()))
+        return Context(
+            decision_id, event_time, began, arrival.labels, arrival.conversation_id, arrival.user_id, key, forwarded,
+            arrival.client_retry, trace_id, span_id, arrival.parent_span_id,
+        )  # fmt: skip
+
+    def _refusal(
+        self,
+        decision_id: str,
+        event_time: str,
+        began: float,
+        dialect: Dialect,
+        arrival: Arrival | None,
+        key: KeyPlan | None,
+        error: str,
+        status: str,
+    ) -> DecisionRecord:
+        return refused_record(
+            decision_id=decision_id,
+            event_time=event_time,
+            error=error,
+            endpoint=dialect.endpoint,
+            key_name=key.name if key is not None else None,
+            latency_ms=round((time.perf_counter() - began) * 1000, 2),
+            client_retry=arrival.client_retry if arrival is not None else None,
+            status=status,
+        )
+
+    def _write(self, record: DecisionRecord) -> None:
+        self.decisions.finish(record)
+        self.metrics.observe(record)
+
+    def _on_record(self, record: DecisionRecord, incoming: Incoming, facts: AnswerFacts | None) -> None:
+        self.metrics.observe(record)
+        if record.cost_usd and record.key_name is not None:
+            self.spends.add(record.key_name, record.cost_usd)
+        self.turns.take(record, incoming, facts)
+
+    # -- everything else
+
+    async def _other(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        get = self._gets.get(path)
+        if get is not None:
+            if method not in {"GET", "HEAD"}:
+                raise RefusedError(
+                    405, f"{path} is read with GET", code="method_not_allowed", headers=((b"allow", b"GET"),)
+                )
+            await get(scope, send)
+            return
+        if path in {"/v1/feedback", "/v1/outcomes"}:
+            if method != "POST":
+                raise RefusedError(405, f"{path} takes POST", code="method_not_allowed", headers=((b"allow", b"POST"),))
+            arrival, key = self._head(scope)
+            body = await self._body(receive, arrival)
+            status, document = await post_signals(self, path, body, arrival, key)
+            await send_json(send, status, document)
+            return
+        if path.startswith("/v1/undertow/decisions/") and method == "GET":
+            _, key = self._head(scope)
+            document = await self.lookup.find(path.rsplit("/", 1)[1], key)
+            await send_json(send, 200, document)
+            return
+        if path in self._dialects:
+            raise RefusedError(405, f"{path} takes POST", code="method_not_allowed", headers=((b"allow", b"POST"),))
+        if path.startswith("/v1/"):
+            await self._pass_through(path, method, scope, receive, send)
+            return
+        raise RefusedError(404, "there is nothing at this path; the API is under /v1", code="not_found")
+
+    def _head(self, scope: Scope) -> tuple[Arrival, KeyPlan | None]:
+        """The head of a request that is no decision; its key must be known where keys are set."""
+        try:
+            arrival = read_headers(scope["headers"])
+        except ArrivalError as error:
+            raise _as_refused(error) from None
+        return arrival, self._admit_key(arrival)
+
+    async def _pass_through(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        decision_id, event_time, began = self._begin()
+        key: KeyPlan | None = None
+        error, status = "", "refused"
+        try:
+            arrival, key = self._head(scope)
+            if self.engine.passthrough is None:
+                raise RefusedError(  # noqa: TRY301
+                    404,
+                    "this path is not routed; set base_url under [passthrough] to have it passed on",
+                    code="not_found",
+                )
+            body = await self._body(receive, arrival)
+            query = scope.get("query_string", b"")
+            error = await pass_through(
+                self.engine.passthrough,
+                method,
+                path.removeprefix("/v1"),
+                query,
+                scope["headers"],
+                body,
+                send,
+                decision_id,
+            )
+            status = "ok" if not error else "error"
+        except RefusedError as refused:
+            error = refused.code
+            refused.headers = (*refused.headers, (b"x-undertow-decision-id", decision_id.encode()))
+            raise
+        except _CallerGoneError:
+            error, status = "client_closed", "abandoned"
+        finally:
+            self._write(
+                refused_record(
+                    decision_id=decision_id,
+                    event_time=event_time,
+                    error=error or None,
+                    endpoint=path[:100],
+                    key_name=key.name if key is not None else None,
+                    latency_ms=round((time.perf_counter() - began) * 1000, 2),
+                    status=status,
+                    reason="refused" if status == "refused" else "passthrough",
+                )
+            )
+
+    def _model_list(self) -> bytes:
+        created = int(time.time())
+        data = [
+            {"id": name, "object": "model", "created": created, "owned_by": "undertow"}
+            for name in self.engine.admission.models
+        ]
+        return msgspec.json.encode({"object": "list", "data": data})
+
+    async def _get_models(self, scope: Scope, send: Send) -> None:
+        self._head(scope)
+        await send_json(send, 200, self._models)
+
+    async def _get_health(self, scope: Scope, send: Send) -> None:  # noqa: ARG002 (anybody may ask)
+        await send_json(send, 200, b'{"status":"ok"}')
+
+    async def _get_ready(self, scope: Scope, send: Send) -> None:  # noqa: ARG002
+        if self.is_draining:
+            await send_json(send, 503, b'{"status":"draining"}')
+            return
+        decisions = self.decisions
+        state = b"ok" if not decisions.waiting and not decisions.lost else b"log_degraded"
+        # A log that cannot be written is an alarm, and no reason to turn traffic away.
+        document = b'{"status":"%s","records_waiting":%d,"records_lost":%d}' % (
+            state,
+            decisions.waiting,
+            decisions.lost,
+        )
+        await send_json(send, 200, document)
+
+    async def _get_metrics(self, scope: Scope, send: Send) -> None:
+        peer = scope["client"][0] if scope.get("client") else "unix"
+        if not peer.startswith(LOOPBACK):
+            self._head(scope)
+        self._look()
+        content = self.metrics.exposition()
+        headers = [
+            (b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),
+            (b"content-length", b"%d" % len(content)),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    # -- background
+
+    async def _tick(self) -> None:
+        """Hand turns over, and now and then look at the gauges. Whatever fails is tried again."""
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            ticks += 1
+            try:
+                self.turns.flush()
+                if ticks % TICKS_PER_LOOK == 0:
+                    self._look()
+                    self.engine.refresh()
+            except Exception:
+                log.exception("tick_failed")
+
+    def _look(self) -> None:
+        """Set the gauges."""
+        metrics, decisions = self.metrics, self.decisions
+        metrics.in_flight.set(self.in_flight)
+        metrics.log_lost.set(decisions.lost)
+        metrics.log_waiting.set(decisions.waiting)
+        metrics.log_unsettled.set(decisions.unsettled)
+        metrics.log_writable.set(0 if decisions.waiting else 1)
+        try:
+            age_s = time.time() - Path(self.runtime.runtime_dir, HEARTBEAT).stat().st_mtime
+        except OSError:
+            age_s = (
+                math.inf
+            )  # it has not said anything yet, or nothing can be read: either way nobody is known to watch
+        metrics.keeper_age.set(age_s)
+
+    def now(self) -> datetime:
+        """Now, UTC."""
+        return datetime.now(UTC)
+
+    def timestamp(self) -> str:
+        """Now, as the log has it."""
+        return rfc3339(self.now())
+
+
+class _CallerGoneError(Exception):
+    """The caller went away before its body was complete."""
+
+
+def build_app(plan: ServingPlan, env: Mapping[str, str], runtime: Runtime) -> GatewayApp:
+    """The application of one worker.
+
+    Args:
+        plan: What to serve.
+        env: Environment with the secrets that the plan names.
+        runtime: Where the processes of this gateway meet.
+    """
+    return GatewayApp(plan, env, runtime)
+
+
+def _as_refused(error: RefusedError | WireError | ArrivalError) -> RefusedError:
+    match error:
+        case RefusedError():
+            return error
+        case WireError():
+            return RefusedError(error.status, error.message, code=error.code or "invalid_request", param=error.param)
+    return RefusedError(400, str(error), code="invalid_header")
+
+
+async def send_json(send: Send, status: int, body: bytes, headers: Headers | tuple[()] = ()) -> None:
+    """Send a whole JSON answer."""
+    head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, refused: RefusedError) -> None:
+    """Send an error in OpenAI's shape."""
+    await send_json(send, refused.status, refused.body(), list(refused.headers))
