@@ -43,6 +43,10 @@ def advice(settings: Settings) -> Iterator[Problem]:
                 f"{dotted(path)} is a cascade, but tiers.{mute[0]} speaks Anthropic's format, which has no log-probabilities: each "
                 "of its answers will be escalated (no_confidence); use a classifier, or another cheap tier",
             )
+        if isinstance(policy, ClassifierPolicy) and policy.method == "rules" and not policy.cheap_segments:
+            yield Problem(
+                path, f"{dotted(path)} goes by rules, but has no cheap_segments: everything goes to the capable tier"
+            )
 
 
 def policies_of(settings: Settings) -> Iterator[tuple[Path, PolicyBase]]:

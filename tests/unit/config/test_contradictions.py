@@ -53,6 +53,12 @@ def test_a_cascade_over_a_cheap_tier_without_log_probabilities_is_pointed_out():
     assert list(advice(settings(tiers={"cheap": mixed, "capable": {}}))) == []
 
 
+def test_rules_that_send_nothing_to_the_cheap_tier_are_pointed_out():
+    rules = {"kind": "classifier", "method": "rules"}
+    assert len(list(advice(settings(policies={"x": rules})))) == 1
+    assert list(advice(settings(policies={"x": {**rules, "cheap_segments": ["intent=faq"]}}))) == []
+
+
 def test_the_policy_behind_auto_comes_first():
     found = settings(policies={"b": {"kind": "fixed"}, "a": {}})
     assert [path for path, _ in policies_of(found)] == [("policy",), ("policies", "b"), ("policies", "a")]

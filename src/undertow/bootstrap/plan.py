@@ -1,0 +1,210 @@
+"""Settings -> the serving plan: the one document that the data plane reads.
+
+Whatever is slow or large (pydantic, the price list) is done here, once, so that a worker and `undertow.Client` start with neither.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from undertow.adapters.prices.serving import flat_prices, listed_model
+from undertow.bootstrap.serving_check import AUTO, serving_order, serving_problems
+from undertow.config import Settings, find_file, load_settings
+from undertow.config.routing import CascadePolicy, ClassifierPolicy, FixedPolicy, PolicyBase, SplitPolicy
+from undertow.config.tiers import TierSettings
+from undertow.errors import ConfigError
+from undertow.records.serving import (
+    ConstraintsPlan,
+    EndpointPlan,
+    HoldoutPlan,
+    ImplicitPlan,
+    KeyPlan,
+    LimitsPlan,
+    PolicyPlan,
+    ServingPlan,
+    StorePlan,
+    TelemetryPlan,
+    TierPlan,
+)
+
+
+def load_plan(path: Path | None, env: Mapping[str, str]) -> ServingPlan:
+    """The plan of a settings file, at today's prices.
+
+    Args:
+        path: The TOML file; None: `undertow.toml` in the current folder where it exists, else the environment alone.
+        env: The environment, as `os.environ`.
+
+    Raises:
+        ConfigError: The settings are wrong or not enough to serve; one line a problem.
+    """
+    loaded = load_settings(find_file(path, Path.cwd()), env)
+    return compile_plan(loaded.settings, loaded.folder, datetime.now(UTC).date())
+
+
+def compile_plan(settings: Settings, folder: Path, day: date) -> ServingPlan:
+    """The plan of some settings. It holds names of environment variables, never what is in them.
+
+    Args:
+        settings: Settings as loaded.
+        folder: Where relative paths in them start, see `LoadedSettings.folder`.
+        day: Prices of this day hold.
+
+    Raises:
+        ConfigError: The settings are not enough to serve; one line a problem.
+    """
+    order = serving_order(settings)
+    problems = list(serving_problems(settings, folder))
+    if problems or order is None:
+        raise ConfigError("\n".join(problems))
+    folder = folder.resolve()
+    tiers = {name: _tier(name, settings.tiers[name], folder, day) for name in order}
+    constraints = ConstraintsPlan(**settings.constraints.model_dump())
+    holdout = HoldoutPlan(**settings.holdout.model_dump())
+    return ServingPlan(
+        tiers=tuple(tiers.values()),
+        policies=tuple(
+            _versioned(_policy(name, policy, order, folder), tiers, constraints, holdout)
+            for name, policy in {AUTO: settings.policy, **settings.policies}.items()
+        ),
+        constraints=constraints,
+        holdout=holdout,
+        keys=_keys(settings),
+        limits=_limits(settings),
+        store=StorePlan(
+            path=settings.store.path,
+            id_key_env=settings.store.id_key_env,
+            keeps_text=settings.retention.text_days > 0,
+            redact=settings.retention.redact,
+            segment_bytes=round(settings.store.segment_mb * 1e6),
+            segment_s=settings.store.segment_s,
+        ),
+        passthrough=_passthrough(settings, folder),
+        traces=settings.telemetry.traces,
+        implicit=ImplicitPlan(
+            enabled=settings.implicit.enabled,
+            window_s=settings.implicit.window_minutes * 60,
+            repeat_similarity=settings.implicit.repeat_similarity,
+            human_words=settings.implicit.human_words,
+            handover_tools=settings.implicit.handover_tools,
+        ),
+        telemetry=TelemetryPlan(**settings.telemetry.model_dump()),
+    )
+
+
+def _tier(name: str, tier: TierSettings, folder: Path, day: date) -> TierPlan:
+    assert tier.model is not None, "serving_problems has refused tiers without a model"
+    ca_file = None if tier.ca_file is None else str(folder / tier.ca_file)
+    given = tier.endpoints or (tier,)
+    endpoints = tuple(
+        EndpointPlan(base_url=each.base_url, kind=each.kind, api_key_env=each.api_key_env, ca_file=ca_file)
+        for each in given
+        if each.base_url is not None
+    )
+    listed = listed_model(tier.model, [endpoint.base_url for endpoint in endpoints], day)
+    table = None if isinstance(tier.prices, str) else tier.prices
+    return TierPlan(
+        name=name,
+        model=tier.model,
+        endpoints=endpoints,
+        parameters=tier.parameters,
+        prices=listed.prices if table is None else flat_prices(**table.model_dump()),
+        context_tokens=tier.context_tokens or listed.context_tokens,
+    )
+
+
+def _policy(name: str, policy: PolicyBase, order: tuple[str, ...], folder: Path) -> PolicyPlan:
+    own: dict[str, Any] = {}
+    match policy:
+        case CascadePolicy():
+            own = {"threshold": policy.threshold}
+        case ClassifierPolicy():
+            own = {
+                "threshold": policy.threshold,
+                "method": policy.method,
+                "artefact": None
+                if policy.artefact is None or policy.method == "rules"
+                else str(folder / policy.artefact),
+                "cheap_segments": policy.cheap_segments,
+                "deadline_ms": policy.deadline_ms,
+            }
+        case FixedPolicy():
+            own = {"tier": policy.tier}
+        case SplitPolicy():
+            own = {"shares": policy.shares}
+    kind = getattr(policy, "kind")  # noqa: B009 (each kind has it; their common base, which names it nowhere, has not)
+    return PolicyPlan(name=name, version="", kind=kind, mode=policy.mode, tiers=policy.tiers or order, **own)
+
+
+def _versioned(
+    policy: PolicyPlan, tiers: Mapping[str, TierPlan], constraints: ConstraintsPlan, holdout: HoldoutPlan
+) -> PolicyPlan:
+    """The policy with its version: a hash over all that a decision depends on, and over nothing else.
+
+    Prices, addresses and names of policies decide nothing, so records before and after a change of those stay comparable.
+    """
+    document = msgspec.json.encode(
+        [
+            msgspec.structs.replace(policy, name="", artefact=None),
+            [(name, tiers[name].model, tiers[name].parameters, tiers[name].context_tokens) for name in policy.tiers],
+            constraints,
+            holdout,
+        ],
+        order="deterministic",
+    )
+    digest = hashlib.sha256(document)
+    if policy.artefact is not None:
+        digest.update(Path(policy.artefact).read_bytes())
+    return msgspec.structs.replace(policy, version=digest.hexdigest()[:12])
+
+
+def _keys(settings: Settings) -> tuple[KeyPlan, ...]:
+    return tuple(
+        KeyPlan(
+            name=name,
+            key_id=key.id,
+            sha256=key.sha256,
+            budget_usd_day=key.budget_usd_day,
+            requests_per_minute=key.requests_per_minute,
+            tiers=key.tiers,
+            labels=key.labels,
+        )
+        for name, key in settings.keys.items()
+    )
+
+
+def _limits(settings: Settings) -> LimitsPlan:
+    gateway, upstream = settings.gateway, settings.upstream
+    return LimitsPlan(
+        max_body_bytes=round(gateway.max_body_mb * 1e6),
+        max_header_bytes=gateway.max_header_bytes,
+        max_headers=gateway.max_headers,
+        max_nesting=gateway.max_nesting,
+        header_timeout_s=gateway.header_timeout_s,
+        body_timeout_s=gateway.body_timeout_s,
+        idle_timeout_s=gateway.idle_timeout_s,
+        max_connections=gateway.max_connections,
+        max_in_flight=gateway.max_in_flight,
+        drain_timeout_s=gateway.drain_timeout_s,
+        max_answer_bytes=round(upstream.max_answer_mb * 1e6),
+        connect_timeout_s=upstream.connect_timeout_s,
+        first_byte_timeout_s=upstream.first_byte_timeout_s,
+        total_timeout_s=upstream.total_timeout_s,
+        max_retries=upstream.max_retries,
+        retry_budget=upstream.retry_budget,
+        breaker_failures=upstream.breaker_failures,
+        breaker_open_s=upstream.breaker_open_s,
+        connections_per_upstream=upstream.connections,
+    )
+
+
+def _passthrough(settings: Settings, folder: Path) -> EndpointPlan | None:
+    given = settings.passthrough
+    if given.base_url is None:
+        return None
+    ca_file = None if given.ca_file is None else str(folder / given.ca_file)
+    return EndpointPlan(base_url=given.base_url, api_key_env=given.api_key_env, ca_file=ca_file)
