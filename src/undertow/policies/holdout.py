@@ -16,4 +16,5 @@ def serve_holdout(setting: Setting, propensity: float | None, judgement: Judgeme
         propensity: Probability that the capable tier answers such a request, over both arms.
         judgement: What the policy would have gone by, logged so that both arms can be compared.
     """
-    yield from ask_upwards(setting.tiers[-1:], "holdout", judgement, propensity)
+    # 0 comes of a unit that is held out although nobody should be: no probability that a log could hold.
+    yield from ask_upwards(setting.tiers[-1:], "holdout", judgement, propensity or None)

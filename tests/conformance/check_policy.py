@@ -1,0 +1,257 @@
+"""What every policy keeps, whatever happens to it: a list of checks that authors of policies run on theirs.
+
+    for check in CHECKS:
+        check(policy, facts, setting, world)
+
+A `World` is what would happen: the answer of each tier (None: it fails) and what the classifier says. Nothing in it is random, so
+the same request can be decided in both arms and by every draw.
+"""
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from hypothesis import strategies as st
+
+from undertow.policies.base import (
+    Ask,
+    Classified,
+    ClassifierFailed,
+    Classify,
+    Command,
+    Event,
+    Failed,
+    Held,
+    Policy,
+    Release,
+    Served,
+    Setting,
+)
+from undertow.records.answer import AnswerFacts
+from undertow.records.reasons import REASONS
+from undertow.records.request import RequestFacts
+
+MOST_COMMANDS = 20
+DRAWS = 250
+ABSENT = ClassifierFailed("classifier_absent")
+
+
+@dataclass(frozen=True)
+class World:
+    """What would happen if it were asked."""
+
+    answers: dict[str, AnswerFacts | None] = field(default_factory=dict)
+    classifier: Classified | ClassifierFailed = ABSENT
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a policy did."""
+
+    steps: tuple[tuple[Command, Event], ...]
+
+    @property
+    def asks(self) -> list[Ask]:
+        return [command for command, _ in self.steps if isinstance(command, Ask)]
+
+    @property
+    def served(self) -> Ask | Release | None:
+        last, event = self.steps[-1]
+        return last if isinstance(event, Served) and not isinstance(last, Classify) else None
+
+
+def drive(policy: Policy, facts: RequestFacts, setting: Setting, world: World) -> Trace:
+    """Carry a policy's commands out in a world; an error if it does not come to an end, or goes on after one."""
+    steps, done = policy.decide(facts, setting), []
+    try:
+        command = next(steps)
+        while True:
+            assert len(done) < MOST_COMMANDS, "the policy comes to no end"
+            assert not done or not isinstance(done[-1][1], Served), "the policy goes on after the answer was served"
+            event = _event(command, world, done)
+            done.append((command, event))
+            command = steps.send(event)
+    except StopIteration:
+        return Trace(tuple(done))
+
+
+def _event(command: Command, world: World, done: list[tuple[Command, Event]]) -> Event:
+    match command:
+        case Classify():
+            assert command.deadline_ms > 0
+            return world.classifier
+        case Release():
+            last, event = done[-1]
+            assert isinstance(last, Ask)
+            assert isinstance(event, Held), "released what it does not hold"
+            assert last.tier == command.tier
+            return Served()
+        case Ask():
+            answer = world.answers.get(command.tier)
+            if answer is None:
+                return Failed("timeout")
+            return Held(answer) if command.hold else Served()
+
+
+def check_comes_to_an_end(policy, facts, setting, world):
+    trace = drive(policy, facts, setting, world)
+    assert trace.steps, "a policy that does nothing serves nobody"
+    if trace.served is None:
+        last, event = trace.steps[-1]
+        assert isinstance(event, Failed)
+        assert last.tier == setting.tiers[-1], "gave up before the dearest tier had failed"
+
+
+def check_asks_upwards_only(policy, facts, setting, world):
+    places = [setting.tiers.index(ask.tier) for ask in drive(policy, facts, setting, world).asks]
+    assert places == sorted(set(places))
+
+
+def check_goes_to_the_next_dearer_after_a_failure(policy, facts, setting, world):
+    steps = drive(policy, facts, setting, world).steps
+    for (command, event), (following, _) in pairwise(steps):
+        if isinstance(event, Failed):
+            assert setting.tiers.index(following.tier) == setting.tiers.index(command.tier) + 1
+            assert following.reason == "upstream_error"
+            assert following.propensity is None
+
+
+def check_releases_no_unmeasured_confidence(policy, facts, setting, world):
+    served = drive(policy, facts, setting, world).served
+    if not isinstance(served, Release):
+        return
+    answer, judgement = world.answers[served.tier], served.judgement
+    assert not answer.is_empty
+    assert answer.are_tool_calls_valid is not False
+    assert not answer.is_refusal
+    if judgement.confidence is None:
+        assert answer.is_tool_calls_only
+        assert answer.are_tool_calls_valid
+    else:
+        assert answer.logprob_sum is not None
+        assert 0 <= judgement.confidence <= 1
+        assert judgement.confidence >= judgement.threshold
+
+
+def check_reasons_and_numbers_are_as_the_log_wants_them(policy, facts, setting, world):
+    for command, _ in drive(policy, facts, setting, world).steps:
+        if isinstance(command, Classify):
+            continue
+        assert command.reason in REASONS
+        assert command.propensity is None or 0 < command.propensity <= 1
+        judgement = command.judgement
+        assert judgement.confidence is None or 0 <= judgement.confidence <= 1
+        assert judgement.threshold is None or 0 <= judgement.threshold <= 1
+        assert (judgement.confidence is None) == (judgement.confidence_kind is None)
+        assert judgement.confidence_kind in {None, "calibrated", "uncalibrated"}
+
+
+def check_marks_escalation_exactly_when_an_answer_was_withheld(policy, facts, setting, world):
+    held = False
+    for command, event in drive(policy, facts, setting, world).steps:
+        if not isinstance(command, Classify):
+            withheld = held if isinstance(command, Ask) else command.escalated
+            assert command.escalated == withheld
+        held = held or isinstance(event, Held)
+
+
+def check_decides_nothing_for_the_ineligible(policy, facts, setting, world):
+    trace = drive(policy, facts, replace(setting, eligible=False), world)
+    assert all(isinstance(command, Ask) and not command.hold for command, _ in trace.steps)
+    assert trace.asks[0].reason in {"constraint", "fixed"}
+    assert trace.asks[0].propensity == 1.0
+
+
+def check_keeps_the_holdout_on_the_capable_tier(policy, facts, setting, world):
+    held_out = replace(setting, eligible=True, is_holdout=True, treatment_probability=0.9)
+    asks = drive(policy, facts, held_out, world).asks
+    assert [ask.tier for ask in asks] == [setting.tiers[-1]]
+    assert asks[0].reason == "holdout"
+    assert not asks[0].hold
+
+
+def check_propensity_is_the_frequency_over_arms_and_draws(policy, facts, setting, world):
+    """In worlds without failures: nobody knows beforehand how often a tier will fail."""
+    if not setting.eligible or setting.treatment_probability == 1.0 or None in world.answers.values():
+        return
+    frequency: dict[str, float] = {}
+    claims: list[tuple[str, float]] = []
+    for is_holdout, weight in ((False, setting.treatment_probability), (True, 1 - setting.treatment_probability)):
+        for place in range(DRAWS):
+            placed = replace(setting, is_holdout=is_holdout, draw=(place + 0.5) / DRAWS)
+            served = drive(policy, facts, placed, world).served
+            if served is not None:
+                frequency[served.tier] = frequency.get(served.tier, 0) + weight / DRAWS
+                if served.propensity is not None:
+                    claims.append((served.tier, served.propensity))
+    for tier, claimed in claims:
+        assert abs(frequency[tier] - claimed) <= 2 / DRAWS, (tier, claimed, frequency)
+
+
+def check_is_the_same_every_time(policy, facts, setting, world):
+    assert drive(policy, facts, setting, world) == drive(policy, facts, setting, world)
+
+
+CHECKS = (
+    check_comes_to_an_end,
+    check_asks_upwards_only,
+    check_goes_to_the_next_dearer_after_a_failure,
+    check_releases_no_unmeasured_confidence,
+    check_reasons_and_numbers_are_as_the_log_wants_them,
+    check_marks_escalation_exactly_when_an_answer_was_withheld,
+    check_decides_nothing_for_the_ineligible,
+    check_keeps_the_holdout_on_the_capable_tier,
+    check_propensity_is_the_frequency_over_arms_and_draws,
+    check_is_the_same_every_time,
+)
+
+
+def check_a_higher_threshold_only_moves_traffic_up(low: Policy, high: Policy, facts, setting, world):
+    """For two policies that differ in their threshold alone."""
+    served_low, served_high = (drive(policy, facts, setting, world).served for policy in (low, high))
+    if served_low is not None and served_high is not None:
+        assert setting.tiers.index(served_high.tier) >= setting.tiers.index(served_low.tier)
+    elif served_low is None:
+        assert served_high is None, "what fails with a low threshold fails with a high one"
+
+
+# -- what Hypothesis draws
+
+numbers = st.one_of(
+    st.none(),
+    st.floats(-30, 0),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -0.0, 1e-7, 3.0]),
+)
+answers = st.builds(
+    AnswerFacts,
+    logprob_sum=numbers,
+    logprob_count=st.integers(0, 20),
+    is_empty=st.booleans(),
+    is_tool_calls_only=st.booleans(),
+    are_tool_calls_valid=st.sampled_from([None, True, False]),
+    is_refusal=st.booleans(),
+    finish_reason=st.sampled_from([None, "stop", "length"]),
+)
+classified = st.one_of(
+    st.builds(Classified, st.floats(0, 1)),
+    st.builds(Classified, st.floats(allow_nan=True)),
+    st.builds(ClassifierFailed, st.sampled_from(["classifier_absent", "classifier_late", "classifier_error", "odd"])),
+)
+TIERS = ("small", "medium", "large")
+settings_drawn = st.builds(
+    Setting,
+    tiers=st.sampled_from(
+        [TIERS, ("small", "large"), ("medium", "large"), ("small", "medium"), ("large",), ("small",)]
+    ),
+    eligible=st.booleans(),
+    is_holdout=st.booleans(),
+    treatment_probability=st.sampled_from([1.0, 0.95, 0.5]),
+    draw=st.floats(0, 1, exclude_max=True),
+)
+worlds = st.builds(World, st.fixed_dictionaries({tier: st.one_of(st.none(), answers) for tier in TIERS}), classified)
+requests = st.builds(
+    RequestFacts,
+    endpoint=st.just("chat.completions"),
+    requested_model=st.just("auto"),
+    segment=st.dictionaries(st.sampled_from(["intent", "plan"]), st.sampled_from(["faq", "fraud"])),
+)
