@@ -2,6 +2,8 @@
 
     logger.info("segment_converted", extra=fields(segment=name, rows=n))
 
+Fields given to `extra=` directly are shown too; `fields` keeps their names apart from those that logging itself uses.
+
 No text that came from outside can forge a line: control characters and line separators become blanks, and everything is cut to
 a length. Messages of foreign exceptions are left out, since a library may quote what it was given: their kind and place are
 enough to find them, and Undertow's own messages hold neither prompts nor keys.
@@ -24,6 +26,8 @@ MAX_CHARS = 500
 MAX_FRAMES = 8
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _OWN_KEYS = frozenset({"ts", "level", "event", "logger"})
+# What logging itself puts on every record; whatever else is there was given with `extra=`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "fields", "color_message", "taskName"}
 
 
 def configure_logging(
@@ -106,11 +110,11 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    given = getattr(record, "fields", None)
-    found = {
-        (f"{name}_" if name in _OWN_KEYS else printable(name)): _scalar(value)
-        for name, value in (given if isinstance(given, dict) else {}).items()
-    }
+    given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    own = getattr(record, "fields", None)
+    if isinstance(own, dict):
+        given |= own
+    found = {(f"{name}_" if name in _OWN_KEYS else printable(name)): _scalar(value) for name, value in given.items()}
     if record.exc_info and record.exc_info[1] is not None:
         found |= _error(record.exc_info[1], record.exc_info[2])
     return found

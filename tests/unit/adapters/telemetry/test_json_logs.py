@@ -105,3 +105,11 @@ def test_plain_lines_quote_what_has_blanks(log):
     logger, stream = log("text")
     logger.info("started", extra=fields(path="a b", workers=2))
     assert stream.getvalue().rstrip().endswith('info    started path="a b" workers=2')
+
+
+def test_fields_may_be_given_directly(log):
+    logger, stream = log()
+    logger.info("read", extra={"path": "a", "level": "forged"})
+    line = json.loads(stream.getvalue())
+    assert (line["path"], line["level"], line["level_"]) == ("a", "info", "forged")
+    assert set(line) == {"ts", "level", "event", "logger", "path", "level_"}
