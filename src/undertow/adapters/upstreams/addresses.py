@@ -49,20 +49,18 @@ def parse_base_url(url: str) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
-        host = (
-            (parts.hostname or "").encode("idna").decode("ascii")
-            if ":" not in (parts.hostname or "")
-            else parts.hostname
-        )
     except ValueError as error:
         raise BadEndpointError(f"base_url = {url!r} is no URL: {error}") from None
+    host = parts.hostname
     if parts.username is not None or parts.password is not None:
         raise BadEndpointError("a base_url holds a user name or password; name the key's environment variable instead")
     if parts.scheme not in _DEFAULT_PORTS or not host or parts.query or parts.fragment or not _VISIBLE(url):
         raise BadEndpointError(f"base_url = {url!r}: expected http(s)://host[:port]/path and nothing else")
     prefix = parts.path.rstrip("/")
-    if prefix:
-        check_path(prefix)
+    try:
+        check_path(prefix or "/")
+    except ValueError as error:
+        raise BadEndpointError(f"base_url = {url!r}: {error}") from None
     default = _DEFAULT_PORTS[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
     return Address(

@@ -1,14 +1,12 @@
 """Connections to one endpoint that stay open between requests: last used first, bounded, with a queue when all are busy."""
 
 import asyncio
+import ssl
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from undertow.adapters.upstreams.connection import Connection
-
-if TYPE_CHECKING:
-    import ssl
 
 
 class PoolFullError(Exception):
@@ -30,7 +28,7 @@ class Pool:
 
     __slots__ = ("_context", "_host", "_idle", "_loop", "_max_connections", "_open", "_opening", "_port", "_waiters")
 
-    def __init__(self, host: str, port: int, *, context: "ssl.SSLContext | None", max_connections: int) -> None:
+    def __init__(self, host: str, port: int, *, context: ssl.SSLContext | None, max_connections: int) -> None:
         self._host = host
         self._port = port
         self._context = context
