@@ -22,6 +22,8 @@ LINES_ENDINGS = (".jsonl", ".ndjson", ".json")
 COMPRESSED_ENDINGS = (".gz", ".zst", ".zstd")
 OPEN_ENDINGS = (".open", ".part", ".tmp")
 """A segment that a writer still has open bears one of these after its own ending."""
+STORE_OPEN, STORE_SEALED, STORE_DONE = ".jsonl.open", ".jsonl", ".done"
+"""In a store's folder `open/`: a segment being written, a sealed one, and the marker that its Parquet files are complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,17 @@ class LogInputs:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file to read. `hive` are the `key=value` folders above it; `size` its length when it was found."""
+    """One file to read. `hive` are the `key=value` folders above it; `size` its length when it was found.
+
+    `is_live`: a segment of a store that a gateway may be writing to, or may seal (rename) at any moment.
+    """
 
     path: str
     role: Role
     kind: FileKind
     size: int
     hive: tuple[tuple[str, str], ...] = ()
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,10 @@ class FoundFiles:
         return FoundFiles(files, self.set_aside + tuple((path, "damaged Parquet file") for path in damaged))
 
 
+LISTINGS = 5
+"""How often files are listed anew because one was gone before it was looked into: a store is at work."""
+
+
 def find_files(inputs: LogInputs) -> FoundFiles:
     """All files of `inputs`, each once, in a stable order.
 
@@ -91,6 +101,18 @@ def find_files(inputs: LogInputs) -> FoundFiles:
         LogError: something named does not exist or cannot be read, a folder holds no log, or every file of the decisions
             is empty or of no known kind.
     """
+    for _ in range(LISTINGS - 1):
+        try:
+            return _find_files(inputs)
+        except FileNotFoundError:
+            continue
+    try:
+        return _find_files(inputs)
+    except FileNotFoundError as error:
+        raise LogError(f"{error.filename}: was removed while the log was listed; try again") from None
+
+
+def _find_files(inputs: LogInputs) -> FoundFiles:
     found: dict[str, LogFile] = {}
     aside: list[tuple[str, str]] = []
     for role, named in (
@@ -104,11 +126,13 @@ def find_files(inputs: LogInputs) -> FoundFiles:
                 real = os.path.realpath(path)
                 if real in found:
                     continue
-                kind_or_reason = _look_into(path)
+                is_live = path.endswith(STORE_OPEN) and Path(path).parent.name == "open"
+                kind_or_reason = "jsonl" if is_live else _look_into(path)
                 if isinstance(kind_or_reason, str) and kind_or_reason not in ("parquet", "jsonl"):
                     aside.append((path, kind_or_reason))
                     continue
-                found[real] = LogFile(path, path_role, kind_or_reason, Path(path).stat().st_size, _hive_keys(path))
+                size = 0 if is_live else Path(path).stat().st_size
+                found[real] = LogFile(path, path_role, kind_or_reason, size, _hive_keys(path), is_live)
     if not any(file.role == "decisions" for file in found.values()):
         if aside:
             path, reason = aside[0]
@@ -175,10 +199,38 @@ def _named_role(file: str) -> Role | None:
 
 def _log_files(folder: Path, *, deep: bool = True) -> list[str]:
     try:
+        if deep and (folder / "open").is_dir():
+            return _store_files(folder)
         paths = sorted(folder.rglob("*") if deep else folder.iterdir())
     except OSError as error:
         raise LogError(f"{folder}: cannot be read: {error.strerror}") from None
     return [str(path) for path in paths if _looks_like_log(path)]
+
+
+def _store_files(folder: Path) -> list[str]:
+    """Files of one part of a store, such that each row is in exactly one of them, whatever a gateway and a keeper do meanwhile.
+
+    The segments are listed before the Parquet files: a segment that is already marked has complete ones, and of a segment that
+    is not marked yet they are left out. Segments are listed twice, because a file that is renamed may be missed once.
+    """
+    segments: dict[str, Path] = {}
+    done: set[str] = set()
+    for _ in range(2):
+        for path in sorted((folder / "open").iterdir()):
+            for ending in (STORE_OPEN, STORE_SEALED):
+                if path.name.endswith(ending):
+                    segments[path.name.removesuffix(ending)] = path
+                    break
+            if path.name.endswith(STORE_DONE):
+                done.add(path.name.removesuffix(STORE_DONE))
+    unmarked = {stem: path for stem, path in segments.items() if stem not in done and not stem.startswith((".", "_"))}
+    others = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if not (path.parent.name == "open" and path.name.endswith((STORE_OPEN, STORE_SEALED))) and _looks_like_log(path)
+    ]
+    converted = [str(path) for path in others if path.name.removesuffix(".parquet") not in unmarked]
+    return converted + [str(path) for path in unmarked.values()]
 
 
 def _looks_like_log(path: Path) -> bool:
@@ -199,13 +251,21 @@ def _contents(folder: Path) -> str:
 
 
 def _look_into(path: str) -> str:
-    """`parquet`, `jsonl`, or a sentence that says why the file is neither."""
+    """`parquet`, `jsonl`, or a sentence that says why the file is neither.
+
+    Raises:
+        FileNotFoundError: It was there when it was listed.
+    """
     try:
         size = Path(path).stat().st_size
         with Path(path).open("rb") as file:
             head = file.read(4096)
             file.seek(max(size - 4, 0))
             tail = file.read(4)
+    except FileNotFoundError:
+        if not os.path.lexists(path):
+            raise
+        return "cannot be read: a link to nothing"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if not head:

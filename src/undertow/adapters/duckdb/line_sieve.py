@@ -40,17 +40,23 @@ class SieveReport:
             self.lines.append((line, reason))
 
 
-def spool_lines(path: str, spool_dir: Path, report: SieveReport) -> Iterator[tuple[Path, int]]:
+def spool_lines(
+    path: str, spool_dir: Path, report: SieveReport, *, is_live: bool = False
+) -> Iterator[tuple[Path, int]]:
     """Spools of `path`'s usable lines, with the number of lines before each; the caller deletes a spool when done.
 
-    Every line of the file, usable or not, keeps its number: a line that is held back leaves an empty one.
+    Every line of the file, usable or not, keeps its number: a line that is held back leaves an empty one. Of a live segment of
+    a store only whole lines count, and that its writer adds to it, or seals it under another name, is nothing to report.
+
+    Raises:
+        FileNotFoundError: The file was removed since it was found.
     """
     first_line = lines = 0
     spool: BinaryIO | None = None
     target = spool_dir
     written = 0
     try:
-        for chunk in _whole_lines(path, report):
+        for chunk in _whole_lines(path, report, is_live=is_live):
             if spool is None:
                 target = spool_dir / f"{os.getpid()}-{id(report):x}-{lines}.jsonl"
                 spool, first_line, written = target.open("wb"), lines, 0
@@ -96,12 +102,12 @@ def _clean(chunk: bytes, first_line: int, report: SieveReport) -> bytes:
     return b"\n".join(kept) + b"\n"
 
 
-def _whole_lines(path: str, report: SieveReport) -> Iterator[bytes]:
+def _whole_lines(path: str, report: SieveReport, *, is_live: bool = False) -> Iterator[bytes]:
     """Chunks that end in a newline; over-long lines come as an empty line, a torn last line not at all."""
     rest = b""
     skipping = False
     lines = 0
-    for block in _blocks(path, report):
+    for block in _blocks(path, report, is_live=is_live):
         data = rest + block
         rest = b""
         if skipping:
@@ -118,7 +124,7 @@ def _whole_lines(path: str, report: SieveReport) -> Iterator[bytes]:
         if len(rest) > LINE_LIMIT:
             report.reject(lines + 1, "line_too_long")
             rest, skipping = b"", True
-    if rest.strip():
+    if rest.strip() and not is_live:
         if rest.rstrip().endswith(b"}"):
             yield rest + b"\n"
         else:
@@ -126,8 +132,17 @@ def _whole_lines(path: str, report: SieveReport) -> Iterator[bytes]:
             report.notes.append(f"{path}: the last line is incomplete (still being written, or cut); it was set aside")
 
 
-def _blocks(path: str, report: SieveReport) -> Iterator[bytes]:
-    with Path(path).open("rb") as file:
+def _open(path: str, *, is_live: bool) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError:
+        if not is_live:
+            raise
+        return Path(path.removesuffix(".open")).open("rb")  # sealed since it was found
+
+
+def _blocks(path: str, report: SieveReport, *, is_live: bool) -> Iterator[bytes]:
+    with _open(path, is_live=is_live) as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(4)
         file.seek(0)
@@ -140,7 +155,7 @@ def _blocks(path: str, report: SieveReport) -> Iterator[bytes]:
             for block in _raw_blocks(file, size):
                 yield block.removeprefix(b"\xef\xbb\xbf") if first else block
                 first = False
-        if os.fstat(file.fileno()).st_size > size:
+        if os.fstat(file.fileno()).st_size > size and not is_live:
             report.notes.append(f"{path}: grew while it was read; what it held at the start was used")
 
 

@@ -167,7 +167,7 @@ def jsonl_source(
     for file in files:
         on_file(file.path)
         report = SieveReport()
-        for spool, first_line in spool_lines(file.path, spool_dir, report):
+        for spool, first_line in spool_lines(file.path, spool_dir, report, is_live=file.is_live):
             try:
                 _stage_spool(engine, spool, table, names, "{" + shape + "}", file.path, first_line, intake)
             finally:

@@ -46,6 +46,7 @@ from undertow.records.cells import (
 
 Result = TypeVar("Result")
 
+MOST_REMOVALS = 5
 MOST_VERSIONS = 500
 """A change column with more values than this in a sample is no version (an id of the request, say) and is left out."""
 
@@ -112,8 +113,13 @@ class DuckDbAuditSource:
         self._with_tables(options, silent, run)
 
     def _with_tables(self, options: CellOptions, progress: Progress, use: Callable[[_Work], Result]) -> Result:
-        """Open everything and call `use`. A Parquet file that turns out damaged half-way is set aside, and all is done anew."""
+        """Open everything and call `use`.
+
+        All is done anew when a Parquet file turns out damaged half-way, which is then set aside, and when a file was removed
+        between its finding and its reading: a segment whose Parquet files stand for it by now.
+        """
         damaged: tuple[str, ...] = ()
+        removals = 0
         while True:
             found = find_files(self._inputs).without(damaged)
             with tempfile.TemporaryDirectory(prefix="undertow-", dir=self._temp_dir) as spool:
@@ -122,6 +128,10 @@ class DuckDbAuditSource:
                     progress("opening the log", 0, None)
                     tables = open_tables(engine, found, self._inputs, options, Path(spool), progress)
                     return use(_Work(engine, tables))
+                except FileNotFoundError as error:
+                    removals += 1
+                    if removals > MOST_REMOVALS:
+                        raise LogError(f"{error.filename}: was removed while the log was read; try again") from None
                 except duckdb.OutOfMemoryException:
                     raise LogError(
                         f"the log does not fit into {self._memory_limit} of memory and the disk beside it; raise the memory limit "

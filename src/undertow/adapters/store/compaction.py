@@ -1,0 +1,283 @@
+"""Turns sealed segments into Parquet, one file a segment and UTC date. Work of the keeper: it needs the engine.
+
+Nothing is lost and a reader sees everything once, at whatever moment either of them is killed or looks:
+
+1. a segment's Parquet files are written under hidden names, synced, then renamed; doing it again gives the same files;
+2. only then the marker `SEG.done` says that they stand for the segment. Until then readers use the segment, after that the files;
+3. the segment goes after a grace period, in which readers that listed it before the marker can still read it; then its marker.
+
+A segment is left alone while an intents file of its writer's life, of its own number or an earlier one, is there: recovery may
+need it. Small files of past dates are not merged; that is a later step's.
+"""
+
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import duckdb
+import msgspec
+
+from undertow.adapters.duckdb.connection import open_engine
+from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
+from undertow.adapters.store.append_file import sync_folder
+from undertow.adapters.store.layout import DONE, INTENTS, OPEN_FOLDER, SEALED, SegmentName, list_segments, utc_text
+from undertow.records.columns import LOG_COLUMNS, SIGNAL_COLUMNS, Column
+from undertow.records.decision import DecisionRecord
+from undertow.records.signal import SignalRecord
+
+GRACE_S = 600.0
+MEMORY_LIMIT = "256MB"
+LONGEST_LINE = 16_000_000
+MOST_OPEN_DATES = 64
+ROWS_A_GROUP = 20_480
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What the reader takes for a time; see its row rules."""
+
+Part = Literal["decisions", "signals"]
+_RECORDS: dict[Part, type[DecisionRecord] | type[SignalRecord]] = {"decisions": DecisionRecord, "signals": SignalRecord}
+_COLUMNS: dict[Part, tuple[Column, ...]] = {"decisions": LOG_COLUMNS, "signals": SIGNAL_COLUMNS}
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What a compaction did.
+
+    Attributes:
+        segments: Segments that were converted.
+        rows: Rows in their Parquet files.
+        rejected: Lines with something that is not of its column's type; each is kept whole in `state/rejects/`, and also
+            stands in the Parquet file, without what could not be typed, if it has an id and a time.
+        removed: Segments that were removed, their grace period being over.
+        failed: Segments that could not be converted; they stay, and are tried again.
+        is_busy: Another compaction was at work, so this one did nothing.
+    """
+
+    segments: int = 0
+    rows: int = 0
+    rejected: int = 0
+    removed: int = 0
+    failed: int = 0
+    is_busy: bool = False
+
+
+class _DecisionKey(msgspec.Struct, gc=False):
+    decision_id: str
+    event_time: str
+
+
+class _SignalKey(msgspec.Struct, gc=False):
+    signal_id: str
+    event_time: str
+
+
+_KEYS: dict[Part, type[_DecisionKey] | type[_SignalKey]] = {"decisions": _DecisionKey, "signals": _SignalKey}
+
+
+def compact(store_path: str | Path, *, grace_s: float = GRACE_S, memory_limit: str = MEMORY_LIMIT) -> Compacted:
+    """Convert every sealed segment of a store, and remove those whose grace period is over.
+
+    Args:
+        store_path: The store's root folder.
+        grace_s: Seconds that a converted segment is kept for readers that listed it before.
+        memory_limit: The engine's own limit, in DuckDB's spelling; it spills to the store's disk beyond.
+
+    Raises:
+        OSError: The store cannot be read or written. Nothing is lost; run it again.
+    """
+    root = Path(store_path)
+    with _alone(root / "state" / "compaction.lock") as is_alone:
+        if not is_alone:
+            return Compacted(is_busy=True)
+        segments = rows = rejected = removed = failed = 0
+        for part in _RECORDS:
+            folder = root / part / OPEN_FOLDER
+            _remove_leftovers(root / part)
+            held = _held_lives(root) if part == "decisions" else {}
+            for name, path in list_segments(folder, SEALED):
+                if path.with_name(name.text + DONE).exists() or held.get(name.life, name.sequence + 1) <= name.sequence:
+                    continue
+                try:
+                    done = _convert(root, part, name, path, memory_limit)
+                except duckdb.Error:
+                    failed += 1
+                    continue
+                segments, rows, rejected = segments + 1, rows + done[0], rejected + done[1]
+            removed += _remove_converted(folder, grace_s)
+        return Compacted(segments, rows, rejected, removed, failed)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[bool]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o640)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(fd)
+
+
+def _held_lives(root: Path) -> dict[str, int]:
+    """By life, the number of its oldest intents file: segments from that number on may still be needed for recovery."""
+    held: dict[str, int] = {}
+    for name, _ in list_segments(root / "intents", INTENTS):
+        held[name.life] = min(name.sequence, held.get(name.life, name.sequence))
+    return held
+
+
+def _remove_leftovers(part: Path) -> None:
+    """Hidden files of a compaction that was killed. Nobody else is at work: the lock is held."""
+    for path in part.glob(f"date=*/.*{_TEMPORARY}"):
+        path.unlink(missing_ok=True)
+
+
+_TEMPORARY = ".parquet.tmp"
+
+
+def _remove_converted(folder: Path, grace_s: float) -> int:
+    """Remove segments whose marker is older than the grace period; the marker last, for it is what readers go by."""
+    removed = 0
+    for name, marker in list_segments(folder, DONE):
+        if time.time() - marker.stat().st_mtime < grace_s:
+            continue
+        segment = folder / (name.text + SEALED)
+        removed += segment.exists()
+        segment.unlink(missing_ok=True)
+        marker.unlink()
+    return removed
+
+
+def _convert(root: Path, part: Part, name: SegmentName, path: Path, memory_limit: str) -> tuple[int, int]:
+    """Write a segment's Parquet files and its marker; rows in them, and lines with something that has no type."""
+    state = root / "state"
+    with tempfile.TemporaryDirectory(prefix="compaction-", dir=state) as spool:
+        dates, rejected = _split(part, path, Path(spool), state / "rejects" / f"{part}-{path.name}")
+        rows = 0
+        for date, lines in dates.items():
+            rows += _write_parquet(root / part / f"date={date}", part, name, lines, Path(spool), memory_limit)
+    marker = path.with_name(name.text + DONE)
+    marker.write_text(json.dumps({"at": utc_text(time.time()), "rows": rows, "rejected": rejected}) + "\n")
+    sync_folder(path.parent)
+    return rows, rejected
+
+
+def _split(part: Part, path: Path, spool: Path, rejects: Path) -> tuple[dict[str, Path], int]:
+    """A segment's lines by UTC date of event_time, each date in a file of its own; lines that are not as they should be also apart.
+
+    The types are checked here and not by the engine: it would say that a line is bad, but not let the rest pass.
+    """
+    record, key = msgspec.json.Decoder(_RECORDS[part]).decode, msgspec.json.Decoder(_KEYS[part]).decode
+    names: dict[str, Path] = {}
+    bad: list[bytes] = []
+    with ExitStack() as stack:
+        files: dict[str, BinaryIO] = {}
+        for line in stack.enter_context(path.open("rb")):
+            is_good, date = True, None
+            try:
+                date = _date(record(line).event_time)
+            except (msgspec.MsgspecError, UnicodeError):
+                is_good = False
+                try:
+                    date = _date(key(line).event_time)
+                except (msgspec.MsgspecError, UnicodeError):
+                    date = None
+            if date is None or not _is_readable(line):
+                bad.append(line)
+                continue
+            if not is_good:
+                bad.append(line)
+            file = files.get(date)
+            if file is None:
+                if len(files) == MOST_OPEN_DATES:
+                    files.pop(next(iter(files))).close()
+                names[date] = spool / f"{date}.jsonl"
+                file = files[date] = stack.enter_context(names[date].open("ab"))
+            file.write(line if line.endswith(b"\n") else line + b"\n")
+    if bad:
+        rejects.parent.mkdir(parents=True, exist_ok=True)
+        with rejects.open("wb") as kept:  # from the start: a conversion that was killed wrote the same
+            kept.writelines(line if line.endswith(b"\n") else line + b"\n" for line in bad)
+            kept.flush()
+            os.fsync(kept.fileno())
+    return names, len(bad)
+
+
+def _is_readable(line: bytes) -> bool:
+    """Whether the engine can read the line at all; decoding looks at known fields only."""
+    if len(line) > LONGEST_LINE or b"\x01" in line:
+        return False
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _date(event_time: str) -> str | None:
+    try:
+        at = datetime.fromisoformat(event_time)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return at.date().isoformat() if EARLIEST <= at < LATEST else None
+
+
+def _write_parquet(folder: Path, part: Part, name: SegmentName, lines: Path, spool: Path, memory_limit: str) -> int:
+    """Write the lines of one date as Parquet, whole or not at all; the number of rows."""
+    columns = _COLUMNS[part]
+    shape = "{" + ",".join(f'"{column.name}":{_shape(column)}' for column in columns) + "}"
+    selected = ", ".join(
+        f"timezone('UTC', TRY_CAST(r.{identifier(column.name)} AS TIMESTAMPTZ)) AS {identifier(column.name)}"
+        if column.sql_type == "TIMESTAMP"
+        else f"r.{identifier(column.name)}"
+        for column in columns
+    )
+    source = (
+        f"read_csv({literal(exact_glob(str(lines)))}, delim = '\x01', quote = '', escape = '', header = false, "
+        "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, new_line = '\\n', "
+        f"max_line_size = {LONGEST_LINE + 1}, parallel = false)"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    hidden = folder / f".{name.text}{_TEMPORARY}"
+    engine = open_engine(memory_limit, 1, spool)
+    try:
+        engine.execute(
+            f"COPY (SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})) "
+            f"TO {literal(str(hidden))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"
+        )
+        counted = engine.execute(
+            f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(exact_glob(str(hidden)))})"
+        ).fetchone()
+    finally:
+        engine.close()
+    rows = int(counted[0]) if counted and counted[0] is not None else 0
+    with lines.open("rb") as file:
+        expected = sum(1 for _ in file)
+    if rows != expected:
+        hidden.unlink(missing_ok=True)
+        raise duckdb.InternalException(f"{rows} rows from {expected} lines")
+    with hidden.open("rb") as file:
+        os.fsync(file.fileno())
+    hidden.rename(folder / f"{name.text}.parquet")
+    sync_folder(folder)
+    sync_folder(folder.parent)
+    return rows
+
+
+def _shape(column: Column) -> str:
+    if column.name == "calls":
+        fields = column.sql_type.removeprefix("STRUCT(").removesuffix(")[]").split(", ")
+        return "[{" + ",".join('"{}":"{}"'.format(*field.split(" ")) for field in fields) + "}]"
+    return '"VARCHAR"' if column.sql_type == "TIMESTAMP" else f'"{column.sql_type}"'
