@@ -10,7 +10,7 @@ SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
 
-.PHONY: help demo test check local lock sizes docs clean bench-detection bench-audit
+.PHONY: help demo test check local lock sizes docs clean bench-detection bench-audit bench-gateway
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,9 @@ bench-detection: $(DEV) ## delay, false alarms, ratio to the information bound, 
 
 bench-audit: $(DEV) ## audit speed at 1e5, 1e6 and 1e7 decisions against a bare scan (QUICK=1: under a minute)
 	$(BIN)/python benchmarks/bench_audit.py $(if $(QUICK),--quick)
+
+bench-gateway: $(DEV) ## CPU, latency, memory and log of the gateway beside nginx and LiteLLM (QUICK=1: under a minute)
+	$(BIN)/python benchmarks/bench_gateway.py $(if $(QUICK),--quick)
 
 lock: $(UV) ## resolve the lock files anew
 	$(BIN)/python scripts/lock.py

@@ -1,0 +1,93 @@
+"""What importing costs, each in a fresh interpreter of the same Python, in turn; and the log by itself, where its benchmark is."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from gateway.figures import Imports, Log
+from gateway.peers import ROOT, environment, required
+
+TIMED = "import time\nt = time.perf_counter()\n{code}\nprint(time.perf_counter() - t)"
+UNDERTOW = "import undertow"
+HTTPX = "import httpx"
+CLIENT = """
+import undertow
+client = undertow.Client({config!r})
+"""
+CONFIG = """
+[tiers.cheap]
+model = "small"
+base_url = "http://127.0.0.1:9/v1"
+
+[tiers.capable]
+model = "large"
+base_url = "http://127.0.0.1:9/v1"
+
+[store]
+path = "{store}"
+"""
+
+
+def seconds(python: Path, code: str) -> float:
+    """Seconds that the code takes in a fresh interpreter; its start is not counted.
+
+    Raises:
+        RuntimeError: The code failed.
+    """
+    # Some development machines forbid byte code files, which would charge every run with compiling all that it imports.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(ROOT / "build" / "bench" / "pycache")
+    command = [str(python), "-c", TIMED.format(code=code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip().rpartition("\n")[2])
+    return float(done.stdout)
+
+
+def measure_imports(runs: int, folder: Path, notes: dict[str, str]) -> Imports:
+    """Interleaved runs after one that compiles the byte code."""
+    httpx_python = environment("httpx", required("httpx"))
+    mine = Path(sys.executable)
+    config = folder / "client.toml"
+    config.write_text(CONFIG.format(store=folder / "client-store"), encoding="utf-8")
+    client = CLIENT.format(config=str(config))
+    try:
+        seconds(mine, client)
+        has_client = True
+    except RuntimeError as error:
+        notes["client_s"] = f"undertow.Client: {error}"
+        has_client = False
+    seconds(mine, UNDERTOW)
+    seconds(httpx_python, HTTPX)
+    undertow_s, client_s, httpx_s = [], [], []
+    for _ in range(runs):
+        undertow_s.append(seconds(mine, UNDERTOW))
+        if has_client:
+            client_s.append(seconds(mine, client))
+        httpx_s.append(seconds(httpx_python, HTTPX))
+    return Imports(tuple(undertow_s), tuple(client_s), tuple(httpx_s))
+
+
+def httpx_version() -> str:
+    """Version in the environment that is compared with."""
+    return required("httpx").rpartition("=")[2]
+
+
+def measure_log(kills: int, notes: dict[str, str]) -> Log | None:
+    """What benchmarks/log_cost.py measures, or None where it is not there."""
+    try:
+        log_cost: Any = importlib.import_module("log_cost")
+    except ImportError:
+        notes["log"] = "benchmarks/log_cost.py is not there"
+        return None
+    writes = log_cost.measure_write_cost()
+    killed = log_cost.measure_kills(kills=kills, rate=5000)
+    return as_log(writes, killed)
+
+
+def as_log(writes: Any, killed: Any) -> Log:
+    """The results of both halves of log_cost in one."""
+    return Log(tuple(writes.cpu_us), writes.writes, killed.kills, killed.lost, killed.acknowledged, killed.rate)
