@@ -1,0 +1,129 @@
+"""Anthropic messages: requests, whole answers, and the dialect."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from undertow.adapters.wire.body import (
+    ABSENT,
+    check_text,
+    decode,
+    encode,
+    is_given,
+    read_fields,
+    read_limit,
+    read_model,
+    with_parameters,
+)
+from undertow.adapters.wire.content import last_user_text, media_of, read_content, read_messages, text_of
+from undertow.adapters.wire.messages_stream import REFUSED, MessageStream
+from undertow.adapters.wire.request import request_facts
+from undertow.adapters.wire.sse import event_bytes
+from undertow.adapters.wire.tally import AnswerTally
+from undertow.adapters.wire.tools import read_tools
+from undertow.adapters.wire.usage import anthropic_usage
+from undertow.ports.wire import ReadAnswer, ReadRequest, StreamReader
+from undertow.records.request import Endpoint
+
+_CALLERS_OWN = frozenset({"model", "messages", "stream"})
+_COUNTED = ("messages", "system", "tools")
+
+
+class _Block(msgspec.Struct, gc=False):
+    type: str = ""
+    text: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = ABSENT
+
+
+class _Answer(msgspec.Struct, gc=False):
+    content: list[_Block] | None = None
+    type: str = ""
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: msgspec.Raw = ABSENT
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+class MessagesDialect:
+    """Anthropic messages; see `undertow.ports.wire.Dialect`. The format always reports usage and has no log-probabilities."""
+
+    endpoint: Endpoint = "messages"
+    kind: Literal["openai", "anthropic"] = "anthropic"
+    path = "/messages"
+
+    def read_request(self, body: bytes, *, max_nesting: int) -> ReadRequest:
+        """Read and check a request body.
+
+        Raises:
+            WireError: See `docs/reference/wire.md`.
+        """
+        fields = read_fields(body, max_nesting=max_nesting)
+        model = read_model(fields)
+        messages = read_messages(fields)
+        text, is_user_turn = last_user_text(messages)
+        has_tools, tools = read_tools(fields, "tools")
+        system = fields.get("system")
+        facts = request_facts(
+            fields,
+            endpoint="messages",
+            model=model,
+            text=text,
+            is_user_turn=is_user_turn,
+            prompts=[] if system is None else [text_of(read_content(system))],
+            media=media_of(messages),
+            counted=_COUNTED,
+            output_limit=read_limit(fields, "max_tokens"),
+            has_tools=has_tools,
+        )
+        return ReadRequest(facts=facts, fields=fields, wants_usage=True, tools=tools)
+
+    def upstream_body(
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], with_confidence: bool
+    ) -> bytes:
+        """The body for a tier. The format has no log-probabilities to ask for, so `with_confidence` changes nothing."""
+        del with_confidence
+        return encode(with_parameters(request.fields, model=model, parameters=parameters, own=_CALLERS_OWN))
+
+    def read_answer(self, request: ReadRequest, body: bytes, *, keeps_text: bool = False) -> ReadAnswer:
+        """Read a whole message.
+
+        Raises:
+            ValueError: It is none.
+        """
+        check_text(body)
+        answer = decode(_ANSWER, body)
+        if answer.content is None or answer.type == "error":
+            raise ValueError("no message: it has no content")
+        tally = AnswerTally(keeps_text=keeps_text)
+        tally.model = answer.model
+        tally.finish_reason = answer.stop_reason
+        tally.is_refusal = answer.stop_reason == REFUSED
+        for block in answer.content:
+            if block.text:
+                tally.add_text(block.text)
+            if block.type == "tool_use":
+                tally.add_call(request.tools, block.name, block.input)
+        usage = anthropic_usage(answer.usage) if is_given(answer.usage) else None
+        return ReadAnswer(facts=tally.facts(request.tools, usage), body=body)
+
+    def stream_reader(self, request: ReadRequest, *, keeps_text: bool = False) -> StreamReader:
+        """A reader for one stream."""
+        return MessageStream(request, keeps_text=keeps_text)
+
+    def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
+        """An error in Anthropic's shape, which has no place for a code; the field at fault stands in the message."""
+        del code, param
+        return encode(_error(message, type_))
+
+    def error_event(self, message: str, *, type_: str, code: str | None = None) -> bytes:
+        """An event at which the official clients raise `APIStatusError`."""
+        del code
+        return event_bytes(encode(_error(message, type_)), "error")
+
+
+def _error(message: str, type_: str) -> dict[str, object]:
+    return {"type": "error", "error": {"type": type_, "message": message}}

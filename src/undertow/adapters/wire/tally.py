@@ -1,0 +1,144 @@
+"""What has been seen of an answer, counted up; the same for whole answers and for streams, and for all wire formats."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from undertow.adapters.wire.tools import is_valid_call
+from undertow.records.answer import AnswerFacts, Usage
+
+
+class AnswerTally:
+    """Counts of one answer. With several choices (`n` > 1) all of them together, log-probabilities of the first only.
+
+    Attributes:
+        text_chars: Characters of text.
+        hidden_chars: Characters of refusals, reasoning and tool arguments: they cost, but are no text of the answer.
+        has_text: There is text other than white space.
+        has_refusal: There is a refusal text.
+        has_other: There is something else that answers: audio, an image.
+        is_refusal: The upstream said that it refused.
+        logprob_sum: Of the first choice's tokens.
+        logprob_count: Over so many.
+        finish_reason: The upstream's word.
+        model: The upstream's name for the model.
+        fingerprint: The upstream's fingerprint of the model.
+        usage: As reported; None: not.
+    """
+
+    __slots__ = (
+        "_are_calls_valid",
+        "_open_calls",
+        "_text",
+        "_tool_names",
+        "fingerprint",
+        "finish_reason",
+        "has_other",
+        "has_refusal",
+        "has_text",
+        "hidden_chars",
+        "is_refusal",
+        "logprob_count",
+        "logprob_sum",
+        "model",
+        "text_chars",
+        "usage",
+    )
+
+    def __init__(self, *, keeps_text: bool = False) -> None:
+        self.text_chars = 0
+        self.hidden_chars = 0
+        self.has_text = False
+        self.has_refusal = False
+        self.has_other = False
+        self.is_refusal = False
+        self.logprob_sum = 0.0
+        self.logprob_count = 0
+        self.finish_reason: str | None = None
+        self.model: str | None = None
+        self.fingerprint: str | None = None
+        self.usage: Usage | None = None
+        self._text: list[str] | None = [] if keeps_text else None
+        self._tool_names: list[str] = []
+        self._are_calls_valid: bool | None = None
+        self._open_calls: dict[object, tuple[str, list[str]]] | None = None
+
+    def add_text(self, text: str, *, is_kept: bool = True) -> None:
+        """Text of the answer; `is_kept` only matters where text is kept at all."""
+        self.text_chars += len(text)
+        if self._text is not None and is_kept:
+            self._text.append(text)
+        if not self.has_text:
+            self.has_text = bool(text) and not text.isspace()
+
+    def add_refusal(self, text: str) -> None:
+        """Text of a refusal."""
+        self.hidden_chars += len(text)
+        self.has_refusal = True
+
+    def add_logprobs(self, total: float, count: int) -> None:
+        """Log-probabilities of further tokens."""
+        self.logprob_sum += total
+        self.logprob_count += count
+
+    def add_call(
+        self,
+        tools: Mapping[str, tuple[str, ...]],
+        name: str | None,
+        arguments: str | msgspec.Raw | None,
+        *,
+        is_free_form: bool = False,
+    ) -> None:
+        """A whole tool call; a free-form one takes text that is no JSON."""
+        if name:
+            self._tool_names.append(name)
+        valid = name in tools if is_free_form else is_valid_call(tools, name, arguments)
+        self._are_calls_valid = valid and self._are_calls_valid is not False
+        self.hidden_chars += len(arguments or "")
+
+    def add_call_piece(self, key: object, name: str | None, arguments: str | None) -> None:
+        """A piece of the tool call `key`: its name (the first time) and more of its arguments."""
+        if self._open_calls is None:
+            self._open_calls = {}
+        known, pieces = self._open_calls.get(key) or ("", [])
+        if arguments:
+            self.hidden_chars += len(arguments)
+            pieces.append(arguments)
+        self._open_calls[key] = (known or name or "", pieces)
+
+    @property
+    def chars(self) -> int:
+        """All characters that the model wrote."""
+        return self.text_chars + self.hidden_chars
+
+    def facts(self, tools: Mapping[str, tuple[str, ...]], usage: Usage | None, no_arguments: str = "") -> AnswerFacts:
+        """What is known so far.
+
+        Args:
+            tools: Offered by the request.
+            usage: What to put down as usage.
+            no_arguments: What an upstream means by a streamed call without arguments.
+        """
+        valid, names = self._are_calls_valid, self._tool_names
+        if self._open_calls:
+            names = names + [name for name, _ in self._open_calls.values() if name]
+            valid = valid is not False and all(
+                is_valid_call(tools, name, "".join(pieces) or no_arguments)
+                for name, pieces in self._open_calls.values()
+            )
+        answers = self.has_text or self.has_refusal or self.has_other
+        return AnswerFacts(
+            logprob_sum=self.logprob_sum if self.logprob_count else None,
+            logprob_count=self.logprob_count,
+            is_empty=not answers and valid is None,
+            is_tool_calls_only=not answers and valid is not None,
+            are_tool_calls_valid=valid,
+            is_refusal=self.is_refusal or self.has_refusal,
+            finish_reason=self.finish_reason,
+            model=self.model,
+            fingerprint=self.fingerprint,
+            usage=usage,
+            chars=self.text_chars,
+            tool_names=tuple(names),
+            text=None if self._text is None else "".join(self._text),
+        )
