@@ -17,7 +17,7 @@ FORWARDED = frozenset({b"anthropic-beta", b"anthropic-version", b"openai-beta", 
 
 MAX_LABELS = 32
 MAX_CHARS = 512
-_TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _LABEL_KEY = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -57,6 +57,8 @@ class Arrival:
     content_length: int | None = None
     content_encoding: bytes | None = None
     idempotency_key: str | None = None
+    conversation_rank: int = len(CONVERSATION)
+    """Place in `CONVERSATION` of the header that the conversation's id was taken from."""
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
@@ -92,7 +94,9 @@ _REST = frozenset({*CONVERSATION, USER, *FORWARDED, b"traceparent", b"x-stainles
 
 def _read_rest(arrival: Arrival, name: bytes, value: bytes) -> None:
     if name in CONVERSATION:
-        arrival.conversation_id = arrival.conversation_id or _text(name, value)
+        rank = CONVERSATION.index(name)  # ours comes before those of other tools, in whatever order they were sent
+        if rank < arrival.conversation_rank:
+            arrival.conversation_id, arrival.conversation_rank = _text(name, value), rank
     elif name == USER:
         arrival.user_id = _text(name, value)
     elif name == b"traceparent":

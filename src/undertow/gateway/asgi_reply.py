@@ -1,7 +1,9 @@
 """An answer on its way to an HTTP caller, over ASGI."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from undertow.ports.reply import ServedBy
 
@@ -15,6 +17,8 @@ PASSED_ON = frozenset(
     }
 )  # fmt: skip
 PASSED_ON_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+_PLAIN = "!#$&'()*+,/:;=?@[]^`{|}<> "
+"""Printable characters that a header's value may have as they are; all others are per-cent escapes of UTF-8."""
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 UNCACHED = (b"cache-control", b"no-cache")
@@ -98,6 +102,7 @@ class AsgiReply:
         await self._send({"type": "http.response.body", "body": chunk})
 
 
+@lru_cache(maxsize=1024)
 def _value(text: str) -> bytes:
-    """A name as a header's value: names of tiers may be in any script, headers may not."""
-    return text.encode("ascii", "backslashreplace")
+    """A name as a header's value: names of tiers may be in any script, headers are ASCII without control characters."""
+    return quote(text, safe=_PLAIN).encode("ascii")

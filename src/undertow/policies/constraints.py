@@ -75,8 +75,19 @@ def usable_tiers(
     return Constrained(left, eligible=len(left) > 1, why=why)
 
 
+def is_never_cheap(facts: RequestFacts, constraints: ConstraintsPlan) -> bool:
+    """Whether a label of the request is among `never_cheap`: the one constraint that holds even where a tier is asked for by name.
+
+    Examples:
+        >>> request = RequestFacts("messages", "small", segment={"intent": "fraud"})
+        >>> is_never_cheap(request, ConstraintsPlan(never_cheap=("intent=fraud",)))
+        True
+    """
+    return any(f"{key}={value}" in constraints.never_cheap for key, value in facts.segment.items())
+
+
 def _why_not_cheap(facts: RequestFacts, constraints: ConstraintsPlan) -> str | None:
-    if any(f"{key}={value}" in constraints.never_cheap for key, value in facts.segment.items()):
+    if is_never_cheap(facts, constraints):
         return "never_cheap"
     limit = constraints.cheap_max_input_tokens
     if limit is not None and facts.input_tokens > limit:

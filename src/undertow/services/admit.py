@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from undertow.policies.assignment import assign
 from undertow.policies.base import Policy, Setting
-from undertow.policies.constraints import Constrained, usable_tiers
+from undertow.policies.constraints import is_never_cheap, usable_tiers
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.decision import DecisionRecord
 from undertow.records.pseudonym import pseudonym
@@ -150,7 +150,9 @@ class Admission:
         if policy is None:
             assert named_tier is not None
             return self._direct(facts, kind, named_tier)
-        constrained = self._constrain(facts, self._tiers_of[policy.name], kind)
+        constrained = usable_tiers(
+            facts, self._plan.constraints, self._tiers_of[policy.name], self._context_tokens, self._speaks[kind]
+        )
         if constrained.refused is not None:
             raise WireError(constrained.refused, param="model", code="tier_not_allowed", status=403)
         drawn = assign(self._plan.holdout, facts, decision_id)
@@ -168,15 +170,12 @@ class Admission:
             return Placement(policy, "observe", setting, observed_tier=observed)
         return Placement(policy, "route", setting, drawn.arm, drawn.arm_probability)
 
-    def _constrain(self, facts: RequestFacts, tiers: tuple[str, ...], kind: str) -> Constrained:
-        return usable_tiers(facts, self._plan.constraints, tiers, self._context_tokens, self._speaks[kind])
-
     def _direct(self, facts: RequestFacts, kind: str, tier: str) -> Placement:
         """The caller named a tier, and gets it; but what is never cheap goes to the capable tier all the same."""
         self._check_allowed(facts, kind, tier)
         capable = self._order[-1]
         reason = "requested"
-        if tier != capable and self._constrain(facts, (tier, capable), kind).why == "never_cheap":
+        if tier != capable and is_never_cheap(facts, self._plan.constraints):
             self._check_allowed(facts, kind, capable)
             tier, reason = capable, "constraint"
         setting = Setting((tier,), eligible=False, is_holdout=False, treatment_probability=1.0, draw=0.0)
