@@ -7,8 +7,10 @@ msgspec, which leaves absent (None) fields out: that is what a null column is in
 import msgspec
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One upstream call that was made for a decision.
+
+    Encoded whole, nulls too: to leave defaults out would leave out `serve` and `ok`, which readers would take for unknown.
 
     Attributes:
         tier: Tier it was made for.

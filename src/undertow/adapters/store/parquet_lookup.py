@@ -54,12 +54,5 @@ def find_in_parquet(store_path: str | Path, decision_id: str, *, memory_limit: s
         engine.close()
     if found is None:
         return None
-    known = {name: _without_nulls(value) for name, value in msgspec.json.decode(found[0]).items() if value is not None}
+    known = {name: value for name, value in msgspec.json.decode(found[0]).items() if value is not None}
     return msgspec.json.encode(msgspec.convert(known, DecisionRecord))
-
-
-def _without_nulls(value: object) -> object:
-    """Calls as they were written: absent fields are null in a table."""
-    if isinstance(value, list):
-        return [{k: v for k, v in call.items() if v is not None} for call in value]
-    return value
