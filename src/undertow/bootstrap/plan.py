@@ -4,8 +4,9 @@ Whatever is slow or large (pydantic, the price list) is done here, once, so that
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 from undertow.adapters.prices.serving import flat_prices, listed_model
 from undertow.bootstrap.serving_check import AUTO, serving_order, serving_problems
 from undertow.config import Settings, find_file, load_settings
+from undertow.config.problems import Problem
 from undertow.config.routing import CascadePolicy, ClassifierPolicy, FixedPolicy, PolicyBase, SplitPolicy
 from undertow.config.tiers import TierSettings
 from undertow.errors import ConfigError
@@ -43,22 +45,25 @@ def load_plan(path: Path | None, env: Mapping[str, str]) -> ServingPlan:
         ConfigError: The settings are wrong or not enough to serve; one line a problem.
     """
     loaded = load_settings(find_file(path, Path.cwd()), env)
-    return compile_plan(loaded.settings, loaded.folder, datetime.now(UTC).date())
+    return compile_plan(loaded.settings, loaded.folder, datetime.now(UTC).date(), loaded.located)
 
 
-def compile_plan(settings: Settings, folder: Path, day: date) -> ServingPlan:
+def compile_plan(
+    settings: Settings, folder: Path, day: date, located: Callable[[Problem], str] = attrgetter("message")
+) -> ServingPlan:
     """The plan of some settings. It holds names of environment variables, never what is in them.
 
     Args:
         settings: Settings as loaded.
-        folder: Where relative paths in them start, see `LoadedSettings.folder`.
+        folder: Where relative paths in them start: `LoadedSettings.folder`.
         day: Prices of this day hold.
+        located: Puts the place of a problem before its message: `LoadedSettings.located`.
 
     Raises:
         ConfigError: The settings are not enough to serve; one line a problem.
     """
     order = serving_order(settings)
-    problems = list(serving_problems(settings, folder))
+    problems = [located(problem) for problem in serving_problems(settings, folder)]
     if problems or order is None:
         raise ConfigError("\n".join(problems))
     folder = folder.resolve()

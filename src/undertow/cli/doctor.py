@@ -5,6 +5,7 @@ import os
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from undertow.cli.drawing import progress_bar
 from undertow.records.finding import Finding
 
 if TYPE_CHECKING:
-    from undertow.config import Settings
+    from undertow.config import LoadedSettings, Settings
 
 STATUS = {"blocks": exit_status.BAD_USAGE, "weakens": exit_status.LOSS, "note": exit_status.HEALTHY}
 COLOURS = {"blocks": "red", "weakens": "yellow", "note": "cyan"}
@@ -68,8 +69,11 @@ def command(
     from undertow.bootstrap.audit import AuditRequest, read_cells
     from undertow.config import load_settings
 
-    settings = load_settings(settings_file(config, inputs), os.environ).settings
+    loaded = load_settings(settings_file(config, inputs), os.environ)
+    settings = loaded.settings
     findings = tuple(_settings_findings(settings, os.environ, is_alone=not inputs))
+    if not inputs and any(tier.model or tier.base_url or tier.endpoints for tier in settings.tiers.values()):
+        findings = (*_serving_findings(loaded), *findings)
     if inputs:
         request = AuditRequest(inputs, format_, signals, outcomes, timezone, map_file, settings=settings)
         with progress_bar(shown=not as_json) as progress:
@@ -131,6 +135,49 @@ def _settings_findings(settings: "Settings", env: Mapping[str, str], *, is_alone
             "store.id_key_env is unset",
             "User ids stay in logs and reports as they were given.",
             "Set id_key_env under [store], unless the ids are pseudonyms already.",
+        )
+
+
+def _serving_findings(loaded: "LoadedSettings") -> Iterator[Finding]:
+    """What `undertow serve` would stumble over, where the settings are meant for it: some tier has a model or an address."""
+    from undertow.bootstrap.plan import compile_plan
+    from undertow.bootstrap.serving_check import serving_problems
+
+    problems = list(serving_problems(loaded.settings, loaded.folder))
+    for problem in problems:
+        yield Finding(
+            "not_servable",
+            "weakens",
+            loaded.located(problem),
+            "`undertow serve` refuses to start, so that it logs nothing.",
+            "Change it as it says; `undertow config compile` shows whether all is well.",
+        )
+    for warning in loaded.warnings:
+        yield Finding(
+            "unlikely_setting",
+            "weakens",
+            warning,
+            "The gateway starts, but hardly does what was wanted.",
+            "Change it as it says, or leave it if it is meant.",
+        )
+    if not problems:
+        for tier in compile_plan(loaded.settings, loaded.folder, datetime.now(UTC).date()).tiers:
+            if not tier.prices:
+                yield Finding(
+                    "unknown_prices",
+                    "weakens",
+                    f"the price list does not know the model {tier.model!r} of tiers.{tier.name}",
+                    "Its requests are logged without a cost, count in no budget, and no saving can be computed.",
+                    f"Set prices under [tiers.{tier.name}]: input_usd_per_mtok and output_usd_per_mtok, 0.0 where it is free.",
+                )
+    if not loaded.settings.keys:
+        is_public = loaded.settings.gateway.allow_public_without_keys
+        yield Finding(
+            "no_keys",
+            "weakens" if is_public else "note",
+            "no [keys.NAME] is set" + (", and gateway.allow_public_without_keys is true" if is_public else ""),
+            "Anybody who reaches the gateway spends your money; so without keys it listens on loopback alone, unless told otherwise.",
+            "Make a key for each caller with `undertow key new NAME --append`.",
         )
 
 

@@ -1,10 +1,10 @@
 """`undertow init`: a commented undertow.toml to start from."""
 
-import os
 from pathlib import Path
 
 import click
 
+from undertow.cli.atomic_write import write_atomically
 from undertow.cli.command import Command
 from undertow.errors import ConfigError
 
@@ -33,13 +33,7 @@ def command(target: Path, force: bool, log: Path | None) -> None:
     if target.exists() and not force:
         raise ConfigError(f"{target}: exists already; give another name, or --force to replace it")
     tiers = _tiers_of(log) if log is not None else None
-    try:
-        # A reader must never see half of it, and a failed write must not cost the old file.
-        draft = target.with_name(target.name + ".new")
-        draft.write_text(settings_file(tiers), encoding="utf-8")
-        os.replace(draft, target)  # noqa: PTH105 (Path.replace is the same call; this one says that it is atomic)
-    except OSError as error:
-        raise ConfigError(f"{target}: cannot be written ({error.strerror or type(error).__name__})") from error
+    write_atomically(target, settings_file(tiers).encode())
     click.echo(f"wrote {target}; `undertow config check --config {target}` shows what holds", err=True)
 
 

@@ -39,7 +39,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "audit": LazyCommand("undertow.cli.audit", "Turn a routing log into a verdict."),
     "simulate": LazyCommand("undertow.cli.simulate", "Write the logs of a routing incident, or of its healthy twin."),
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
-    "config": LazyCommand("undertow.cli.config", "Check the settings, or print their JSON Schema."),
+    "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),
+    "key": LazyCommand("undertow.cli.key", "Make and check the keys of the gateway's callers."),
     "doctor": LazyCommand("undertow.cli.doctor", "Say what is missing to trust a verdict."),
     "completion": LazyCommand("undertow.cli.completion", "Print the completion script for your shell."),
 }

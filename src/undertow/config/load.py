@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -37,17 +37,23 @@ class LoadedSettings:
         origins: Dotted name of each setting -> `default`, `undertow.toml:LINE` or `environment UNDERTOW_X`.
         path: The file that was read, or None.
         warnings: What can be meant, but hardly is; a line each, with its place.
+        places: Path of each setting and table that was given -> `undertow.toml:LINE` or `environment UNDERTOW_X`.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     path: Path | None
     warnings: tuple[str, ...] = ()
+    places: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
         """Folder at which relative paths in the settings start: that of the file, else the current one."""
         return Path() if self.path is None else self.path.parent
+
+    def located(self, problem: Problem) -> str:
+        """A problem in one line, with its place in front where it has one."""
+        return f"{_nearest_origin(problem.path, self.places)}{problem.message}"
 
 
 def find_file(given: Path | None, folder: Path) -> Path | None:
@@ -84,8 +90,8 @@ def load_settings(path: Path | None, env: Mapping[str, str]) -> LoadedSettings:
     messages += [f"{_nearest_origin(problem.path, origins)}{problem.message}" for problem in problems]
     if messages:
         raise ConfigError("\n".join(dict.fromkeys(messages)))
-    warnings = tuple(f"{_nearest_origin(found.path, origins)}{found.message}" for found in advice(settings))
-    return LoadedSettings(settings, dict(_value_origins(settings, (), origins)), path, warnings)
+    loaded = LoadedSettings(settings, dict(_value_origins(settings, (), origins)), path, places=origins)
+    return replace(loaded, warnings=tuple(loaded.located(found) for found in advice(settings)))
 
 
 def check_secrets(settings: Settings, env: Mapping[str, str]) -> None:
@@ -182,7 +188,7 @@ def _variables(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[
                 yield from _variables(item, (*path, index))
 
 
-def _nearest_origin(path: tuple[str | int, ...], origins: Origins) -> str:
+def _nearest_origin(path: tuple[str | int, ...], origins: Mapping[tuple[str | int, ...], str]) -> str:
     """Where a problem stands: its own line, else that of the table around it."""
     for depth in range(len(path), 0, -1):
         if path[:depth] in origins:

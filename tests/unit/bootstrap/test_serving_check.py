@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undertow.bootstrap.serving_check import check_serving, serving_order, serving_problems
-from undertow.config import Settings
+from undertow.config import Settings, load_settings
 from undertow.errors import ConfigError
 
 CHEAP = {"model": "small", "base_url": "http://127.0.0.1:9001/v1"}
@@ -17,7 +17,7 @@ def settings(tiers: dict = TIERS, **sections) -> Settings:
 
 
 def problems(folder: Path = Path(), **sections) -> list[str]:
-    return list(serving_problems(settings(**sections), folder))
+    return [problem.message for problem in serving_problems(settings(**sections), folder)]
 
 
 def test_two_tiers_with_model_and_address_are_enough():
@@ -88,3 +88,11 @@ def test_all_problems_and_unset_variables_come_at_once():
         "tiers.cheap.api_key_env",
         "alerts.slack_url_env",
     ]
+
+
+def test_a_problem_is_said_with_its_line(tmp_path):
+    file = tmp_path / "undertow.toml"
+    file.write_text('[tiers.only]\nmodel = "m"\n[policy]\nkind = "fixed"\ntier = "only"\n')
+    loaded = load_settings(file, {})
+    with pytest.raises(ConfigError, match=r"^undertow\.toml:1: tiers\.only has no base_url"):
+        check_serving(loaded.settings, {}, loaded.folder, loaded.located)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from undertow.bootstrap.plan_file import read_plan
 from undertow.cli.main import main
 from undertow.config.schema import schema_text
 
@@ -81,3 +82,47 @@ def test_without_a_file_defaults_are_shown(run):
 
 def test_schema_prints_the_shipped_schema(run):
     assert run("schema").stdout == schema_text()
+
+
+SERVABLE = """
+[tiers.cheap]
+model = "gpt-4o-mini"
+base_url = "https://api.openai.com/v1"
+api_key_env = "CHEAP_KEY"
+[tiers.capable]
+model = "gpt-4o"
+base_url = "https://api.openai.com/v1"
+[policies.easy]
+kind = "classifier"
+artefact = "models/easy.json"
+"""
+
+
+def test_compile_writes_a_plan_that_a_gateway_reads(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("CHEAP_KEY", "sk-hidden")
+    Path("models").mkdir()
+    Path("models/easy.json").write_text("{}")
+    Path("undertow.toml").write_text(SERVABLE)
+    done = run("compile", "-o", "plan.json")
+    assert (done.exit_code, done.stdout) == (0, "")
+    plan = read_plan("plan.json", {"CHEAP_KEY": "x"})
+    assert [tier.name for tier in plan.tiers] == ["cheap", "capable"]
+    assert plan.policies[1].artefact == str(tmp_path / "models" / "easy.json")
+    text = Path("plan.json").read_text()
+    assert "sk-hidden" not in text
+    assert str(tmp_path) not in text
+    assert run("compile").stdout == text
+
+
+def test_compile_refuses_settings_that_cannot_serve_with_their_lines(run):
+    done = run("compile", "-o", "plan.json")
+    assert done.exit_code == 2
+    assert "undertow: error: undertow.toml:2: tiers.cheap has no base_url" in done.stderr
+    assert not Path("plan.json").exists()
+
+
+def test_check_warns_of_what_can_hardly_be_meant(run):
+    Path("undertow.toml").write_text('[tiers.cheap]\nkind = "anthropic"\n[tiers.capable]\n')
+    done = run("check")
+    assert done.exit_code == 0
+    assert "undertow: warning: policy is a cascade, but tiers.cheap speaks Anthropic's format" in done.stderr

@@ -91,6 +91,35 @@ def test_good_settings_have_nothing_missing(run):
     assert "Nothing is missing" in done.stdout
 
 
+GATEWAY = """
+[outcomes.ticket]
+usd = 12.0
+[tiers.cheap]
+model = "gpt-4o-mini"
+base_url = "https://api.openai.com/v1"
+[tiers.capable]
+model = "gpt-4o"
+base_url = "https://api.openai.com/v1"
+"""
+KEY = f'[keys.web]\nid = "Hx3k9Qab"\nsha256 = "{"0" * 64}"\n'
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda text: text + KEY, {}),
+        (lambda text: text, {"no_keys": "note"}),
+        (lambda text: text + "[gateway]\nallow_public_without_keys = true\n", {"no_keys": "weakens"}),
+        (lambda text: text.replace("gpt-4o-mini", "our-own-7b") + KEY, {"unknown_prices": "weakens"}),
+        (lambda text: text.replace('model = "gpt-4o"\n', "") + KEY, {"not_servable": "weakens"}),
+        (lambda text: text.replace('-mini"', "-mini\"\nkind = 'anthropic'") + KEY, {"unlikely_setting": "weakens"}),
+    ],
+)
+def test_settings_of_a_gateway_are_looked_at_before_it_starts(run, change, found):
+    Path("undertow.toml").write_text(change(GATEWAY))
+    assert checks(run("--json")) == found | {"id_key_unset": "note"}
+
+
 @pytest.mark.parametrize(
     "arguments", [("absent.jsonl",), ("--config", "absent.toml"), ("log.jsonl", "--format", "nonsense")]
 )

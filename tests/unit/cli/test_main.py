@@ -94,7 +94,7 @@ def test_an_interrupt_is_quiet(ending):
     ("arguments", "hint"),
     [
         (["audti"], "no such command 'audti'; did you mean 'audit'?"),
-        (["zzz"], "no such command 'zzz'; commands: audit, simulate, init, config, doctor, completion."),
+        (["zzz"], f"no such command 'zzz'; commands: {', '.join(COMMANDS)}."),
         (["--versn"], "--version"),
         (["init", "--forc"], "--force"),
         (["config", "chek"], "check"),
