@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Self
 
 from undertow.adapters.upstreams.connection import Connection
 from undertow.adapters.upstreams.exchange import Exchange
@@ -99,7 +100,7 @@ class ScriptedServer:
         self.open = 0
         self.tasks: set[asyncio.Task] = set()
 
-    async def __aenter__(self) -> "ScriptedServer":
+    async def __aenter__(self) -> Self:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.ssl)
         self.port = self.server.sockets[0].getsockname()[1]
         self.base_url = f"{'https' if self.ssl else 'http'}://127.0.0.1:{self.port}/v1"

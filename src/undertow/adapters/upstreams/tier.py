@@ -143,24 +143,22 @@ class TierUpstream:
         if len(tried) > self._limits.max_retries or not (failure.kind == "timeout" or retry.is_retryable(failure)):
             return None
         now_s = around.now()
-        delay_s = 0.0
-        if not any(endpoint.breaker.admits(now_s) for endpoint in candidates if endpoint not in tried):
-            # No other one is left: the same ones again, unless waiting longer cannot help.
-            if failure.kind == "timeout" or isinstance(failure, PoolBusyError):
-                return None
-            asked_s = retry.parse_retry_after(failure.headers, around.wall())
-            wanted_s = retry.delay_s(len(tried) - 1, around.draw(), asked_s)
-            if wanted_s is None:
-                return None
-            delay_s = wanted_s
-            if not any(endpoint.breaker.admits(now_s + delay_s) for endpoint in candidates):
-                return None
-        if now_s + delay_s >= deadline_s or not self._budget.withdraw(now_s):
+        others = [endpoint for endpoint in candidates if endpoint not in tried and endpoint.breaker.admits(now_s)]
+        if others:
+            return _admitted(others, now_s) if now_s < deadline_s and self._budget.withdraw(now_s) else None
+        # No other one is left: the same ones again after a wait, unless waiting longer cannot help.
+        if failure.kind == "timeout" or isinstance(failure, PoolBusyError):
             return None
-        if delay_s:
-            await around.sleep(delay_s)
-            return _admitted(candidates, around.now())
-        return _admitted([endpoint for endpoint in candidates if endpoint not in tried], now_s)
+        asked_s = retry.parse_retry_after(failure.headers, around.wall())
+        delay_s = retry.delay_s(len(tried) - 1, around.draw(), asked_s)
+        if delay_s is None or now_s + delay_s >= deadline_s:
+            return None
+        if not any(endpoint.breaker.admits(now_s + delay_s) for endpoint in candidates):
+            return None
+        if not self._budget.withdraw(now_s):
+            return None
+        await around.sleep(delay_s)
+        return _admitted(candidates, around.now())
 
 
 def _admitted(endpoints: Sequence[Endpoint], now_s: float) -> Endpoint | None:

@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from scripted_http import JSON_200, Wire, status
 
+from scripted_http import JSON_200, Wire, status
 from undertow.adapters.upstreams.connection import JOIN_BYTES, MAX_IDLE_S, MAX_INTERIM_ANSWERS, MAX_SILENT_BYTES
 from undertow.adapters.upstreams.exchange import MAX_UNREAD_BYTES, Exchange
 from undertow.ports.upstream import UpstreamFailedError

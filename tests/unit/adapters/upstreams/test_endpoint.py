@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from scripted_http import JSON_200, LOOPS, ScriptedServer, answers, endpoint_plan, limits, refused_port, run, status
 
+from scripted_http import JSON_200, LOOPS, ScriptedServer, answers, endpoint_plan, limits, refused_port, run, status
 from undertow.adapters.upstreams.addresses import BadEndpointError
 from undertow.adapters.upstreams.endpoint import Endpoint, PoolBusyError
 from undertow.errors import ConfigError

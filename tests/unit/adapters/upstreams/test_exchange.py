@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from scripted_http import Wire
 
+from scripted_http import Wire
 from undertow.adapters.upstreams.exchange import MAX_UNREAD_BYTES
 from undertow.ports.upstream import UpstreamFailedError
 

@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from scripted_http import JSON_200, ScriptedServer, answers, endpoint_plan, limits, refused_port, status
 
+from scripted_http import JSON_200, ScriptedServer, answers, endpoint_plan, limits, refused_port, status
 from undertow.adapters.upstreams.passthrough import METHODS, PassthroughUpstream
 from undertow.ports.upstream import UpstreamFailedError
 from undertow.records.serving import EndpointPlan

@@ -1,8 +1,8 @@
 import asyncio
 
 import pytest
-from scripted_http import JSON_200, LOOPS, ScriptedServer, answers, refused_port, run
 
+from scripted_http import JSON_200, LOOPS, ScriptedServer, answers, refused_port, run
 from undertow.adapters.upstreams.exchange import Exchange
 from undertow.adapters.upstreams.pool import Pool, PoolFullError
 

@@ -3,9 +3,9 @@ import ssl
 import subprocess
 
 import pytest
+
 from conftest import require
 from scripted_http import JSON_200, LOOPS, ScriptedServer, endpoint_plan, limits, run, tier_plan
-
 from undertow.adapters.upstreams.tier import TierUpstream
 from undertow.adapters.upstreams.tls import client_context
 from undertow.errors import ConfigError
