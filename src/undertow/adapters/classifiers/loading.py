@@ -1,0 +1,70 @@
+"""Reads and writes artefacts, and makes classifiers of them."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from undertow.adapters.classifiers.embedding import EmbeddingClassifier
+from undertow.adapters.classifiers.text import TextClassifier
+from undertow.errors import ConfigError
+from undertow.policies.artefact import Artefact, decode_artefact, encode_artefact
+from undertow.ports.classifier import Classifier
+
+MAX_BYTES = 20_000_000
+"""No artefact is larger; what is gets refused before it is read."""
+
+
+def read_artefact(path: str | Path) -> tuple[Artefact, str]:
+    """The artefact in a file, and its hash.
+
+    Raises:
+        ConfigError: The file cannot be read or holds no intact artefact of this version.
+    """
+    try:
+        if Path(path).stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: larger than any classifier that `undertow train` writes")
+        document = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; `undertow train` makes it") from None
+    return decode_artefact(document, str(path))
+
+
+def write_artefact(artefact: Artefact, path: str | Path) -> None:
+    """Write an artefact, as a whole or not at all: a gateway that reloads never sees half of it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(encode_artefact(artefact))
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def load_classifier(path: str | Path, *, socket: str | Path | None = None) -> Classifier:
+    """The classifier of an artefact.
+
+    Args:
+        path: The artefact.
+        socket: Method `embedding`: where its sidecar listens (`undertow.adapters.classifiers.sidecar`).
+
+    Raises:
+        ConfigError: No intact artefact, or an embedding classifier without a sidecar.
+    """
+    artefact, version = read_artefact(path)
+    if artefact.method == "text":
+        return TextClassifier.from_artefact(artefact, version, str(path))
+    if socket is None:
+        raise ConfigError(
+            f"{path}: an embedding classifier answers through a sidecar process, which only `undertow serve` starts"
+        )
+    return EmbeddingClassifier(str(socket), version)
