@@ -8,6 +8,7 @@ client's own share. Rounds of all clients alternate, and the median is printed.
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import multiprocessing
@@ -129,8 +130,7 @@ async def with_aiohttp(base_url: str, ca_file: str | None, requests: int, concur
 
 async def with_httpx(base_url: str, ca_file: str | None, requests: int, concurrency: int) -> None:
     """One round of httpx."""
-    import httpx
-
+    httpx = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
     context = ssl.create_default_context(cafile=ca_file) if ca_file else True
     headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
     async with httpx.AsyncClient(verify=context, headers=headers) as client:
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true")
     chosen = parser.parse_args()
     clients = {"undertow": (with_undertow, 1)}
-    for name, client, divisor in (("aiohttp", with_aiohttp, 2), ("httpx", with_httpx, 10)):
+    for name, client, divisor in (("aiohttp", with_aiohttp, 2), ("httpx", with_httpx, 10), ("httpx2", with_httpx, 10)):
         if importlib.util.find_spec(name):
             clients[name] = (client, divisor)
     with tempfile.TemporaryDirectory() as folder:
