@@ -54,7 +54,7 @@ class LengthRatios(msgspec.Struct, frozen=True, kw_only=True):
         schema: Version of this document.
         at: When it was computed, RFC 3339.
         tiers: By tier, then by segment (`intent=billing`; the empty string is the whole tier): mean output tokens of the
-            capable tier in the holdout divided by those of this tier's served answers.
+            capable tier on the requests that this tier served, as the holdout shows it, divided by those of its own answers.
     """
 
     schema: str = "undertow.length-ratios/1"
