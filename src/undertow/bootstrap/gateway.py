@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 
-from undertow.adapters.classifiers import load_classifier
 from undertow.adapters.upstreams.build import build_passthrough, build_upstreams
 from undertow.adapters.upstreams.passthrough import PassthroughUpstream
 from undertow.adapters.upstreams.tier import TierUpstream
@@ -34,6 +33,7 @@ log = logging.getLogger("undertow.gateway")
 
 OnRecord = Callable[[DecisionRecord, Incoming, AnswerFacts | None], None]
 LOOK_AGAIN_S = 60.0
+NO_SIDECARS: Mapping[str, str] = {}
 
 
 class LengthRatioFile:
@@ -116,7 +116,13 @@ class Engine:
 
 
 def build_engine(
-    plan: ServingPlan, env: Mapping[str, str], *, decisions: DecisionLog, signals: SignalLog, on_record: OnRecord
+    plan: ServingPlan,
+    env: Mapping[str, str],
+    *,
+    decisions: DecisionLog,
+    signals: SignalLog,
+    on_record: OnRecord,
+    sidecars: Mapping[str, str] = NO_SIDECARS,
 ) -> Engine:
     """Build all that serves. Connects to nothing yet.
 
@@ -126,6 +132,8 @@ def build_engine(
         decisions: Where records go.
         signals: Where signals go.
         on_record: Told of every record of a routed request.
+        sidecars: Policy -> socket of the process that holds its encoder; a policy with embeddings that has none is without its
+            classifier, so the capable tier answers.
 
     Raises:
         ConfigError: A named variable is unset, or a hook cannot be loaded.
@@ -143,7 +151,7 @@ def build_engine(
             plan=plan,
             upstreams=upstreams,
             decisions=decisions,
-            classifiers=_classifiers(plan.policies),
+            classifiers=_classifiers(plan.policies, sidecars),
             now=time.perf_counter,
             on_record=on_record,
             length_ratio=ratios,
@@ -167,14 +175,23 @@ def build_engine(
     )
 
 
-def _classifiers(policies: tuple[PolicyPlan, ...]) -> dict[str, Classifier]:
+def sidecar_policies(plan: ServingPlan) -> tuple[PolicyPlan, ...]:
+    """The policies whose classifier needs a process of its own: those with an encoder, which the data plane does not load."""
+    return tuple(
+        p for p in plan.policies if p.kind == "classifier" and p.method == "embedding" and p.artefact is not None
+    )
+
+
+def _classifiers(policies: tuple[PolicyPlan, ...], sidecars: Mapping[str, str]) -> dict[str, Classifier]:
     """The classifiers that can be loaded. One that cannot is absent: its policy then answers with the capable tier."""
     found: dict[str, Classifier] = {}
     for policy in policies:
         if policy.kind != "classifier" or policy.method == "rules" or policy.artefact is None:
             continue
+        from undertow.adapters.classifiers.loading import load_classifier  # noqa: PLC0415 (most gateways have none)
+
         try:
-            found[policy.name] = load_classifier(Path(policy.artefact))
+            found[policy.name] = load_classifier(policy.artefact, socket=sidecars.get(policy.name))
         except (UndertowError, OSError):
             log.exception("classifier_not_loaded", extra={"policy": policy.name})
     return found

@@ -225,6 +225,7 @@ class _MemoryReply:
     async def start(
         self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool
     ) -> None:
+        del upstream_headers  # for HTTP callers alone
         self.status, self.served, self.is_stream = status, served, is_stream
         if is_stream:
             self.began.set()
