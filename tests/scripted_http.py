@@ -97,7 +97,6 @@ class ScriptedServer:
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
-        self.open = 0
         self.tasks: set[asyncio.Task] = set()
 
     async def __aenter__(self) -> Self:
@@ -118,12 +117,12 @@ class ScriptedServer:
         self.tasks.add(task)
         script = self.scripts[min(self.connections, len(self.scripts) - 1)]
         self.connections += 1
-        self.open += 1
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await script(Peer(self, reader, writer))
+                writer.close()
+                await writer.wait_closed()  # what is not sent yet still goes out
         finally:
-            self.open -= 1
             writer.transport.abort()
             self.tasks.discard(task)
 
