@@ -5,6 +5,7 @@ at most one chunk and loses none. The conversion to Parquet removes sealed segme
 kept under a second name (a hard link), up to a bound, beyond which the oldest is given up and its lines are counted as lost.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import msgspec
 from undertow.adapters.store.layout import OPEN, OPEN_FOLDER, SEALED, list_segments
 
 OFFSETS_FILE = "trace-offsets.json"
+LOCK_FILE = "trace-tail.lock"
 LINKS_FOLDER = "trace-tail"
 CHUNK_LINES = 512
 CHUNK_BYTES = 4_000_000
@@ -50,7 +52,36 @@ class SegmentTail:
         self._offsets_file = store / "state" / OFFSETS_FILE
         self._kept_bytes = kept_bytes
         self._lock = Lock()
+        self._owner_fd: int | None = None
         self._offsets = _read_offsets(self._offsets_file)
+
+    def own(self) -> bool:
+        """Be the only one who follows this store, until `close`; False: another process does.
+
+        Raises:
+            OSError: The state folder cannot be written.
+        """
+        with self._lock:
+            if self._owner_fd is not None:
+                return True
+            lock = self._offsets_file.with_name(LOCK_FILE)
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o640)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                return False
+            self._owner_fd = fd
+            self._offsets = _read_offsets(self._offsets_file)
+            return True
+
+    def close(self) -> None:
+        """Let another process follow."""
+        with self._lock:
+            if self._owner_fd is not None:
+                os.close(self._owner_fd)
+                self._owner_fd = None
 
     def hold(self) -> None:
         """Keep what is not read yet. Call it before sealed segments are converted.

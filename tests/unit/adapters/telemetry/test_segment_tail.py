@@ -109,3 +109,16 @@ def test_damaged_offsets_repeat_rather_than_lose(tmp_path, folder):
 
 def test_a_store_that_does_not_exist_yet_has_no_lines(tmp_path):
     assert SegmentTail(tmp_path / "none").read() is None
+
+
+def test_only_one_process_follows_a_store_and_the_next_goes_on_from_there(tmp_path, folder):
+    write(folder, 1, b"a\n")
+    first, second = SegmentTail(tmp_path), SegmentTail(tmp_path)
+    assert first.own()
+    assert first.own()
+    assert not second.own()
+    drain(first)
+    first.close()
+    assert second.own()
+    assert drain(second) == []
+    second.close()
