@@ -37,10 +37,12 @@ class LazyCommand:
 
 COMMANDS: dict[str, LazyCommand] = {
     "audit": LazyCommand("undertow.cli.audit", "Turn a routing log into a verdict."),
+    "serve": LazyCommand("undertow.cli.serve", "Route requests, and log every decision."),
     "simulate": LazyCommand("undertow.cli.simulate", "Write the logs of a routing incident, or of its healthy twin."),
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
     "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),
     "key": LazyCommand("undertow.cli.key", "Make and check the keys of the gateway's callers."),
+    "watch": LazyCommand("undertow.cli.watch", "Keep a store in order, beside whatever writes to it."),
     "doctor": LazyCommand("undertow.cli.doctor", "Say what is missing to trust a verdict."),
     "completion": LazyCommand("undertow.cli.completion", "Print the completion script for your shell."),
 }

@@ -5,9 +5,9 @@ It also reads that project's environment variables: headers, certificates, timeo
 
 import os
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
-from undertow import __version__
 from undertow.adapters.telemetry.spans import Span
 from undertow.errors import ConfigError
 
@@ -41,9 +41,10 @@ class OtlpSpans:
         # Given explicitly, the timeout would hide the variables that others set for it.
         timeout = None if any(name in os.environ for name in _TIMEOUT_VARIABLES) else TIMEOUT_S
         self._exporter = OTLPSpanExporter(endpoint=url, timeout=timeout)
-        attributes = {"service.name": service_name, "service.version": __version__}
+        own_version = version("undertow")
+        attributes = {"service.name": service_name, "service.version": own_version}
         self._resource = Resource.create(attributes)
-        self._scope = InstrumentationScope("undertow", __version__)
+        self._scope = InstrumentationScope("undertow", own_version)
 
     def export(self, spans: Sequence[Span]) -> bool:
         """Send spans; False: the receiver did not take them. Blocks for as long as its timeout."""

@@ -1,0 +1,117 @@
+"""What the keeper works on, taken from a serving plan or from the settings, and the adapters built for it."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from undertow.adapters.store.parquet_lookup import find_in_parquet
+from undertow.adapters.store.signal_log import StoreSignalLog
+from undertow.adapters.telemetry.otlp import OtlpSpans
+from undertow.adapters.telemetry.segment_tail import SegmentTail
+from undertow.adapters.telemetry.spans import provider_of
+from undertow.behaviour.implicit import ImplicitSignals
+from undertow.errors import ConfigError
+from undertow.records.serving import ImplicitPlan, ServingPlan, StorePlan, TelemetryPlan, decode_plan
+
+if TYPE_CHECKING:
+    from undertow.config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperPlan:
+    """What a keeper is told.
+
+    Attributes:
+        store: The store.
+        tiers: All tiers, cheapest first; empty: unknown.
+        providers: `gen_ai.provider.name` by tier.
+        implicit: Signals read off conversations.
+        telemetry: Traces and logs.
+    """
+
+    store: StorePlan
+    tiers: tuple[str, ...] = ()
+    providers: Mapping[str, str] = field(default_factory=dict)
+    implicit: ImplicitPlan = field(default_factory=ImplicitPlan)
+    telemetry: TelemetryPlan = field(default_factory=TelemetryPlan)
+
+
+def keeper_plan(plan: ServingPlan) -> KeeperPlan:
+    """The keeper's part of a serving plan."""
+    return KeeperPlan(
+        store=plan.store,
+        tiers=tuple(tier.name for tier in plan.tiers),
+        providers={
+            tier.name: provider_of(tier.endpoints[0].base_url, tier.endpoints[0].kind)
+            for tier in plan.tiers
+            if tier.endpoints
+        },
+        implicit=plan.implicit,
+        telemetry=plan.telemetry,
+    )
+
+
+def read_keeper_plan(path: Path) -> KeeperPlan:
+    """The keeper's part of a compiled serving plan.
+
+    Raises:
+        ConfigError: The file cannot be read, or is none.
+    """
+    try:
+        return keeper_plan(decode_plan(path.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or 'cannot be read'}") from error
+    except ValueError as error:  # msgspec's errors, and bytes that are no text
+        raise ConfigError(f"{path}: this is no serving plan of this version; compile it again") from error
+
+
+def watching_plan(store: Path, settings: "Settings") -> KeeperPlan:
+    """A plan for a store that stands alone, beside whatever writes to it: no conversations, traces if the settings say so."""
+    telemetry = settings.telemetry
+    return KeeperPlan(
+        store=StorePlan(path=str(store)),
+        tiers=settings.tier_order or (),
+        implicit=ImplicitPlan(enabled=False),
+        telemetry=TelemetryPlan(
+            traces=telemetry.traces,
+            otlp_endpoint=telemetry.otlp_endpoint,
+            service_name=telemetry.service_name,
+            log_level=telemetry.log_level,
+            log_format=telemetry.log_format,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperParts:
+    """Adapters of one keeper.
+
+    Attributes:
+        implicit: State of conversations, or None: no implicit signals.
+        signals: Where those go, or None without them.
+        tail: The log's lines for traces, or None without traces.
+        connect: Opens the exporter of spans.
+        find: Finds the JSON line of a decision in the converted log.
+    """
+
+    implicit: ImplicitSignals | None
+    signals: StoreSignalLog | None
+    tail: SegmentTail | None
+    connect: Callable[[], OtlpSpans]
+    find: Callable[[str], bytes | None]
+
+
+def build_keeper(plan: KeeperPlan) -> KeeperParts:
+    """Build what a keeper needs. Opens no file and no connection yet."""
+    store = Path(plan.store.path)
+    is_watching_conversations = plan.implicit.enabled
+    return KeeperParts(
+        # The key lives as long as this process: nobody can tell what the hashes in its memory were made from.
+        implicit=ImplicitSignals(plan.implicit, os.urandom(32)) if is_watching_conversations else None,
+        signals=StoreSignalLog(plan.store, f"keeper.{os.getpid()}") if is_watching_conversations else None,
+        tail=SegmentTail(store) if plan.telemetry.traces else None,
+        connect=lambda: OtlpSpans(plan.telemetry.otlp_endpoint, plan.telemetry.service_name),
+        find=lambda decision_id: find_in_parquet(store, decision_id),
+    )

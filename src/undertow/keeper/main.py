@@ -1,0 +1,131 @@
+"""The keeper's process: `python -m undertow.keeper.main --plan-file PLAN --runtime-dir FOLDER`, started by the supervisor.
+
+It may be killed and started again at any moment: each job goes on from what the store holds, except for conversations, whose
+open ones are forgotten. On SIGTERM or SIGINT it finishes what it has in hand.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from undertow.adapters.telemetry.json_logs import configure_logging, fields
+from undertow.bootstrap.keeper import KeeperParts, KeeperPlan, build_keeper, read_keeper_plan
+from undertow.errors import ConfigError
+from undertow.keeper.conversations import Conversations
+from undertow.keeper.jobs import Job, run_jobs
+from undertow.keeper.look_ups import LookUps
+from undertow.keeper.pulse import Pulse
+from undertow.keeper.storing import Storing
+from undertow.keeper.traces import Traces
+from undertow.keeper.turns import TurnInbox
+from undertow.records.runtime_files import LOOKUP_SOCKET, TURNS_SOCKET
+
+log = logging.getLogger("undertow.keeper")
+
+BEAT_S = 1.0
+RECOVERY_S = 2.0
+COMPACTION_S = 10.0
+CONVERSATIONS_S = 1.0
+TRACES_S = 2.0
+RATIOS_S = 900.0
+
+
+async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) -> None:
+    """Do all jobs until `stop` is set.
+
+    Args:
+        plan: What to work on.
+        runtime_dir: Folder for sockets and the heartbeat; None: a store alone, without workers.
+        stop: Set it to end.
+
+    Raises:
+        OSError: A socket cannot be bound.
+        ConfigError: The runtime folder's path is too long for one.
+    """
+    parts = build_keeper(plan)
+    pulse = Pulse(runtime_dir)
+    traces = None if parts.tail is None else Traces(parts.tail, parts.connect, plan.providers)
+    inbox = TurnInbox(runtime_dir / TURNS_SOCKET) if runtime_dir is not None and parts.implicit is not None else None
+    look_ups = None if runtime_dir is None else LookUps(runtime_dir / LOOKUP_SOCKET, parts.find)
+    beating = asyncio.create_task(_beat(pulse))
+    try:
+        if look_ups is not None:
+            await look_ups.start()
+        log.info("keeper_started", extra=fields(pid=os.getpid(), store=plan.store.path))
+        running = asyncio.create_task(run_jobs(_jobs(plan, parts, traces, inbox), pulse, stop))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if traces is not None:
+            traces.stop()
+        await running
+        await stopping
+    finally:
+        beating.cancel()
+        if look_ups is not None:
+            await look_ups.close()
+        if inbox is not None:
+            inbox.close()
+        if parts.signals is not None:
+            parts.signals.close()
+        if parts.tail is not None:
+            parts.tail.close()
+        log.info("keeper_stopped", extra=fields(pid=os.getpid()))
+
+
+def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: TurnInbox | None) -> list[Job]:
+    def hold_for_traces() -> None:
+        if parts.tail is not None and parts.tail.own():
+            parts.tail.hold()
+
+    storing = Storing(Path(plan.store.path), plan.tiers, hold_for_traces)
+    jobs = [
+        Job("recovery", RECOVERY_S, storing.recovery),
+        Job("compaction", COMPACTION_S, storing.compaction),
+        Job("length_ratios", RATIOS_S, storing.length_ratios),
+    ]
+    if inbox is not None and parts.implicit is not None and parts.signals is not None:
+        conversations = Conversations(inbox, parts.implicit, parts.signals)
+        jobs.append(Job("implicit", CONVERSATIONS_S, conversations.run, is_run_at_end=True))
+    if traces is not None:
+        jobs.append(Job("traces", TRACES_S, traces.run))
+    return jobs
+
+
+async def _beat(pulse: Pulse) -> None:
+    while True:
+        pulse.beat()
+        await asyncio.sleep(BEAT_S)
+
+
+async def run_until_signalled(plan: KeeperPlan, runtime_dir: Path | None) -> None:
+    """`keep`, until SIGTERM or SIGINT. See there for errors."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await keep(plan, runtime_dir, stop)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the keeper; the exit status: 0 it was told to stop, 1 it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m undertow.keeper.main", description="Undertow's keeper.")
+    parser.add_argument("--plan-file", type=Path, required=True, help="compiled serving plan")
+    parser.add_argument("--runtime-dir", type=Path, required=True, help="folder of this gateway's sockets")
+    given = parser.parse_args(arguments)
+    configure_logging()
+    try:
+        plan = read_keeper_plan(given.plan_file)
+        configure_logging(plan.telemetry.log_level, plan.telemetry.log_format)
+        asyncio.run(run_until_signalled(plan, given.runtime_dir))
+    except (ConfigError, OSError):
+        log.exception("keeper_cannot_start")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
