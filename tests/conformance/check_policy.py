@@ -7,10 +7,11 @@ A `World` is what would happen: the answer of each tier (None: it fails) and wha
 the same request can be decided in both arms and by every draw.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from undertow.policies.base import (
     Ask,

@@ -8,9 +8,10 @@ Nothing is stored. Changing the salt, the hash or a unit's spelling reassigns ev
 are pinned by a test.
 """
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
+
+import msgspec
 
 from undertow.records.request import RequestFacts
 from undertow.records.serving import HoldoutPlan
@@ -20,8 +21,7 @@ Purpose = Literal["holdout", "split"]
 _MANTISSA_BITS = 53
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(msgspec.Struct, frozen=True, gc=False):
     """What chance decided for one unit.
 
     Attributes:

@@ -12,15 +12,15 @@ failure of a tier it asks the next dearer one.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from undertow.records.answer import AnswerFacts
 from undertow.records.request import RequestFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """How an answer or a request was judged; absent numbers are None, and then the policy escalates.
 
     Attributes:
@@ -39,15 +39,13 @@ class Judgement:
 NOT_JUDGED = Judgement()
 
 
-@dataclass(frozen=True, slots=True)
-class Classify:
+class Classify(msgspec.Struct, frozen=True, gc=False):
     """Ask the policy's classifier about the request's text, within `deadline_ms`."""
 
     deadline_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """Ask a tier.
 
     Attributes:
@@ -67,8 +65,7 @@ class Ask:
     escalated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(msgspec.Struct, frozen=True, gc=False):
     """Serve the held answer of `tier`; the other fields as for `Ask`."""
 
     tier: str
@@ -78,36 +75,31 @@ class Release:
     escalated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Classified:
+class Classified(msgspec.Struct, frozen=True, gc=False):
     """The classifier's probability that the request is easy."""
 
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class ClassifierFailed:
+class ClassifierFailed(msgspec.Struct, frozen=True, gc=False):
     """No probability. `reason` is `classifier_absent`, `classifier_late` or `classifier_error`."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, gc=False):
     """The whole answer is there and held."""
 
     answer: AnswerFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, gc=False):
     """The tier could not answer, and the caller has seen nothing of it."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True, gc=False):
     """The caller has the answer, or what could be delivered of it."""
 
 
@@ -117,8 +109,7 @@ Steps = Generator[Command, Event, None]
 """One decision being taken. Ends after Served, or after Failed of the last tier."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True, gc=False):
     """Under which circumstances a policy decides.
 
     Attributes:

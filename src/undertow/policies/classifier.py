@@ -1,7 +1,8 @@
 """Decide before any model runs: by a trained classifier, or by rules on segments."""
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from undertow.policies.base import (
     NOT_JUDGED,
@@ -19,8 +20,7 @@ from undertow.records.request import RequestFacts
 FAILURES = frozenset({"classifier_absent", "classifier_late", "classifier_error"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(msgspec.Struct, frozen=True, gc=False):
     """What the policy would do, before the arm is looked at."""
 
     is_easy: bool
@@ -39,8 +39,7 @@ def _serve(choice: _Choice, setting: Setting) -> Steps:
         yield from ask_upwards(setting.tiers[-1:], choice.reason, choice.judgement)
 
 
-@dataclass(slots=True)
-class ClassifierPolicy:
+class ClassifierPolicy(msgspec.Struct, gc=False):
     """The cheapest tier where the classifier's probability of being easy reaches the threshold, else the capable tier.
 
     The classifier runs in the holdout arm too: its number is logged in both. Absent, late or failing, the capable tier answers.
@@ -79,8 +78,7 @@ class ClassifierPolicy:
         yield from _serve(choice, setting)
 
 
-@dataclass(slots=True)
-class RulesPolicy:
+class RulesPolicy(msgspec.Struct, gc=False):
     """The cheapest tier for requests that bear one of the labels, the capable tier for all others.
 
     Attributes:

@@ -5,7 +5,8 @@ answers of one kind well and means little across kinds, which is why records and
 """
 
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from undertow.policies.base import Judgement
 from undertow.records.answer import AnswerFacts
@@ -14,8 +15,7 @@ ROUNDING = 1e-6
 """Servers that compute in 32 bits report log-probabilities a hair above 0; anything beyond is no log-probability."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a held answer.
 
     Attributes:

@@ -5,14 +5,14 @@ all that is left, the request is refused rather than served cheaply against the 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from undertow.records.request import RequestFacts
 from undertow.records.serving import ConstraintsPlan
 
 
-@dataclass(frozen=True, slots=True)
-class Constrained:
+class Constrained(msgspec.Struct, frozen=True, gc=False):
     """What the constraints leave.
 
     Attributes:

@@ -1,12 +1,12 @@
 """The way back to the caller, as the router sees it: an HTTP response in the gateway, an object in the in-process client."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class ServedBy:
+
+class ServedBy(msgspec.Struct, frozen=True, gc=False):
     """What the caller is told beside the answer (the `x-undertow-*` headers).
 
     Attributes:

@@ -4,8 +4,9 @@ Retries, endpoints, deadlines and the circuit breaker are the adapter's affair; 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+import msgspec
 
 FailureKind = Literal[
     "connect", "timeout", "status", "cut", "garbage", "too_large", "breaker_open", "no_endpoint", "aborted"
@@ -46,8 +47,7 @@ class UpstreamFailedError(Exception):
         return f"http_{self.status}" if self.kind == "status" else self.kind
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct, frozen=True, gc=False):
     """What a tier is asked.
 
     Attributes:
@@ -61,7 +61,7 @@ class UpstreamRequest:
     kind: Literal["openai", "anthropic"]
     path: str
     body: bytes
-    headers: Sequence[tuple[bytes, bytes]] = field(default=())
+    headers: Sequence[tuple[bytes, bytes]] = ()
     wants_stream: bool = False
 
 

@@ -4,8 +4,9 @@ A `Dialect` reads requests, makes upstream bodies, reads whole answers and strea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 from undertow.records.answer import AnswerFacts
 from undertow.records.request import Endpoint, RequestFacts
@@ -29,8 +30,7 @@ class WireError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRequest:
+class ReadRequest(msgspec.Struct, frozen=True, gc=False):
     """A request body, read.
 
     Attributes:
@@ -46,11 +46,10 @@ class ReadRequest:
     fields: Mapping[str, Any]
     wants_logprobs: bool = False
     wants_usage: bool = False
-    tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tools: Mapping[str, tuple[str, ...]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAnswer:
+class ReadAnswer(msgspec.Struct, frozen=True, gc=False):
     """A whole answer, read.
 
     Attributes:
@@ -62,8 +61,7 @@ class ReadAnswer:
     body: bytes
 
 
-@dataclass(slots=True)
-class StreamPiece:
+class StreamPiece(msgspec.Struct, gc=False):
     """What one chunk of an upstream's stream becomes.
 
     Attributes:

@@ -1,10 +1,9 @@
 """What a policy and the record may know of an upstream's whole answer."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens of one call, each counted once, in OpenAI's way: cached, cache-write and audio input are parts of `input_tokens`.
 
     Anthropic reports cache reads and writes beside its input tokens; its adapter adds them in.
@@ -21,8 +20,7 @@ class Usage:
     """The upstream did not say (a stream that was cut); counted from characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFacts:
+class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
     """One whole answer.
 
     Attributes:

@@ -1,15 +1,15 @@
 """What constraints and policies may know of a request. Built once per request from its wire format; never logged as it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 Endpoint = Literal["chat.completions", "messages", "responses"]
 """The wire formats that are routed."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(msgspec.Struct, frozen=True, gc=False):
     """One request, as far as deciding needs it.
 
     Attributes:
@@ -31,7 +31,7 @@ class RequestFacts:
 
     endpoint: Endpoint
     requested_model: str
-    segment: Mapping[str, str] = field(default_factory=dict)
+    segment: Mapping[str, str] = {}
     conversation_id: str | None = None
     user_id: str | None = None
     input_tokens: int = 0

@@ -6,7 +6,8 @@ raised as a `WireError` with the status and code that the caller sees.
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from undertow.policies.assignment import assign
 from undertow.policies.base import Policy, Setting
@@ -23,8 +24,7 @@ PREFIX = "undertow/"
 """Models are also known as `undertow/auto` and so on, for clients that want a provider's name in front."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, gc=False):
     """What is known of a request beside its body.
 
     Attributes:
@@ -108,7 +108,7 @@ class Admission:
         read = dialect.read_request(body, max_nesting=self._plan.limits.max_nesting)
         key = context.key
         labels = {**read.facts.segment, **context.labels, **(key.labels if key is not None else {})}
-        facts = replace(
+        facts = msgspec.structs.replace(
             read.facts,
             segment=labels,
             conversation_id=self.pseudonym(context.conversation_id or read.facts.conversation_id),

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
+import msgspec
+
 from undertow.policies.base import (
     NOT_JUDGED,
     Ask,
@@ -49,8 +51,7 @@ log = logging.getLogger("undertow.route")
 NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True, gc=False):
     """What is settled of a request before its policy decides.
 
     Attributes:
@@ -72,8 +73,7 @@ class Placement:
     reason: str = "requested"
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One request to be routed.
 
     Attributes:
@@ -107,8 +107,7 @@ class Incoming:
     prompt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """What the caller is told when no tier could answer."""
 
     status: int
@@ -218,8 +217,7 @@ class Router:
         )
 
 
-@dataclass(slots=True)
-class _Fetched:
+class _Fetched(msgspec.Struct, gc=False):
     """A whole answer, ready to be sent."""
 
     tier: str
