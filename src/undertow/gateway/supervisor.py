@@ -1,0 +1,468 @@
+"""The supervisor: one process that serves no request, and sees to it that others do.
+
+    start     bind once, write the plan, start the keeper and N workers; ready when all of them are
+    death     a worker that dies is started again at once, later and later while it keeps dying; the keeper, too
+    SIGHUP    compile the settings anew; refused: say why and keep the old. Else start N new workers, and when all are ready
+              have the old ones leave, once nobody needs them
+    SIGUSR2   run the new version of this program in this process, then the same
+    midnight  (UTC) compile anew, because prices have dates; different: the same
+    SIGTERM   (and SIGINT) finish what is under way, end workers, then the keeper, then this; a second SIGINT: at once
+
+It is one thread that waits for signals, for words from its workers, and for what is due. It must not know what a request is.
+"""
+
+import os
+import selectors
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from undertow.errors import UndertowError
+from undertow.gateway import handover as handing
+from undertow.gateway.children import (
+    KEEPER_COMMAND,
+    WORKER_COMMAND,
+    WorkerProcess,
+    how_it_ended,
+    reap,
+    start_keeper,
+    start_worker,
+)
+from undertow.gateway.keeping import Keeping
+from undertow.gateway.runtime import METRICS_FOLDER, Runtime, Supervision, write_supervision
+from undertow.records.serving import ServingPlan, encode_plan
+
+READY_S = 60.0
+"""Seconds in which new workers must be ready."""
+STEADY_S = 10.0
+"""A worker that lived this long had started well."""
+LONGEST_DELAY_S = 10.0
+KILL_AFTER_S = 5.0
+"""Seconds beyond its own deadline after which a child is killed."""
+KEEPER_STOP_S = 10.0
+MAX_LEAVING_PLANS = 3
+"""Workers of more plans than this leave at a quicker pace: each holds memory."""
+TICK_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The settings, as far as serving needs them.
+
+    Attributes:
+        plan: What workers are told.
+        workers: How many.
+        drain_timeout_s: Seconds that requests in flight may take when the gateway ends.
+    """
+
+    plan: ServingPlan
+    workers: int = 1
+    drain_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a supervisor needs from around it.
+
+    Attributes:
+        compile: Reads the settings. Raises an `UndertowError` where they are wrong.
+        say: Tells the operator one line.
+        on_ready: Called once, when the first workers are ready.
+        command: Command line of this process, for running a new version.
+        worker_command: What starts a worker.
+        keeper_command: What starts a keeper.
+        today: The day whose prices hold, UTC.
+    """
+
+    compile: Callable[[], Compiled]
+    say: Callable[[str], None]
+    on_ready: Callable[[], None] = lambda: None
+    command: Sequence[str] = ()
+    worker_command: Sequence[str] = WORKER_COMMAND
+    keeper_command: Sequence[str] = KEEPER_COMMAND
+    today: Callable[[], date] = lambda: datetime.now(UTC).date()
+
+
+@dataclass(slots=True)
+class _Roll:
+    """New workers on their way, to replace all others."""
+
+    generation: int
+    compiled: Compiled
+    deadline: float
+
+
+class Supervisor:
+    """Runs a gateway. `run` returns when it has ended.
+
+    Args:
+        host: What it needs from around it.
+        listener: The bound socket.
+        runtime_dir: The runtime folder; removed at the end.
+        compiled: The settings to begin with.
+        handed: What the supervisor before this one left.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        listener: socket.socket,
+        runtime_dir: str,
+        compiled: Compiled,
+        handed: handing.Handover | None = None,
+    ) -> None:
+        self._host = host
+        self._listener = listener
+        self._runtime_dir = runtime_dir
+        self._compiled = compiled
+        self._day = host.today()
+        self._selector = selectors.DefaultSelector()
+        self._wakes, self._waker = socket.socketpair()
+        self._workers: dict[int, WorkerProcess] = {}
+        self._generation = 0
+        self._last_generation = 0
+        self._roll: _Roll | None = None
+        self._wanted: str | None = None
+        self._respawn_at: list[float] = []
+        self._quick_deaths = 0
+        self._deaths = 0
+        self._refused = 0
+        self._is_ready = False
+        self._written: Supervision | None = None
+        self._stop_deadline: float | None = None
+        self._keeper_deadline: float | None = None
+        self._status = 0
+        self._interrupts = 0
+        self._keeping = Keeping(self._start_keeper, host.say)
+        os.set_inheritable(listener.fileno(), True)
+        Path(runtime_dir, METRICS_FOLDER).mkdir(exist_ok=True)
+        if handed is not None:
+            self._adopt(handed)
+
+    def run(self) -> int:
+        """Serve until told to stop.
+
+        Returns:
+            Exit status: 0; 1 if the first workers did not start; 130 if interrupted twice.
+        """
+        self._wakes.setblocking(False)
+        self._waker.setblocking(False)
+        self._selector.register(self._wakes, selectors.EVENT_READ)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for number in handing.SIGNALS:
+            signal.signal(number, _noted)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, handing.SIGNALS)
+        try:
+            self._begin_roll(self._compiled)
+            self._note()
+            while not self._is_over():
+                self._wait()
+                self._tick(time.monotonic())
+            return self._status
+        finally:
+            signal.set_wakeup_fd(-1)
+            for worker in self._workers.values():
+                worker.kill()
+            self._keeping.kill()
+            self._selector.close()
+            self._wakes.close()
+            self._waker.close()
+            shutil.rmtree(self._runtime_dir, ignore_errors=True)
+
+    # -- waiting
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        due = [*self._respawn_at, now + TICK_S]
+        due += [at for at in (self._stop_deadline, self._keeper_deadline) if at is not None]
+        if self._keeping.due_at is not None and self._is_ready:
+            due.append(self._keeping.due_at)
+        if self._roll is not None:
+            due.append(self._roll.deadline)
+        for key, _ in self._selector.select(max(min(due) - now, 0)):
+            if key.fileobj is self._wakes:
+                for number in self._wakes.recv(1024):
+                    self._signalled(signal.Signals(number))
+            elif not key.data.hear():
+                self._selector.unregister(key.fileobj)
+        for pid, status in reap():
+            self._ended(pid, status)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        match number:
+            case signal.SIGHUP:
+                self._wanted = self._wanted or "reload"
+            case signal.SIGUSR2:
+                self._wanted = "upgrade"
+            case signal.SIGTERM | signal.SIGINT:
+                self._interrupts += number == signal.SIGINT
+                if self._interrupts > 1:
+                    self._status = 130
+                    self._stop_deadline = self._keeper_deadline = 0.0
+                self._stop()
+            case _:
+                pass  # SIGCHLD: children are looked at after every wait
+
+    def _tick(self, now: float) -> None:
+        """Do what is due."""
+        if self._stop_deadline is not None:
+            self._go_on_stopping(now)
+            return
+        if self._roll is not None:
+            self._go_on_rolling(self._roll, now)
+        due = [at for at in self._respawn_at if at <= now]
+        self._respawn_at = [at for at in self._respawn_at if at > now]
+        for _ in due:
+            self._start_worker(self._generation)
+        if self._is_ready:
+            self._keeping.tick(now)
+        if self._roll is None:
+            if self._wanted == "upgrade":
+                self._wanted = None
+                self._upgrade()
+            elif self._wanted == "reload" or self._host.today() != self._day:
+                self._reload(only_if_different=self._wanted is None)
+                self._wanted = None
+        self._note()
+
+    # -- workers
+
+    def _start_worker(self, generation: int) -> None:
+        taken = {worker.number for worker in self._workers.values()}
+        number = next(number for number in range(len(taken) + 1) if number not in taken)
+        compiled = self._roll.compiled if self._roll and self._roll.generation == generation else self._compiled
+        runtime = Runtime.within(
+            self._runtime_dir,
+            self._plan_file(generation),
+            worker_number=number,
+            workers=compiled.workers,
+            generation=generation,
+        )
+        worker = start_worker(
+            runtime,
+            listen_fd=self._listener.fileno(),
+            drain_timeout_s=compiled.drain_timeout_s,
+            now=time.monotonic(),
+            command=self._host.worker_command,
+        )
+        self._workers[worker.pid] = worker
+        self._selector.register(worker.control, selectors.EVENT_READ, worker)
+
+    def _ended(self, pid: int, status: int) -> None:
+        now = time.monotonic()
+        if pid == self._keeping.pid:
+            self._keeping.ended(status, now)
+            return
+        worker = self._workers.pop(pid, None)
+        if worker is None:
+            return
+        if worker.control in self._selector.get_map():
+            self._selector.unregister(worker.control)
+        worker.control.close()
+        _forget_gauges(f"{self._runtime_dir}/{METRICS_FOLDER}", pid)
+        if worker.state == "leaving" or self._stop_deadline is not None:
+            return
+        how = how_it_ended(status)
+        if self._roll is not None and worker.generation == self._roll.generation:
+            self._refuse_roll(f"a new worker did not start ({how})")
+            return
+        self._deaths += 1
+        self._quick_deaths = self._quick_deaths + 1 if now - worker.started_at < STEADY_S else 0
+        delay_s = min(0.1 * 2**self._quick_deaths, LONGEST_DELAY_S) if self._quick_deaths > 1 else 0.0
+        self._host.say(f"worker {worker.number} died ({how}); " + _again(delay_s))
+        self._respawn_at.append(now + delay_s)
+
+    def _start_keeper(self) -> int:
+        return start_keeper(self._plan_file(self._generation), self._runtime_dir, self._host.keeper_command)
+
+    def _plan_file(self, generation: int) -> str:
+        return f"{self._runtime_dir}/plan-{generation}.json"
+
+    # -- rolling
+
+    def _begin_roll(self, compiled: Compiled) -> None:
+        self._last_generation += 1
+        generation = self._last_generation
+        Path(self._plan_file(generation)).write_bytes(encode_plan(compiled.plan))
+        self._roll = _Roll(generation, compiled, time.monotonic() + READY_S)
+        for _ in range(compiled.workers):
+            self._start_worker(generation)
+
+    def _go_on_rolling(self, roll: _Roll, now: float) -> None:
+        new = [worker for worker in self._workers.values() if worker.generation == roll.generation]
+        if all(worker.state == "ready" for worker in new):
+            self._finish_roll(roll, now)
+        elif now >= roll.deadline:
+            self._refuse_roll(f"the new workers were not ready within {READY_S:g} s")
+
+    def _finish_roll(self, roll: _Roll, now: float) -> None:
+        self._roll = None
+        self._generation = roll.generation
+        self._compiled = roll.compiled
+        self._respawn_at.clear()
+        self._quick_deaths = 0
+        for worker in self._workers.values():
+            if worker.generation != roll.generation and worker.state != "leaving":
+                worker.retire()
+            elif worker.generation <= roll.generation - 1 - MAX_LEAVING_PLANS:
+                worker.stop()
+        if self._is_ready:
+            versions = ", ".join(f"{policy.name} {policy.version}" for policy in roll.compiled.plan.policies)
+            self._host.say(f"{len(self._new_workers())} new workers serve (policy {versions}); the old ones finish")
+            self._keeping.renew(now)
+        else:
+            self._is_ready = True
+            self._host.on_ready()
+
+    def _new_workers(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers.values() if worker.state == "ready"]
+
+    def _refuse_roll(self, why: str) -> None:
+        roll, self._roll = self._roll, None
+        assert roll is not None
+        for worker in self._workers.values():
+            if worker.generation == roll.generation:
+                worker.stop()
+        if self._is_ready:
+            self._refuse(why)
+        else:
+            self._host.say(f"cannot serve: {why}")
+            self._status = 1
+            self._stop()
+
+    def _refuse(self, why: str) -> None:
+        self._refused += 1
+        self._host.say(f"reload refused, the old settings stay: {why}")
+
+    def _reload(self, *, only_if_different: bool) -> None:
+        self._day = self._host.today()
+        try:
+            compiled = self._host.compile()
+        except UndertowError as error:
+            self._refuse(" / ".join(str(error).splitlines()))
+            return
+        except Exception as error:  # noqa: BLE001 (whatever it is, what serves must go on serving)
+            self._refuse(type(error).__name__)
+            return
+        if only_if_different and encode_plan(compiled.plan) == encode_plan(self._compiled.plan):
+            return
+        try:
+            self._begin_roll(compiled)
+        except OSError as error:
+            self._roll = None
+            self._refuse(f"the new workers cannot be started ({error.strerror})")
+
+    # -- replacing this program
+
+    def _upgrade(self) -> None:
+        command = list(self._host.command)
+        problem = handing.rehearse(command)
+        if problem is None:
+            try:
+                handing.become(command, self._hand_over())
+            except OSError as error:
+                problem = error.strerror or type(error).__name__
+        self._refused += 1
+        self._host.say(f"the new version is refused, this one goes on: {problem}")
+
+    def _hand_over(self) -> handing.Handover:
+        return handing.Handover(
+            listen_fd=self._listener.fileno(),
+            runtime_dir=self._runtime_dir,
+            generation=self._generation,
+            workers=tuple(
+                handing.HandedWorker(
+                    pid=worker.pid,
+                    number=worker.number,
+                    generation=worker.generation,
+                    control_fd=worker.control.fileno(),
+                    state=worker.state,
+                )
+                for worker in self._workers.values()
+            ),
+            keeper_pid=self._keeping.pid,
+            keeper_restarts=self._keeping.restarts,
+            worker_deaths=self._deaths,
+            reloads_refused=self._refused,
+        )
+
+    def _adopt(self, handed: handing.Handover) -> None:
+        """Go on with the children of the supervisor before this one; the roll that `run` begins replaces them."""
+        self._generation = handed.generation
+        self._deaths = handed.worker_deaths
+        self._refused = handed.reloads_refused
+        self._is_ready = True
+        self._keeping = Keeping(
+            self._start_keeper, self._host.say, pid=handed.keeper_pid, restarts=handed.keeper_restarts
+        )
+        for one in handed.workers:
+            control = socket.socket(fileno=one.control_fd)
+            control.set_inheritable(False)
+            control.setblocking(False)
+            worker = WorkerProcess(one.pid, one.number, one.generation, control, "starting", time.monotonic())
+            worker.state = "leaving" if one.state == "leaving" else "ready"
+            self._workers[worker.pid] = worker
+            self._selector.register(control, selectors.EVENT_READ, worker)
+        self._last_generation = max([self._generation, *(worker.generation for worker in self._workers.values())])
+
+    # -- stopping
+
+    def _stop(self) -> None:
+        if self._stop_deadline is None:
+            self._stop_deadline = time.monotonic() + self._compiled.drain_timeout_s + KILL_AFTER_S
+        self._roll = None
+        self._respawn_at.clear()
+        for worker in self._workers.values():
+            worker.stop()
+        self._listener.close()
+
+    def _go_on_stopping(self, now: float) -> None:
+        """Workers first, so that the keeper can file all that they wrote."""
+        assert self._stop_deadline is not None
+        if self._workers:
+            if now >= self._stop_deadline:
+                for worker in self._workers.values():
+                    worker.kill()
+                self._stop_deadline = now + TICK_S
+        elif self._keeping.pid is not None and self._keeper_deadline is None:
+            self._keeping.stop()
+            self._keeper_deadline = now + KEEPER_STOP_S
+        if self._keeping.pid is not None and self._keeper_deadline is not None and now >= self._keeper_deadline:
+            self._keeping.kill()
+            self._keeper_deadline = now + TICK_S
+
+    def _is_over(self) -> bool:
+        return self._stop_deadline is not None and not self._workers and self._keeping.pid is None
+
+    def _note(self) -> None:
+        state = Supervision(
+            keeper_up=self._keeping.pid is not None,
+            keeper_restarts=self._keeping.restarts,
+            workers=len(self._new_workers()),
+            worker_deaths=self._deaths,
+            generation=self._generation,
+            reloads_refused=self._refused,
+        )
+        if state != self._written:
+            self._written = state
+            write_supervision(self._runtime_dir, state)
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """Python has a signal wake the main loop only if somebody handles it."""
+
+
+def _again(delay_s: float) -> str:
+    return f"another starts in {delay_s:g} s" if delay_s else "another starts"
+
+
+def _forget_gauges(folder: str, pid: int) -> None:
+    """Take a dead worker's present-state metrics out of the sums; its counters stay, they have happened."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (not before somebody died)
+
+    mark_process_dead(pid, folder)
