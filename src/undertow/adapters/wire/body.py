@@ -87,8 +87,10 @@ def nesting_depth(document: bytes) -> int:
         >>> nesting_depth(rb'{"a": [[], "[[[", {"b": "\"["}]}')
         3
     """
-    plain = document.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_STEPS, _NO_BRACKETS)
-    outside = b"".join(plain.split(b'"')[::2])
+    plain = document.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in document else document
+    plain = plain.translate(_STEPS, _NO_BRACKETS)
+    # Two quotes in a row are an empty string or the seam of two strings; without them the rest is inside or outside as before.
+    outside = b"".join(plain.replace(b'""', b"").split(b'"')[::2])
     return max(itertools.accumulate(memoryview(outside).cast("b")), default=0)
 
 

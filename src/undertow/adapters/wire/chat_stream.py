@@ -6,7 +6,7 @@ end nobody can tell a whole answer from most of one.
 
 import msgspec
 
-from undertow.adapters.wire.body import ABSENT, decode, is_given
+from undertow.adapters.wire.body import ABSENT, NULL, decode
 from undertow.adapters.wire.chat_answer import REFUSED
 from undertow.adapters.wire.content import Part, text_of
 from undertow.adapters.wire.logprobs import choice_logprobs, rebuilt_without_logprobs, without_logprobs
@@ -63,7 +63,7 @@ class ChatStream(FollowedStream):
         if data.startswith(b"[DONE]"):
             return self._end(event, piece)
         chunk = decode(_CHUNK, data)
-        if chunk.error and is_given(chunk.error):
+        if chunk.error and chunk.error != NULL:
             return self._fail(error_word(chunk.error), piece)
         if event.name == b"error":
             return self._fail("error", piece)
@@ -72,7 +72,7 @@ class ChatStream(FollowedStream):
             tally.model = chunk.model
         if chunk.system_fingerprint:
             tally.fingerprint = chunk.system_fingerprint
-        has_usage = bool(chunk.usage) and is_given(chunk.usage)
+        has_usage = bool(chunk.usage) and chunk.usage != NULL
         if has_usage:
             tally.usage = openai_usage(chunk.usage) or tally.usage
         if not chunk.choices:
@@ -81,7 +81,7 @@ class ChatStream(FollowedStream):
         found = None
         for choice in chunk.choices:
             index = choice.index or 0
-            if choice.logprobs and is_given(choice.logprobs):
+            if choice.logprobs and choice.logprobs != NULL:
                 found = found or []
                 found.append(choice.logprobs)
                 if index == 0:
@@ -117,7 +117,7 @@ class ChatStream(FollowedStream):
         elif delta.function_call is not None:
             self._add_call((index, "function_call"), delta.function_call)
             has_content = True
-        if delta.audio and is_given(delta.audio):
+        if delta.audio and delta.audio != NULL:
             has_content = tally.has_other = True
         if delta.reasoning_content or delta.reasoning:
             longest = max(bytes(delta.reasoning_content), bytes(delta.reasoning), key=len)

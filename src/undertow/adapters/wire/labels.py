@@ -1,6 +1,7 @@
 """Who asks, and labels of the request: read off the body's `metadata` and its user fields."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
@@ -36,8 +37,10 @@ def read_labels(fields: Mapping[str, msgspec.Raw]) -> tuple[dict[str, str], str 
     value = fields.get("metadata")
     if value is not None and value != NULL:
         segment = _read_metadata(value)
-        found = [segment.pop(key, None) for key in CONVERSATION_KEYS]
-        conversation_id = next((name for name in found if name), None)
+        for key in CONVERSATION_KEYS:
+            if key in segment:
+                given = segment.pop(key)
+                conversation_id = conversation_id or given or None
         user_id = segment.pop(USER_KEY, None) or None
     for name in USER_FIELDS:
         if name in fields and (given := read_text(fields, name, max_chars=MAX_VALUE_CHARS)):
@@ -61,11 +64,13 @@ def _read_metadata(value: msgspec.Raw) -> dict[str, str]:
             code="object_above_max_properties",
         )
     for key, text in metadata.items():
-        if len(key) > MAX_KEY_CHARS or len(text or "") > MAX_VALUE_CHARS:
+        if len(key) > MAX_KEY_CHARS or (text and len(text) > MAX_VALUE_CHARS):
             raise WireError(
                 f"metadata: expected keys of at most {MAX_KEY_CHARS} and values of at most {MAX_VALUE_CHARS} characters, "
                 f"got {len(key)} and {len(text or '')}",
                 param="metadata",
                 code="string_above_max_length",
             )
-    return {key: text for key, text in metadata.items() if text is not None}
+    if None in metadata.values():
+        return {key: text for key, text in metadata.items() if text is not None}
+    return cast("dict[str, str]", metadata)

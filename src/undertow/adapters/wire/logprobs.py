@@ -17,6 +17,7 @@ class _Choice(msgspec.Struct, gc=False):
     refusal: list[_Token] | None = None
 
 
+_KEY = b'"logprobs":'
 _TOKENS = msgspec.json.Decoder(list[_Token])
 _CHOICE = msgspec.json.Decoder(_Choice)
 _ANYTHING = msgspec.json.Decoder()
@@ -49,7 +50,7 @@ def token_logprobs(value: msgspec.Raw) -> tuple[float, int]:
 
 
 def without_logprobs(document: bytes, found: Iterable[msgspec.Raw], empty: bytes) -> bytes | None:
-    """The document with each value of `found` that stands under a key `logprobs` replaced, all else byte for byte as it was.
+    """The document with each value of `found` replaced where it stands under a key `logprobs`, all else byte for byte as it was.
 
     An unescaped quote before `logprobs":` cannot stand in a string, so what matches is such a key with that very value.
 
@@ -67,13 +68,17 @@ def without_logprobs(document: bytes, found: Iterable[msgspec.Raw], empty: bytes
     """
     for value in found:
         raw = bytes(value)
-        for key in (b'"logprobs":', b'"logprobs": '):
-            changed = document.replace(key + raw, key + empty)
-            if changed != document:
+        start = document.find(_KEY)
+        while start >= 0:
+            start += len(_KEY)
+            if document.startswith(b" ", start):
+                start += 1
+            if document.startswith(raw, start):
                 break
-        else:
+            start = document.find(_KEY, start)
+        if start < 0:
             return None
-        document = changed
+        document = b"%b%b%b" % (document[:start], empty, document[start + len(raw) :])
     return document
 
 

@@ -77,7 +77,7 @@ class ResponseStream(FollowedStream):
         elif seen.response is not None:
             if kind in {"response.completed", "response.incomplete"}:
                 found += self._add_whole(seen.response)
-                event = event._replace(raw=self._cleared(event, data, found))
+                event = Event(self._cleared(event, data, found), event.name, data)
                 return self._end(event, piece)
             self._tally.model = seen.response.model
         return self._cleared(event, data, found)

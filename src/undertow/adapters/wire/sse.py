@@ -6,7 +6,8 @@ which may be the first half of a CRLF.
 """
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 MAX_EVENT_BYTES = 8_000_000
 
@@ -17,7 +18,7 @@ _FIELD = re.compile(rb"[A-Za-z0-9_-]*")
 _BOM = b"\xef\xbb\xbf"
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event.
 
     Attributes:
@@ -52,6 +53,8 @@ class EventSplitter:
             ValueError: An event is longer than 8 MB, or this is no event stream.
         """
         if not self._rest and b"\r" not in chunk and len(chunk) <= MAX_EVENT_BYTES:
+            if 0 < chunk.find(b"\n\n") == len(chunk) - 2:
+                return [parse_event(chunk)]
             *whole, rest = chunk.split(b"\n\n")
             if rest:
                 self._rest += rest

@@ -1,18 +1,18 @@
 """Tokens as upstreams report them, in one shape: cached, cache-write and audio input are parts of the input."""
 
 import math
+from typing import Annotated, Any
 
 import msgspec
 
-from undertow.adapters.wire.body import decode
+from undertow.adapters.wire.body import T, decode, encode
 from undertow.records.answer import Usage
 
 CHARS_PER_TOKEN = 4
 """For an answer whose upstream said nothing, such as a stream that was cut."""
-_MOST = 2**40
 
-Count = int | float | None
-"""Some upstreams count in floats or leave out what is zero."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)] | None
+"""What is zero may be left out or null."""
 
 
 class _Details(msgspec.Struct, gc=False):
@@ -48,6 +48,7 @@ class _Anthropic(msgspec.Struct, gc=False):
     output_tokens_details: _Thinking | None = None
 
 
+_ANYTHING = msgspec.json.Decoder()
 _OPENAI = msgspec.json.Decoder(_OpenAI)
 _ANTHROPIC = msgspec.json.Decoder(_Anthropic)
 _NO_DETAILS = _Details()
@@ -64,7 +65,7 @@ def openai_usage(value: msgspec.Raw) -> Usage | None:
     if not value:
         return None
     try:
-        seen = decode(_OPENAI, value)
+        seen = _read(_OPENAI, value)
         if seen.prompt_tokens is None and seen.completion_tokens is None:
             given, made = seen.input_tokens, seen.output_tokens
             of_given, of_made = seen.input_tokens_details, seen.output_tokens_details
@@ -76,13 +77,13 @@ def openai_usage(value: msgspec.Raw) -> Usage | None:
         of_given, of_made = of_given or _NO_DETAILS, of_made or _NO_DETAILS
         cached = of_given.cached_tokens if of_given.cached_tokens is not None else seen.prompt_cache_hit_tokens
         return Usage(
-            input_tokens=_count(given),
-            cached_tokens=_count(cached),
-            cache_write_tokens=_count(of_given.cache_write_tokens),
-            audio_input_tokens=_count(of_given.audio_tokens),
-            output_tokens=_count(made),
-            reasoning_tokens=_count(of_made.reasoning_tokens),
-            audio_output_tokens=_count(of_made.audio_tokens),
+            input_tokens=given or 0,
+            cached_tokens=cached or 0,
+            cache_write_tokens=of_given.cache_write_tokens or 0,
+            audio_input_tokens=of_given.audio_tokens or 0,
+            output_tokens=made or 0,
+            reasoning_tokens=of_made.reasoning_tokens or 0,
+            audio_output_tokens=of_made.audio_tokens or 0,
         )
     except ValueError:
         return None
@@ -105,17 +106,17 @@ class AnthropicCounts:
         if not value:
             return
         try:
-            seen = decode(_ANTHROPIC, value)
+            seen = _read(_ANTHROPIC, value)
             if seen.input_tokens is not None:
-                self._input = _count(seen.input_tokens)
+                self._input = seen.input_tokens
             if seen.cache_read_input_tokens is not None:
-                self._cached = _count(seen.cache_read_input_tokens)
+                self._cached = seen.cache_read_input_tokens
             if seen.cache_creation_input_tokens is not None:
-                self._written = _count(seen.cache_creation_input_tokens)
+                self._written = seen.cache_creation_input_tokens
             if seen.output_tokens is not None and not is_start:
-                self._output = _count(seen.output_tokens)
+                self._output = seen.output_tokens
             if seen.output_tokens_details is not None:
-                self._thinking = _count(seen.output_tokens_details.thinking_tokens)
+                self._thinking = seen.output_tokens_details.thinking_tokens or 0
         except ValueError:
             return
 
@@ -158,9 +159,15 @@ def estimated_usage(input_tokens: int, chars: int) -> Usage:
     return Usage(input_tokens=input_tokens, output_tokens=math.ceil(chars / CHARS_PER_TOKEN), is_estimated=True)
 
 
-def _count(value: Count) -> int:
-    if value is None:
-        return 0
-    if not 0 <= value < _MOST:
-        raise ValueError("a count of tokens that is none")
-    return int(value)
+def _read(decoder: msgspec.json.Decoder[T], value: msgspec.Raw) -> T:
+    try:
+        return decode(decoder, value)
+    except ValueError:
+        # Some servers count in floats.
+        return decode(decoder, encode(_whole(decode(_ANYTHING, value))))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
