@@ -222,6 +222,9 @@ class _MemoryReply:
         self.body = bytearray()
         self.task: asyncio.Task[None] | None = None
 
+    def watch(self, on_disconnect: Callable[[], None] | None) -> None:
+        self.on_disconnect = on_disconnect
+
     async def start(
         self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool
     ) -> None:

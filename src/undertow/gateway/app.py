@@ -20,16 +20,16 @@ from undertow.adapters.store.log import StoreDecisionLog
 from undertow.adapters.store.signal_log import StoreSignalLog
 from undertow.adapters.store.syncing import sync_loop
 from undertow.bootstrap.gateway import Engine, build_engine, writer_name
+from undertow.gateway.access import Access, CallerGoneError, Receive
 from undertow.gateway.arrival import Arrival, ArrivalError, read_headers
-from undertow.gateway.asgi_reply import NO_RETRY, AsgiReply, Headers, Send
-from undertow.gateway.auth import KeyRing
+from undertow.gateway.asgi_reply import AsgiReply, Headers, Send
+from undertow.gateway.http_errors import CALLER_LEFT
 from undertow.gateway.look_up import Lookup
 from undertow.gateway.metrics import Metrics
 from undertow.gateway.passing import pass_through
 from undertow.gateway.refusal import RefusedError
 from undertow.gateway.runtime import Runtime
 from undertow.gateway.signals import post_signals
-from undertow.gateway.spends import Spends
 from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
@@ -42,7 +42,6 @@ from undertow.services.route import Incoming
 
 log = logging.getLogger("undertow.gateway")
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Scope = dict[str, Any]
 
 TICK_S = 0.05
@@ -64,9 +63,7 @@ class GatewayApp:
         self.engine: Engine = build_engine(
             plan, env, decisions=self.decisions, signals=self.signals, on_record=self._on_record
         )
-        self.keys = KeyRing(plan.keys)
-        self.spends = Spends(Path(plan.store.path) / "state" / "spends")
-        self.spends.open(key.name for key in plan.keys)
+        self.access = Access(plan, self.metrics)
         self.turns = TurnSender(runtime.keeper_turns_socket, plan.implicit.enabled, self.metrics.turns_dropped.inc)
         self.lookup = Lookup(self.decisions, plan.store.path, runtime.keeper_lookup_socket)
         self.in_flight = 0
@@ -103,7 +100,7 @@ class GatewayApp:
         self.decisions.sync()
         self.decisions.close()
         self.signals.close()
-        self.spends.close()
+        self.access.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -126,10 +123,12 @@ class GatewayApp:
             log.exception("request_failed", extra={"path": path[:100]})
             await send_error(send, RefusedError(500, "the gateway failed", code="internal_error", type_="api_error"))
 
-    def record_refused(self, status: int, why: str) -> None:
-        """Leave a record of a request that never became one: its head broke the protocol or a limit."""
+    def record_refused(self, status: int, why: str) -> str:
+        """Leave a record of a request that never became one: its head broke the protocol or a limit. Returns its id."""
         decision_id, event_time, _ = self._begin()
-        self._write(refused_record(decision_id=decision_id, event_time=event_time, error=f"http_{status}_{why}"))
+        kept = "abandoned" if status == CALLER_LEFT else "refused"
+        self._write(refused_record(decision_id=decision_id, event_time=event_time, error=why, status=kept))
+        return decision_id
 
     # -- routed requests
 
@@ -138,15 +137,15 @@ class GatewayApp:
         reply = AsgiReply(send, scope["extensions"]["undertow"])
         arrival, key = None, None
         try:
-            self._check_load()
+            self.access.check_load(self.in_flight)
             arrival = read_headers(scope["headers"])
-            key = self._admit_key(arrival)
-            body = await self._body(receive, arrival)
+            key = self.access.admit(arrival)
+            body = await self.access.body(receive, arrival, scope["extensions"]["undertow"])
             incoming = self.engine.admission.admit(
                 dialect, body, self._context(arrival, key, decision_id, event_time, began),
                 keeps_prompt=self.engine.keeps_prompt,
             )  # fmt: skip
-        except _CallerGoneError:
+        except CallerGoneError:
             self._write(
                 self._refusal(decision_id, event_time, began, dialect, arrival, key, "client_closed", "abandoned")
             )
@@ -170,81 +169,6 @@ class GatewayApp:
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         ms = int((wall - second) * 1000)
         return f"{second * 1000 + ms:012x}{os.urandom(10).hex()}", f"{self._second_text}.{ms:03d}Z", time.perf_counter()
-
-    def _check_load(self) -> None:
-        if self.in_flight > self.plan.limits.max_in_flight:
-            raise RefusedError(
-                503, "the gateway answers as many requests as it may; try again shortly", code="overloaded",
-                type_="overloaded_error", headers=((b"retry-after", b"1"),),
-            )  # fmt: skip
-
-    def _admit_key(self, arrival: Arrival) -> KeyPlan | None:
-        """The caller's key, with its budget and rate checked; None where the gateway is open.
-
-        Raises:
-            RefusedError: 401 or 429.
-        """
-        if self.keys.is_open:
-            return None
-        key = self.keys.find(arrival.key)
-        if key is None:
-            self.metrics.count_refusal("none", "unknown_key")
-            seen = "no key was sent" if arrival.key is None else "the key is not known"
-            raise RefusedError(
-                401,
-                f"{seen}; send one as 'Authorization: Bearer KEY'",
-                code="invalid_api_key",
-                headers=((b"www-authenticate", b"Bearer"),),
-            )
-        limit = key.requests_per_minute
-        wait_s = self.spends.allow_request(key.name, limit) if limit is not None else 0.0
-        if wait_s > 0:
-            self.metrics.count_refusal(key.name, "rate")
-            wait = math.ceil(wait_s)
-            raise RefusedError(
-                429, f"this key may send {limit} requests a minute; try again in {wait} s", code="rate_limit_exceeded",
-                type_="rate_limit_error", headers=((b"retry-after", b"%d" % wait),),
-            )  # fmt: skip
-        if key.budget_usd_day is not None and self.spends.spent_usd(key.name) >= key.budget_usd_day:
-            self.metrics.count_refusal(key.name, "budget")
-            raise RefusedError(
-                429, "the budget of this key is used up for today (UTC)", code="insufficient_quota",
-                type_="insufficient_quota", headers=(NO_RETRY,),
-            )  # fmt: skip
-        return key
-
-    async def _body(self, receive: Receive, arrival: Arrival) -> bytes:
-        limit = self.plan.limits.max_body_bytes
-        too_large = RefusedError(
-            413,
-            f"the body is larger than {limit:,} bytes",
-            code="request_too_large",
-            headers=((b"connection", b"close"),),
-        )
-        if arrival.content_encoding not in {None, b"identity"}:
-            raise RefusedError(
-                415, "compressed bodies are not taken; send the JSON as it is", code="unsupported_encoding"
-            )
-        if arrival.content_length is not None and arrival.content_length > limit:
-            raise too_large
-        message = await receive()
-        if message["type"] != "http.request":
-            raise _CallerGoneError
-        body = message.get("body", b"")
-        if message.get("more_body"):
-            pieces, size = [body], len(body)
-            while message.get("more_body"):
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise _CallerGoneError
-                pieces.append(message.get("body", b""))
-                size += len(pieces[-1])
-                if size > limit:
-                    raise too_large
-            body = b"".join(pieces)
-        if len(body) > limit:
-            raise too_large
-        return body
 
     def _context(
         self, arrival: Arrival, key: KeyPlan | None, decision_id: str, event_time: str, began: float
@@ -290,7 +214,7 @@ class GatewayApp:
     def _on_record(self, record: DecisionRecord, incoming: Incoming, facts: AnswerFacts | None) -> None:
         self.metrics.observe(record)
         if record.cost_usd and record.key_name is not None:
-            self.spends.add(record.key_name, record.cost_usd)
+            self.access.spend(record.key_name, record.cost_usd)
         self.turns.take(record, incoming, facts)
 
     # -- everything else
@@ -308,7 +232,7 @@ class GatewayApp:
             if method != "POST":
                 raise RefusedError(405, f"{path} takes POST", code="method_not_allowed", headers=((b"allow", b"POST"),))
             arrival, key = self._head(scope)
-            body = await self._body(receive, arrival)
+            body = await self.access.body(receive, arrival, scope["extensions"]["undertow"])
             status, document = await post_signals(self, path, body, arrival, key)
             await send_json(send, status, document)
             return
@@ -330,7 +254,7 @@ class GatewayApp:
             arrival = read_headers(scope["headers"])
         except ArrivalError as error:
             raise _as_refused(error) from None
-        return arrival, self._admit_key(arrival)
+        return arrival, self.access.admit(arrival)
 
     async def _pass_through(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         decision_id, event_time, began = self._begin()
@@ -344,7 +268,7 @@ class GatewayApp:
                     "this path is not routed; set base_url under [passthrough] to have it passed on",
                     code="not_found",
                 )
-            body = await self._body(receive, arrival)
+            body = await self.access.body(receive, arrival, scope["extensions"]["undertow"])
             query = scope.get("query_string", b"")
             error = await pass_through(
                 self.engine.passthrough,
@@ -361,7 +285,7 @@ class GatewayApp:
             error = refused.code
             refused.headers = (*refused.headers, (b"x-undertow-decision-id", decision_id.encode()))
             raise
-        except _CallerGoneError:
+        except CallerGoneError:
             error, status = "client_closed", "abandoned"
         finally:
             self._write(
@@ -458,10 +382,6 @@ class GatewayApp:
     def timestamp(self) -> str:
         """Now, as the log has it."""
         return rfc3339(self.now())
-
-
-class _CallerGoneError(Exception):
-    """The caller went away before its body was complete."""
 
 
 def build_app(plan: ServingPlan, env: Mapping[str, str], runtime: Runtime) -> GatewayApp:

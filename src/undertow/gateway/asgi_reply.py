@@ -55,14 +55,9 @@ class AsgiReply:
         """The caller has gone away."""
         return self._connection.disconnected
 
-    @property
-    def on_disconnect(self) -> Callable[[], None] | None:
-        """Called once when the caller goes away."""
-        return self._connection.on_disconnect
-
-    @on_disconnect.setter
-    def on_disconnect(self, callback: Callable[[], None] | None) -> None:
-        self._connection.on_disconnect = callback
+    def watch(self, on_disconnect: Callable[[], None] | None) -> None:
+        """Have a function called once when the caller goes away."""
+        self._connection.on_disconnect = on_disconnect
 
     async def start(
         self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool

@@ -27,10 +27,14 @@ class ServedBy(msgspec.Struct, frozen=True, gc=False):
 class Reply(Protocol):
     """One answer on its way to the caller. Sending to a caller that has gone away does nothing."""
 
-    disconnected: bool
-    """The caller has gone away."""
-    on_disconnect: Callable[[], None] | None
-    """Called once when the caller goes away; the router sets it while it reads a stream."""
+    @property
+    def disconnected(self) -> bool:
+        """The caller has gone away."""
+        ...
+
+    def watch(self, on_disconnect: Callable[[], None] | None) -> None:
+        """Have a function called once when the caller goes away, until another one, or None, takes its place."""
+        ...
 
     async def start(
         self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool

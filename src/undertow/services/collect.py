@@ -240,12 +240,11 @@ def _number(name: str, value: Any) -> float:
 def _time(name: str, value: Any, now: datetime) -> str:
     try:
         # Numbers are seconds or milliseconds since 1970, by size: no signal is from before March 1973.
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        at = (
-            datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-            if is_number
-            else datetime.fromisoformat(value)
-        )
+        match value:
+            case int() | float() if not isinstance(value, bool):
+                at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+            case _:
+                at = datetime.fromisoformat(value)
     except (TypeError, ValueError, OverflowError, OSError):
         raise _RowError(
             f"{name} cannot be read; expected RFC 3339 such as 2026-01-31T12:00:00Z, or Unix time"

@@ -444,13 +444,13 @@ class _Run:
         """
         _expect_events(answer)
         pieces: list[bytes] = []
-        self.reply.on_disconnect = answer.abort
+        self.reply.watch(answer.abort)
         try:
             async for chunk in answer.chunks():
                 piece = _next_piece(reader, chunk)
                 pieces += (piece.forward, piece.last)
         finally:
-            self.reply.on_disconnect = None
+            self.reply.watch(None)
         if not reader.is_complete:
             raise UpstreamFailedError("cut", tries=answer.tries)
         return b"".join(pieces)
@@ -499,7 +499,7 @@ class _Run:
         reader = self.incoming.dialect.stream_reader(self.incoming.read, keeps_text=parts.keeps_text)
         waiting = b""
         failure: UpstreamFailedError | None = None
-        reply.on_disconnect = answer.abort
+        reply.watch(answer.abort)
         started = False
         try:
             _expect_events(answer)
@@ -525,7 +525,7 @@ class _Run:
             answer.abort()
             failure = _failure(error, answer)
         finally:
-            reply.on_disconnect = None
+            reply.watch(None)
         if self.done:
             return Served()
         if failure is None:

@@ -160,6 +160,9 @@ class Reply:
             False,
         )
 
+    def watch(self, on_disconnect):
+        self.on_disconnect = on_disconnect
+
     async def start(self, status, upstream_headers, served, *, is_stream):
         assert self.status is None, "one head an answer"
         self.status, self.headers, self.served, self.is_stream = status, upstream_headers, served, is_stream
