@@ -16,7 +16,7 @@ from undertow.adapters.telemetry.json_logs import configure_logging, fields
 from undertow.bootstrap.keeper import KeeperParts, KeeperPlan, build_keeper, read_keeper_plan
 from undertow.errors import ConfigError
 from undertow.keeper.conversations import Conversations
-from undertow.keeper.jobs import Job, run_jobs
+from undertow.keeper.jobs import Job, run_jobs, run_once
 from undertow.keeper.look_ups import LookUps
 from undertow.keeper.pulse import Pulse
 from undertow.keeper.storing import Storing
@@ -56,7 +56,10 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
         if look_ups is not None:
             await look_ups.start()
         log.info("keeper_started", extra=fields(pid=os.getpid(), store=plan.store.path))
-        running = asyncio.create_task(run_jobs(_jobs(plan, parts, traces, inbox), pulse, stop))
+        jobs = _jobs(plan, parts, traces, inbox)
+        # What dead writers left must be settled before it can be converted.
+        await run_once(jobs[0], pulse)
+        running = asyncio.create_task(run_jobs(jobs, pulse, stop))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
         if traces is not None:

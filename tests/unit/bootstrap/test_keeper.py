@@ -1,0 +1,67 @@
+import pytest
+
+from undertow.adapters.telemetry.segment_tail import SegmentTail
+from undertow.bootstrap.keeper import KeeperPlan, build_keeper, keeper_plan, read_keeper_plan, watching_plan
+from undertow.config import Settings
+from undertow.errors import ConfigError
+from undertow.records.serving import (
+    EndpointPlan,
+    ImplicitPlan,
+    PolicyPlan,
+    ServingPlan,
+    StorePlan,
+    TelemetryPlan,
+    TierPlan,
+    encode_plan,
+)
+
+SERVING = ServingPlan(
+    tiers=(
+        TierPlan(name="cheap", model="m", endpoints=(EndpointPlan(base_url="http://127.0.0.1:1/v1"),)),
+        TierPlan(
+            name="capable",
+            model="n",
+            endpoints=(EndpointPlan(base_url="https://api.anthropic.com/v1", kind="anthropic"),),
+        ),
+    ),
+    policies=(PolicyPlan(name="auto", version="v", kind="cascade", tiers=("cheap", "capable")),),
+    store=StorePlan(path="data"),
+    telemetry=TelemetryPlan(service_name="s"),
+)
+
+
+def test_the_keeper_takes_its_part_of_the_serving_plan(tmp_path):
+    (tmp_path / "plan.json").write_bytes(encode_plan(SERVING))
+    plan = read_keeper_plan(tmp_path / "plan.json")
+    assert plan == keeper_plan(SERVING)
+    assert plan.tiers == ("cheap", "capable")
+    assert plan.providers == {"cheap": "openai", "capable": "anthropic"}
+    assert (plan.store.path, plan.telemetry.service_name) == ("data", "s")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"])
+def test_what_is_no_plan_is_refused(tmp_path, content):
+    path = tmp_path / "plan.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"plan\.json"):
+        read_keeper_plan(path)
+
+
+def test_only_what_is_wanted_is_built(tmp_path):
+    store = StorePlan(path=str(tmp_path / "none"))
+    parts = build_keeper(KeeperPlan(store=store, implicit=ImplicitPlan(enabled=False)))
+    assert (parts.implicit, parts.signals, parts.tail) == (None, None, None)
+    parts = build_keeper(KeeperPlan(store=store, telemetry=TelemetryPlan(traces=True)))
+    assert parts.implicit is not None
+    assert isinstance(parts.tail, SegmentTail)
+    assert parts.find("0" * 32) is None
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_store_alone_is_watched_by_its_settings(tmp_path):
+    settings = Settings.model_validate({"tiers": {"cheap": {}, "capable": {}}, "telemetry": {"log_level": "error"}})
+    plan = watching_plan(tmp_path, settings)
+    assert (plan.store.path, plan.tiers) == (str(tmp_path), ("cheap", "capable"))
+    assert not plan.implicit.enabled
+    assert plan.telemetry.log_level == "error"

@@ -1,0 +1,77 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from undertow.adapters.store.log import StoreDecisionLog
+from undertow.cli.main import main
+from undertow.records.decision import DecisionRecord, Intent
+from undertow.records.serving import StorePlan
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(main, ["watch", *arguments])
+
+
+def write(path="store"):
+    log = StoreDecisionLog(StorePlan(path=path), "w0")
+    log.finish(DecisionRecord(decision_id="d1", event_time="2026-03-01T12:00:00.000Z", tier="cheap"))
+    log.begin(Intent(decision_id="orphan", event_time="2026-03-01T12:00:00.000Z"))
+    log.close()
+
+
+def test_one_pass_recovers_and_converts_and_says_so_as_json(run):
+    write()
+    done = run("store", "--once", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["schema"] == "undertow.watch/1"
+    assert document["recovered"]["orphans"] == 1
+    assert document["compacted"]["rows"] == 2
+    assert document["length_ratios"] is None
+    assert done.stderr == ""
+    assert json.loads(run("store", "--once", "--json").stdout)["compacted"]["rows"] == 0
+
+
+def test_for_people_it_says_so_in_words(run):
+    write()
+    Path("undertow.toml").write_text("[tiers.cheap]\n[tiers.capable]\n")
+    done = run("store", "--once")
+    assert done.exit_code == 0
+    assert "1 decisions of dead processes" in done.stdout
+    assert "with 2 rows" in done.stdout
+    assert "too few answers" in done.stdout
+
+
+def test_what_is_no_store_and_what_cannot_be_meant_is_refused(run):
+    Path("empty").mkdir()
+    for arguments in (("missing", "--once"), ("empty", "--once")):
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert "is no store" in done.stderr
+    write()
+    assert "--once" in run("store", "--json").stderr
+
+
+def test_without_once_it_watches_until_it_is_told_to_stop(tmp_path):
+    write(str(tmp_path / "store"))
+    command = [sys.executable, "-m", "undertow.cli.main", "watch", "store"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 30
+        while not list(tmp_path.glob("store/decisions/date=*/*.parquet")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, told = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert out == ""
+    assert json.loads(told.splitlines()[0])["event"] == "keeper_started"
