@@ -244,7 +244,7 @@ def _time(name: str, value: Any, now: datetime) -> str:
             case int() | float() if not isinstance(value, bool):
                 at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
             case _:
-                at = datetime.fromisoformat(value)
+                at = datetime.fromisoformat(str(value))
     except (TypeError, ValueError, OverflowError, OSError):
         raise _RowError(
             f"{name} cannot be read; expected RFC 3339 such as 2026-01-31T12:00:00Z, or Unix time"
