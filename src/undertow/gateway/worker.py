@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from undertow.adapters.telemetry.json_logs import configure_logging
 from undertow.gateway.runtime import Runtime
 from undertow.gateway.server import App, Server
 from undertow.records.serving import LimitsPlan, ServingPlan, decode_plan
@@ -87,6 +88,7 @@ def main(arguments: list[str], build: AppBuilder | None = None) -> int:
 
         build = build_app
     plan = decode_plan(Path(orders.runtime.plan_file).read_bytes())
+    configure_logging(plan.telemetry.log_level, plan.telemetry.log_format)
     return _runner()(_serve(orders, plan, build))
 
 
