@@ -47,7 +47,7 @@ class Sizes:
 
 
 FULL = Sizes(5, 100_000, 20_000, 400, 3_000, 3_000, 100, 1_000, 500, 100_000, 50, 21)
-QUICK = Sizes(3, 20_000, 3_000, 100, 400, 400, 33, 60, 40, 5_000, 2, 5)
+QUICK = Sizes(3, 10_000, 2_000, 32, 320, 320, 32, 40, 25, 4_000, 2, 3)
 
 
 def say(line: str) -> None:
@@ -120,7 +120,9 @@ def measure_serving(parts: set[str], sizes: Sizes, *, quick: bool, found: figure
             if fresh:
                 say(f"memory: {sizes.memory:,} requests to a fresh gateway")
                 store = peers.store_of(fresh)
-                found.memory = rounds.memory(fresh, sizes.memory, 10, lambda: decisions_in(store, found.notes))
+                found.memory = rounds.memory(
+                    fresh, sizes.memory, 4 if quick else 10, lambda: decisions_in(store, found.notes)
+                )
 
 
 def decisions_in(store: Path, notes: dict[str, str]) -> int | None:

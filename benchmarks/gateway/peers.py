@@ -325,8 +325,8 @@ PRICES = "prices = { input_usd_per_mtok = 0.15, output_usd_per_mtok = 0.6, cache
 
 def role_of(command_line: str) -> str:
     """`worker`, `keeper` or `supervisor`: what a process of Undertow is, by its command line."""
-    for role in ("keeper", "worker"):
-        if role in command_line:
+    for module, role in (("undertow.keeper", "keeper"), ("undertow.gateway.worker", "worker")):
+        if f"-m {module}" in command_line:
             return role
     return "supervisor"
 
