@@ -71,7 +71,9 @@ def cut(document: bytes, places: Iterable[int]) -> Iterator[bytes]:
 
 def tokens(*logprobs: float) -> dict[str, Any]:
     """`logprobs` of a choice."""
-    content = [{"token": f"t{n}", "logprob": value, "bytes": [116], "top_logprobs": []} for n, value in enumerate(logprobs)]
+    content = [
+        {"token": f"t{n}", "logprob": value, "bytes": [116], "top_logprobs": []} for n, value in enumerate(logprobs)
+    ]
     return {"content": content, "refusal": None}
 
 
@@ -129,7 +131,12 @@ def message(*content: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "content": list(content or ({"type": "text", "text": "Press the button."},)),
         "stop_reason": "end_turn",
         "stop_sequence": None,
-        "usage": {"input_tokens": 5, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 20, "output_tokens": 4},
+        "usage": {
+            "input_tokens": 5,
+            "cache_read_input_tokens": 100,
+            "cache_creation_input_tokens": 20,
+            "output_tokens": 4,
+        },
     } | changes
 
 
@@ -140,7 +147,11 @@ MESSAGE_EVENTS = (
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Drück "}},
     {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "den Knopf 🔘"}},
     {"type": "content_block_stop", "index": 0},
-    {"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t1", "name": "look_up", "input": {}}},
+    {
+        "type": "content_block_start",
+        "index": 1,
+        "content_block": {"type": "tool_use", "id": "t1", "name": "look_up", "input": {}},
+    },
     {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"order":'}},
     {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": ' "7"}'}},
     {"type": "content_block_stop", "index": 1},
@@ -189,12 +200,39 @@ def said(text: str, *logprobs: float) -> dict[str, Any]:
 _AT = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
 _WHOLE = said("Drück den Knopf 🔘", -0.25, -0.5)
 RESPONSE_EVENTS = (
-    {"type": "response.created", "sequence_number": 0, "response": {**response(), "output": [], "status": "in_progress", "usage": None}},
-    {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": {**said(""), "content": []}},
+    {
+        "type": "response.created",
+        "sequence_number": 0,
+        "response": {**response(), "output": [], "status": "in_progress", "usage": None},
+    },
+    {
+        "type": "response.output_item.added",
+        "sequence_number": 1,
+        "output_index": 0,
+        "item": {**said(""), "content": []},
+    },
     {"type": "response.content_part.added", "sequence_number": 2, **_AT, "part": said("")["content"][0]},
-    {"type": "response.output_text.delta", "sequence_number": 3, **_AT, "delta": "Drück ", "logprobs": tokens(-0.25)["content"]},
-    {"type": "response.output_text.delta", "sequence_number": 4, **_AT, "delta": "den Knopf 🔘", "logprobs": tokens(-0.5)["content"]},
-    {"type": "response.output_text.done", "sequence_number": 5, **_AT, "text": "Drück den Knopf 🔘", "logprobs": _WHOLE["content"][0]["logprobs"]},
+    {
+        "type": "response.output_text.delta",
+        "sequence_number": 3,
+        **_AT,
+        "delta": "Drück ",
+        "logprobs": tokens(-0.25)["content"],
+    },
+    {
+        "type": "response.output_text.delta",
+        "sequence_number": 4,
+        **_AT,
+        "delta": "den Knopf 🔘",
+        "logprobs": tokens(-0.5)["content"],
+    },
+    {
+        "type": "response.output_text.done",
+        "sequence_number": 5,
+        **_AT,
+        "text": "Drück den Knopf 🔘",
+        "logprobs": _WHOLE["content"][0]["logprobs"],
+    },
     {"type": "response.content_part.done", "sequence_number": 6, **_AT, "part": _WHOLE["content"][0]},
     {"type": "response.output_item.done", "sequence_number": 7, "output_index": 0, "item": _WHOLE},
     {"type": "response.completed", "sequence_number": 8, "response": response(_WHOLE)},

@@ -65,8 +65,6 @@ class ChatStream(FollowedStream):
         chunk = decode(_CHUNK, data)
         if chunk.error and chunk.error != NULL:
             return self._fail(error_word(chunk.error), piece)
-        if event.name == b"error":
-            return self._fail("error", piece)
         tally = self._tally
         if chunk.model:
             tally.model = chunk.model

@@ -4,7 +4,7 @@ import msgspec
 
 from undertow.adapters.wire.body import ABSENT, decode
 from undertow.adapters.wire.sse import Event
-from undertow.adapters.wire.stream import FollowedStream, error_word
+from undertow.adapters.wire.stream import FollowedStream, event_error_word
 from undertow.adapters.wire.usage import AnthropicCounts
 from undertow.ports.wire import ReadRequest, StreamPiece
 from undertow.records.answer import AnswerFacts, Usage
@@ -39,7 +39,6 @@ class _Event(msgspec.Struct, gc=False):
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: msgspec.Raw = ABSENT
-    error: msgspec.Raw = ABSENT
 
 
 _EVENT = msgspec.json.Decoder(_Event)
@@ -86,8 +85,8 @@ class MessageStream(FollowedStream):
                 self._tally.is_refusal = seen.delta.stop_reason == REFUSED
         elif kind == "message_stop":
             return self._end(event, piece)
-        elif kind == "error" or event.name == b"error":
-            return self._fail(error_word(seen.error), piece)
+        elif kind == "error":
+            return self._fail(event_error_word(data), piece)
         return event.raw
 
     def _add(self, index: int | None, delta: _Delta) -> bool:

@@ -9,7 +9,7 @@ from undertow.adapters.wire.body import ABSENT, decode, is_given
 from undertow.adapters.wire.logprobs import rebuilt_without_logprobs, token_logprobs, without_logprobs
 from undertow.adapters.wire.responses_answer import ContentPart, OutputItem, Response, add_response, has_logprobs
 from undertow.adapters.wire.sse import Event, event_bytes
-from undertow.adapters.wire.stream import FollowedStream, error_word
+from undertow.adapters.wire.stream import FollowedStream, error_word, event_error_word
 from undertow.adapters.wire.tally import AnswerTally
 from undertow.ports.wire import StreamPiece
 
@@ -41,8 +41,6 @@ class _Event(msgspec.Struct, gc=False):
     part: msgspec.Raw = ABSENT
     item: OutputItem | None = None
     response: Response | None = None
-    error: msgspec.Raw = ABSENT
-    code: str | int | None = None
 
 
 _EVENT = msgspec.json.Decoder(_Event)
@@ -63,8 +61,8 @@ class ResponseStream(FollowedStream):
             self._add_delta(seen, piece)
         elif kind in _SOUND:
             piece.has_content = self._tally.has_other = True
-        elif kind == "error" or event.name == b"error":
-            return self._fail(error_word(seen.error if is_given(seen.error) else msgspec.Raw(data)), piece)
+        elif kind == "error":
+            return self._fail(event_error_word(data), piece)
         elif kind == "response.failed":
             return self._fail(error_word(seen.response.error if seen.response else ABSENT), piece)
         elif seen.part and is_given(seen.part):

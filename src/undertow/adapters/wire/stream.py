@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from undertow.adapters.wire.body import check_text, decode
+from undertow.adapters.wire.body import ABSENT, check_text, decode, is_given
 from undertow.adapters.wire.sse import Event, EventSplitter
 from undertow.adapters.wire.tally import AnswerTally
 from undertow.adapters.wire.usage import estimated_usage
@@ -22,7 +22,12 @@ class _Error(msgspec.Struct, gc=False):
     code: str | int | None = None
 
 
+class _Event(msgspec.Struct, gc=False):
+    error: msgspec.Raw = ABSENT
+
+
 _ERROR = msgspec.json.Decoder(_Error)
+_EVENT = msgspec.json.Decoder(_Event)
 
 
 class FollowedStream(ABC):
@@ -53,7 +58,10 @@ class FollowedStream(ABC):
                 continue
             if not data.isascii():
                 check_text(data)
-            forward.append(self._take(event, data, piece))
+            if event.name == b"error":
+                self._fail(event_error_word(data), piece)
+            else:
+                forward.append(self._take(event, data, piece))
             if self._is_over:
                 break
         piece.forward = forward[0] if len(forward) == 1 else b"".join(forward)
@@ -98,5 +106,20 @@ def error_word(value: msgspec.Raw) -> str:
         found = decode(_ERROR, value)
     except ValueError:
         return "error"
-    word = _UNSAFE.sub("_", str(found.type or found.code or ""))
+    kind = found.type if found.type != "error" else None
+    word = _UNSAFE.sub("_", str(kind or found.code or ""))
     return word[:MAX_WORD_CHARS] or "error"
+
+
+def event_error_word(data: bytes) -> str:
+    r"""The same of an `error` event's data, which holds an `error` object or is one itself.
+
+    Examples:
+        >>> event_error_word(b'{"type": "error", "code": "server_error"}'), event_error_word(b"no JSON")
+        ('server_error', 'error')
+    """
+    try:
+        inner = decode(_EVENT, data).error
+    except ValueError:
+        return "error"
+    return error_word(inner if is_given(inner) else msgspec.Raw(data))

@@ -66,7 +66,8 @@ def test_half_a_surrogate_pair_reads_as_the_replacement_character():
 
 
 @pytest.mark.parametrize(
-    ("raw", "kind"), [(b'"a"', "string"), (b"[]", "array"), (b"{}", "object"), (b"false", "boolean"), (b"1e3", "number")]
+    ("raw", "kind"),
+    [(b'"a"', "string"), (b"[]", "array"), (b"{}", "object"), (b"false", "boolean"), (b"1e3", "number")],
 )
 def test_types_are_named(raw, kind):
     assert kind_of(msgspec.Raw(raw)) == kind

@@ -8,7 +8,7 @@ TOOLS = {"look_up": ("order",)}
 @pytest.mark.parametrize(
     ("fill", "empty", "tools_only"),
     [
-        (lambda tally: None, True, False),
+        (lambda tally: tally.add_text(""), True, False),
         (lambda tally: tally.add_text(" \n"), True, False),
         (lambda tally: tally.add_text("a"), False, False),
         (lambda tally: tally.add_refusal("no"), False, False),

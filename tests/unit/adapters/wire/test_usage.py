@@ -21,7 +21,12 @@ def test_chat_usage_with_all_its_details():
 
 
 def test_the_other_names_of_the_same_counts():
-    value = {"input_tokens": 9, "output_tokens": 4, "input_tokens_details": {"cached_tokens": 3}, "output_tokens_details": None}
+    value = {
+        "input_tokens": 9,
+        "output_tokens": 4,
+        "input_tokens_details": {"cached_tokens": 3},
+        "output_tokens_details": None,
+    }
     assert openai_usage(raw(value)) == Usage(input_tokens=9, cached_tokens=3, output_tokens=4)
     value = {"prompt_tokens": 9, "completion_tokens": None, "prompt_cache_hit_tokens": 8}
     assert openai_usage(raw(value)) == Usage(input_tokens=9, cached_tokens=8)
@@ -29,7 +34,8 @@ def test_the_other_names_of_the_same_counts():
 
 
 @pytest.mark.parametrize(
-    "value", [None, {}, [], {"total_tokens": 5}, {"prompt_tokens": -1}, {"prompt_tokens": "9"}, {"prompt_tokens": 2**60}]
+    "value",
+    [None, {}, [], {"total_tokens": 5}, {"prompt_tokens": -1}, {"prompt_tokens": "9"}, {"prompt_tokens": 2**60}],
 )
 def test_what_makes_no_sense_is_unknown(value):
     assert openai_usage(raw(value)) is None
@@ -45,7 +51,9 @@ def test_anthropics_cache_counts_are_added_in():
 
 def test_a_cut_stream_keeps_what_its_start_reported_and_estimates_the_rest():
     counts = AnthropicCounts()
-    assert counts.estimate(50, 9) == estimated_usage(50, 9) == Usage(input_tokens=50, output_tokens=3, is_estimated=True)
+    assert (
+        counts.estimate(50, 9) == estimated_usage(50, 9) == Usage(input_tokens=50, output_tokens=3, is_estimated=True)
+    )
     counts.add(raw({"input_tokens": 5, "cache_read_input_tokens": 10, "output_tokens": 1}), is_start=True)
     assert counts.usage() is None
     assert counts.estimate(50, 9) == Usage(input_tokens=15, cached_tokens=10, output_tokens=3, is_estimated=True)
