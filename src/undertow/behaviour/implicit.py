@@ -120,6 +120,15 @@ class ImplicitSignals:
         self.counts["implicit_signals"] += len(signals)
         return tuple(signals)
 
+    def shed(self, now: float) -> None:
+        """Follow half as many conversations from now on: turns come faster than they can be looked at.
+
+        Args:
+            now: Unix seconds.
+        """
+        if self._share > _LEAST_SHARE:
+            self._shrink(self._share / 2, now)
+
     def _see_turn(self, turn: Turn, now: float) -> None:
         self.counts["turns"] += 1
         decision, where = keyed_hash(turn.decision_id, self._key), keyed_hash(turn.conversation_id, self._key)
@@ -156,7 +165,7 @@ class ImplicitSignals:
         if is_message:
             self._wake(turn.event_time + LATENESS_S, where)
         if not self._has_room():
-            self._halve(now)
+            self._make_room(now)
 
     def _see_handover(self, handover: Handover, now: float) -> None:
         self.counts["handovers"] += 1
@@ -174,7 +183,7 @@ class ImplicitSignals:
         self._conversations.setdefault(where, Conversation()).hand_over(handover.event_time, handover.decision_id)
         self._wake(handover.event_time + horizon_s, where)
         if not self._has_room():
-            self._halve(now)
+            self._make_room(now)
 
     def _wake(self, at: float, where: int) -> None:
         heapq.heappush(self._due, (at + _SLACK_S, where))
@@ -183,22 +192,25 @@ class ImplicitSignals:
         is_under_turns = len(self._open) < part * self._bounds.turns
         return is_under_turns and len(self._conversations) < part * self._bounds.conversations
 
-    def _halve(self, now: float) -> None:
-        """Follow half as many conversations as before, until there is room; who is followed depends on the hash alone."""
-        before = len(self._open)
-        followed = self._conversations
+    def _make_room(self, now: float) -> None:
+        """Follow half as many conversations as before, until there is room."""
         while not self._has_room(0.75) and self._share > _LEAST_SHARE:
-            self._share /= 2
-            for where in [where for where in followed if where / _HASH_RANGE >= self._share]:
-                del followed[where]
-            self._open = {decision: where for decision, where in self._open.items() if where in followed}
-        self._share_changed_at = now
+            self._shrink(self._share / 2, now)
+
+    def _shrink(self, share: float, now: float) -> None:
+        """Follow this share of conversations. Who is followed depends on the hash alone, not on what has happened."""
+        self._share, self._share_changed_at = share, now
+        before = len(self._open)
+        followed = self._conversations = {
+            where: conversation for where, conversation in self._conversations.items() if where / _HASH_RANGE < share
+        }
+        self._open = {decision: where for decision, where in self._open.items() if where in followed}
         self.counts["turns_unfollowed"] += before - len(self._open)
         self._due = [entry for entry in self._due if entry[1] in followed]
         heapq.heapify(self._due)
         for conversation in followed.values():
             for turn in conversation.turns:
-                turn.share = min(turn.share, self._share)
+                turn.share = min(turn.share, share)
 
     def _close(self, turn: OpenTurn) -> None:
         decision = keyed_hash(turn.decision_id, self._key)

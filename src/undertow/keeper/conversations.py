@@ -52,19 +52,31 @@ class Conversations:
         now = self._clock()
         for message in messages:
             self._implicit.see(message, now)
-        self._unwritten.extend(self._implicit.settle(now))
-        lost = max(0, len(self._unwritten) - MAX_UNWRITTEN)
-        for _ in range(lost):
-            self._unwritten.popleft()
-        self._implicit.counts["implicit_signals_lost"] += lost
-        # Whatever happens now is told by the next run that ends well: counters only grow.
+        if counted.get("turns_dropped"):
+            # Fewer whole conversations are worth more than parts of all: a lost turn looks like a content user.
+            self._implicit.shed(now)
+        # What is counted now is told by the next run that ends well: counters only grow.
         self._implicit.counts.update(counted)
+        self._unwritten.extend(self._implicit.settle(now))
+        try:
+            self._write()
+        except OSError:
+            self._give_up_beyond_bound()
+            raise
+        fresh = self._implicit.counts - self._told
+        self._told = Counter(self._implicit.counts)
+        return fresh
+
+    def _write(self) -> None:
         while self._unwritten:
             batch = tuple(self._unwritten[i] for i in range(min(AT_ONCE, len(self._unwritten))))
             self._signals.add(batch)
             for _ in batch:
                 self._unwritten.popleft()
         self._signals.sync()
-        fresh = self._implicit.counts - self._told
-        self._told = Counter(self._implicit.counts)
-        return fresh
+
+    def _give_up_beyond_bound(self) -> None:
+        lost = max(0, len(self._unwritten) - MAX_UNWRITTEN)
+        for _ in range(lost):
+            self._unwritten.popleft()
+        self._implicit.counts["implicit_signals_lost"] += lost

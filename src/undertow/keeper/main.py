@@ -31,7 +31,7 @@ RECOVERY_S = 2.0
 COMPACTION_S = 10.0
 CONVERSATIONS_S = 1.0
 TRACES_S = 2.0
-RATIOS_S = 900.0
+RATIOS_S = 15.0
 
 
 async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) -> None:
@@ -51,7 +51,7 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
     traces = None if parts.tail is None else Traces(parts.tail, parts.connect, plan.providers)
     inbox = TurnInbox(runtime_dir / TURNS_SOCKET) if runtime_dir is not None and parts.implicit is not None else None
     look_ups = None if runtime_dir is None else LookUps(runtime_dir / LOOKUP_SOCKET, parts.find)
-    beating = asyncio.create_task(_beat(pulse))
+    beating = asyncio.create_task(_beat(pulse, None if runtime_dir is None else os.getppid(), stop))
     try:
         if look_ups is not None:
             await look_ups.start()
@@ -98,9 +98,12 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
     return jobs
 
 
-async def _beat(pulse: Pulse) -> None:
+async def _beat(pulse: Pulse, parent: int | None, stop: asyncio.Event) -> None:
     while True:
         pulse.beat()
+        if parent is not None and os.getppid() != parent:
+            # The supervisor was killed. Its successor starts a keeper of its own.
+            stop.set()
         await asyncio.sleep(BEAT_S)
 
 

@@ -81,3 +81,25 @@ def test_what_waits_is_bounded_and_what_is_lost_counted(parts, monkeypatch):
     log.is_broken = False
     assert job.run()["implicit_signals_lost"] == 20
     assert len(log.kept) == 10
+
+
+def test_when_turns_come_too_fast_fewer_conversations_are_followed_as_a_whole(parts):
+    job, inbox, log, now = parts
+    inbox.messages = [turn(i, conversation=f"c{i}") for i in range(200)]
+    job.run()
+    inbox.counts = {"turns_dropped": 1}
+    job.run()
+    now[0] = AT + 10_000
+    job.run()
+    assert {(s.selection, s.inclusion_probability) for s in log.kept} == {("sampled", 0.5)}
+    assert 50 < len(log.kept) / 3 < 150
+
+
+def test_a_burst_is_written_whole(parts, monkeypatch):
+    monkeypatch.setattr(conversations, "MAX_UNWRITTEN", 10)
+    job, inbox, log, now = parts
+    inbox.messages = [turn(i, conversation=f"c{i}") for i in range(10)]
+    job.run()
+    now[0] = AT + 10_000
+    assert "implicit_signals_lost" not in job.run()
+    assert len(log.kept) == 30

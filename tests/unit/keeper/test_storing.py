@@ -1,5 +1,5 @@
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -52,6 +52,18 @@ def test_lines_that_cannot_be_converted_are_counted_and_told(tmp_path, caplog):
 
 def test_length_ratios_are_written_where_there_are_tiers(tmp_path):
     assert Storing(tmp_path, ()).measure_now() is None
-    assert Storing(tmp_path, ("cheap", "capable"), now=lambda: NOW).length_ratios() == {}
+    assert Storing(tmp_path, ("cheap", "capable"), now=lambda: NOW).length_ratios() == {"length_ratios_measured": 1}
     written = msgspec.json.decode((tmp_path / LENGTH_RATIOS).read_bytes(), type=LengthRatios)
     assert written == LengthRatios(at="2026-03-02T00:00:00.000Z", tiers={})
+
+
+def test_length_ratios_are_measured_often_at_first_and_seldom_later(tmp_path):
+    now = NOW
+    storing = Storing(tmp_path, ("cheap", "capable"), now=lambda: now)
+    measured = []
+    for second in range(0, 6_000, 15):
+        now = NOW + timedelta(seconds=second)
+        if storing.length_ratios():
+            measured.append(second)
+    assert measured[:4] == [0, 60, 180, 420]
+    assert measured[-1] - measured[-2] == 900
