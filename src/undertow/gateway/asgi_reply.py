@@ -25,6 +25,8 @@ UNCACHED = (b"cache-control", b"no-cache")
 UNBUFFERED = (b"x-accel-buffering", b"no")
 NO_RETRY = (b"x-should-retry", b"false")
 """The gateway has retried itself; a client that retries on top multiplies the cost."""
+RETRIED = frozenset({408, 409, 429})
+"""What clients retry beside 5xx unless told not to."""
 
 
 def passed_on(headers: Mapping[bytes, bytes]) -> Headers:
@@ -73,7 +75,7 @@ class AsgiReply:
             headers.append((b"x-undertow-policy", _value(served.policy)))
         if served.confidence is not None:
             headers.append((b"x-undertow-confidence", b"%.6g" % served.confidence))
-        if status >= 500:
+        if status >= 500 or status in RETRIED:
             headers.append(NO_RETRY)
         head = {"type": "http.response.start", "status": status, "headers": headers}
         self.started = True

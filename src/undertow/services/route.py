@@ -504,7 +504,11 @@ class _Run:
         try:
             _expect_events(answer)
             async for chunk in answer.chunks():
-                piece = _next_piece(reader, chunk)
+                piece = reader.feed(chunk)
+                if piece.error is not None:
+                    if started and piece.forward:
+                        await reply.send(piece.forward)  # what came before the error counts as delivered, so it is
+                    raise ValueError(piece.error)  # noqa: TRY301 (like every other fault of a stream)
                 if self.done:
                     continue  # the rest of the HTTP message, so that the connection can be used again
                 if piece.last:

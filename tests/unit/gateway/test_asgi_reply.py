@@ -74,3 +74,20 @@ def test_names_in_any_script_make_no_broken_header():
     headers = dict(run(steps)[0]["headers"])
     assert b"\r" not in headers[b"x-undertow-tier"]
     assert headers[b"x-undertow-model"] == b"%E5%B0%8F"
+
+
+def test_clients_are_told_not_to_retry_what_the_gateway_has_retried_already():
+    async def ask(reply, status):
+        await reply.start(status, {}, ServedBy("d", None), is_stream=False)
+        await reply.end(b"{}")
+
+    for status, expected in (
+        (408, b"false"),
+        (409, b"false"),
+        (429, b"false"),
+        (503, b"false"),
+        (400, None),
+        (200, None),
+    ):
+        head, _ = run(lambda reply, status=status: ask(reply, status))
+        assert dict(head["headers"]).get(b"x-should-retry") == expected, status

@@ -372,6 +372,15 @@ def test_an_error_inside_a_stream_is_an_error():
     assert b"overloaded" not in stage.reply.body
 
 
+def test_what_came_in_one_piece_with_an_error_is_delivered_as_the_record_says():
+    role, first, second, *_ = stream("a", "b")
+    failed = b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n'
+    stage = Stage(plan(kind="fixed", tier="capable"), capable=[Answer([role, first, second + failed], events=True)])
+    record = stage.request(stream=True)
+    assert (record.status, record.delivered_chars) == ("error", 2)
+    assert b'"content": "b"' in stage.reply.body or b'"content":"b"' in stage.reply.body
+
+
 def test_a_caller_that_leaves_a_stream_has_its_cost_recorded():
     stage = Stage(plan(kind="fixed", tier="capable"))
     stage.capable.replies = [

@@ -29,6 +29,22 @@ from undertow.records.request import Endpoint
 _CALLERS_OWN = frozenset({"model", "messages", "stream"})
 _COUNTED = ("messages", "system", "tools")
 
+TYPES: Mapping[str, str] = {
+    "model_not_found": "not_found_error",
+    "http_404": "not_found_error",
+    "invalid_api_key": "authentication_error",
+    "tier_not_allowed": "permission_error",
+    "body_too_large": "request_too_large",
+    "http_413": "request_too_large",
+    "http_429": "rate_limit_error",
+    "http_529": "overloaded_error",
+    "upstream_resting": "overloaded_error",
+    "upstream_timeout": "timeout_error",
+}
+"""Code of an error -> Anthropic's type, which is what that API's clients tell errors apart by."""
+TYPE_NAMES: Mapping[str, str] = {"upstream_error": "api_error", "insufficient_quota": "rate_limit_error"}
+"""OpenAI's type -> Anthropic's, where the code says nothing."""
+
 
 class _Block(msgspec.Struct, gc=False):
     type: str = ""
@@ -115,14 +131,14 @@ class MessagesDialect:
         return MessageStream(request, keeps_text=keeps_text)
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
-        """An error in Anthropic's shape, which has no place for a code; the field at fault stands in the message."""
-        del code, param
-        return encode(_error(message, type_))
+        """An error in Anthropic's shape, with Anthropic's type for its code; the field at fault stands in the message."""
+        del param
+        return encode(_error(message, TYPES.get(code or "", TYPE_NAMES.get(type_, type_))))
 
     def error_event(self, message: str, *, type_: str, code: str | None = None) -> bytes:
         """An event at which the official clients raise `APIStatusError`."""
         del code
-        return event_bytes(encode(_error(message, type_)), "error")
+        return event_bytes(encode(_error(message, TYPE_NAMES.get(type_, type_))), "error")
 
 
 def _error(message: str, type_: str) -> dict[str, object]:

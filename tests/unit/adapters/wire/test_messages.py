@@ -90,6 +90,20 @@ def test_what_is_no_message_is_refused(garbage):
         read(garbage)
 
 
+@pytest.mark.parametrize(
+    ("code", "type_", "shown"),
+    [
+        ("model_not_found", "invalid_request_error", "not_found_error"),
+        ("invalid_api_key", "invalid_request_error", "authentication_error"),
+        ("http_529", "upstream_error", "overloaded_error"),
+        ("upstream_cut", "upstream_error", "api_error"),
+        (None, "invalid_request_error", "invalid_request_error"),
+    ],
+)
+def test_errors_have_anthropics_types(code, type_, shown):
+    assert json.loads(MESSAGES.error_body("no", type_=type_, code=code))["error"]["type"] == shown
+
+
 def test_errors_have_anthropics_shape():
     expected = {"type": "error", "error": {"type": "api_error", "message": "no"}}
     assert json.loads(MESSAGES.error_body("no", type_="api_error", code="c", param="p")) == expected
