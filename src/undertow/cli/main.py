@@ -39,6 +39,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "audit": LazyCommand("undertow.cli.audit", "Turn a routing log into a verdict."),
     "serve": LazyCommand("undertow.cli.serve", "Route requests, and log every decision."),
     "simulate": LazyCommand("undertow.cli.simulate", "Write the logs of a routing incident, or of its healthy twin."),
+    "train": LazyCommand("undertow.cli.train", "Train a classifier on labelled texts or a judged log."),
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
     "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),
     "key": LazyCommand("undertow.cli.key", "Make and check the keys of the gateway's callers."),

@@ -84,7 +84,8 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
         trained_on: Labels.
         auroc: How well it tells easy from hard.
         thresholds: What thresholds would have done.
-        advised_threshold: The lowest with P(cheap and failing) at most the margin; None: none has. Advice, no certificate.
+        advised_threshold: The lowest with P(cheap and failing) at most the margin; None: none has, or the classifier is not
+            shown to do better than chance. Advice, no certificate.
         seed: Of everything random in the training.
         size: Number of weights.
         intercept: Of the logistic function.

@@ -47,7 +47,7 @@ class Trained:
         trained_on: Labels.
         auroc: On texts that were not trained on.
         thresholds: What thresholds would have done, on the same.
-        advised_threshold: The lowest with P(cheap and failing) at most the margin; None: none has.
+        advised_threshold: The lowest with P(cheap and failing) at most the margin; None: none has, or it does no better than chance.
         notes: Sentences for the reader.
     """
 
@@ -72,7 +72,7 @@ def text_matrix(texts: Sequence[str], progress: Progress = silent) -> Matrix:
         buckets = sorted(text_features(text))
         indices += buckets
         ends.append(len(indices))
-        values += [1.0 / math.sqrt(len(buckets))] * len(buckets)
+        values += [1.0 / math.sqrt(max(len(buckets), 1))] * len(buckets)
     return csr_matrix((values, indices, ends), shape=(len(texts), BUCKETS))
 
 
@@ -103,6 +103,10 @@ def train(
     _check(labelled, easy, folds)
     fit = _fitter()
     matrix = make_matrix([example.text for example in examples], progress)
+    size = matrix.shape[1]
+    # Features that no text has keep the weight 0; without them a fit is many times quicker.
+    used = np.flatnonzero(np.asarray(abs(matrix).sum(axis=0)).ravel())
+    matrix = matrix[:, used]
     weight = np.array([example.weight for example in examples], dtype=np.float64)
     weight = weight / weight.mean()
     rarer = int(min(easy.sum(), (~easy).sum()))
@@ -117,8 +121,11 @@ def train(
             held_out[tested] = model.predict_proba(matrix[tested])[:, 1]
     progress("fitting", FOLDS, FOLDS + 1)
     model = fit(matrix, easy, weight)
+    weights = np.zeros(size)
+    weights[used] = model.coef_[0]
+    area = auroc(held_out, easy, weight, folds)
     return Trained(
-        weights=tuple(map(float, model.coef_[0])),
+        weights=tuple(weights.tolist()),
         intercept=float(model.intercept_[0]),
         trained_on=TrainedOn(
             source=labelled.source,
@@ -127,9 +134,10 @@ def train(
             texts=len({example.text for example in examples}),
             easy_share=float(weight[easy].sum() / weight.sum()),
         ),
-        auroc=auroc(held_out, easy, weight, folds),
+        auroc=area,
         thresholds=tuple(outcome(held_out, easy, weight, threshold) for threshold in THRESHOLDS),
-        advised_threshold=advise(held_out, easy, weight, margin),
+        # What is not shown to tell easy from hard has no threshold worth advising.
+        advised_threshold=advise(held_out, easy, weight, margin) if area.interval[0] > 0.5 else None,
         notes=(*labelled.notes, *notes),
     )
 
@@ -143,7 +151,7 @@ def fold_of(text: str, seed: int) -> int:
 def auroc(
     score: Floats, easy: npt.NDArray[np.bool_], weight: Floats, fold: npt.NDArray[np.int64], level: float = 0.95
 ) -> Auroc:
-    """Weighted area under the ROC curve, with Hanley and McNeil's interval on the logit scale.
+    """Weighted area under the ROC curve, with the areas that Hanley and McNeil's standard error does not rule out.
 
     Only examples of one fold are compared with each other: they were scored by one model. Compared across folds, a fold with
     more hard examples has a model that saw fewer of them, and without any signal the area would fall far below one half.
@@ -161,14 +169,25 @@ def auroc(
         concordant, pairs = concordant + ordered, pairs + total
     value = concordant / pairs if pairs > 0 else 0.5
     m, n = _effective(weight[easy]), _effective(weight[~easy])
-    # Half a pair is taken from a perfect order, so that it has an interval too.
-    a = (value * m * n + 0.5) / (m * n + 1.0)
-    q1, q2 = a / (2.0 - a), 2.0 * a * a / (1.0 + a)
-    variance = (a * (1 - a) + (m - 1) * (q1 - a * a) + (n - 1) * (q2 - a * a)) / (m * n)
-    spread = _normal_quantile(level) * math.sqrt(variance) / (a * (1.0 - a))
-    centre = math.log(a / (1.0 - a))
-    low, high = (float(1.0 / (1.0 + np.exp(-(centre + sign * spread)))) for sign in (-1, 1))
-    return Auroc(value=value, interval=(min(low, value), max(high, value)), level=level, folds=FOLDS)
+    z = _normal_quantile(level)
+    low = _crossing(lambda area: area + z * _hanley_mcneil(area, m, n) - value, 0.0, value)
+    high = _crossing(lambda area: area - z * _hanley_mcneil(area, m, n) - value, value, 1.0)
+    return Auroc(value=value, interval=(low, high), level=level, folds=FOLDS)
+
+
+def _hanley_mcneil(area: float, m: float, n: float) -> float:
+    """Standard error of an area over m easy and n hard examples (Hanley and McNeil 1982)."""
+    q1, q2 = area / (2.0 - area), 2.0 * area * area / (1.0 + area)
+    variance = (area * (1 - area) + (m - 1) * (q1 - area * area) + (n - 1) * (q2 - area * area)) / (m * n)
+    return math.sqrt(max(variance, 0.0))
+
+
+def _crossing(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Where a function that rises from low to high crosses 0; an end where it does not."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _concordance(score: Floats, easy: npt.NDArray[np.bool_], weight: Floats) -> tuple[float, float]:

@@ -1,0 +1,257 @@
+"""A log with kept text, joined with its signals: what was served cheaply, and how good it was.
+
+Rules. A label belongs to the decision whose id it bears. A person's review counts before a judge's; several of one kind are
+averaged and count by the largest of their inclusion probabilities. Sampled labels count 1 / inclusion probability; those
+without one are left out, since nobody can say what they stand for. Only live decisions whose cheap answer was served are used:
+of the others nobody knows how good the cheap answer would have been.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from undertow.adapters.duckdb.connection import open_engine
+from undertow.adapters.duckdb.inputs import LogFile, LogInputs, find_files
+from undertow.adapters.duckdb.line_sieve import SieveReport, spool_lines
+from undertow.adapters.duckdb.sql import exact_glob, identifier, literal, literals
+from undertow.adapters.training.kept_text import asked_text
+from undertow.errors import DataError, UsageError
+from undertow.ports.audit_source import Progress, silent
+from undertow.records.columns import DEFAULT_SELECTION, SIGNAL_KINDS
+from undertow.records.training import Example, LabelledTexts
+
+KINDS = ("review", "judge")
+"""Kinds of signals that are labels where none is named, the better first."""
+
+DECISIONS = {"decision_id": "VARCHAR", "tier": "VARCHAR", "origin": "VARCHAR"}
+SIGNALS = {
+    "signal_id": "VARCHAR",
+    "decision_id": "VARCHAR",
+    "kind": "VARCHAR",
+    "name": "VARCHAR",
+    "value": "DOUBLE",
+    "selection": "VARCHAR",
+    "inclusion_probability": "DOUBLE",
+}
+
+
+def parse_signal(text: str) -> tuple[str, str]:
+    """Kind and name of `kind.name`.
+
+    Raises:
+        UsageError: It is not of that form, or the kind is unknown or no quality.
+    """
+    kind, _, name = text.partition(".")
+    if not name or kind not in SIGNAL_KINDS or kind == "outcome":
+        raise UsageError(
+            f"--signal {text!r}: expected kind.name with a quality kind, such as review.accuracy or judge.quality"
+        )
+    return kind, name
+
+
+def read_log(
+    inputs: Sequence[str],
+    *,
+    cheap_tiers: tuple[str, ...] | None,
+    signals: Sequence[str] = (),
+    signal: str | None = None,
+    text_column: str = "prompt",
+    progress: Progress = silent,
+) -> LabelledTexts:
+    """The examples in a log.
+
+    Args:
+        inputs: Files, folders, globs, or a store's root folder.
+        cheap_tiers: Tiers whose answers are judged; None: every tier but `capable`, which must then be in the log.
+        signals: More files of signals.
+        signal: `kind.name` of the labels; None: reviews and judge scores of any name.
+        text_column: Column with the text.
+        progress: Told which file is read.
+
+    Raises:
+        LogError: Nothing that can be read is there.
+        DataError: No text was kept, or which tiers are cheap cannot be told.
+        UsageError: `signal` is no kind and name.
+    """
+    wanted = None if signal is None else parse_signal(signal)
+    found = find_files(LogInputs(tuple(inputs), signals=tuple(signals)))
+    with tempfile.TemporaryDirectory(prefix="undertow-train-") as folder:
+        engine = open_engine("1500MB", None, folder)
+        try:
+            reader = _Reader(engine, Path(folder), progress)
+            reader.fill("signals", SIGNALS, found.of("signals"), _of_interest(wanted))
+            _number_labels(engine)
+            columns = {**DECISIONS, text_column: "VARCHAR"}
+            reader.fill("decisions", columns, found.of("decisions"), "decision_id IN (SELECT decision_id FROM labels)")
+            if text_column not in reader.seen:
+                raise DataError(
+                    f"no column {text_column!r} in the log, and a classifier is trained on text; keep it with [retention] text_days, "
+                    "or name its column with --text-column"
+                )
+            return _joined(engine, cheap_tiers, text_column, signal, reader)
+        finally:
+            engine.close()
+
+
+class _Reader:
+    """Fills tables of the engine from files, and counts what could not be read."""
+
+    def __init__(self, engine: duckdb.DuckDBPyConnection, folder: Path, progress: Progress) -> None:
+        self.engine, self.folder, self.progress = engine, folder, progress
+        self.reasons: dict[str, int] = {}
+        self.seen: set[str] = set()
+
+    def count(self, reason: str, n: int) -> None:
+        if n:
+            self.reasons[reason] = self.reasons.get(reason, 0) + n
+
+    def fill(self, table: str, columns: dict[str, str], files: tuple[LogFile, ...], where: str) -> None:
+        definition = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
+        self.engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({definition})")
+        for place, file in enumerate(files):
+            self.progress(f"reading {Path(file.path).name}", place, len(files))
+            if file.kind == "parquet":
+                self._parquet(table, columns, file, where)
+            else:
+                self._lines(table, columns, file, where)
+
+    def _parquet(self, table: str, columns: dict[str, str], file: LogFile, where: str) -> None:
+        source = f"read_parquet({literal(exact_glob(file.path))}, hive_partitioning = false)"
+        try:
+            held = {str(row[0]) for row in self.engine.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+            self.seen |= held & columns.keys()
+            picked = ", ".join(
+                f"{f'TRY_CAST({identifier(name)} AS {kind})' if name in held else 'NULL'} AS {identifier(name)}"
+                for name, kind in columns.items()
+            )
+            self.engine.execute(f"INSERT INTO {table} SELECT * FROM (SELECT {picked} FROM {source}) WHERE {where}")
+        except duckdb.Error:
+            self.count("unreadable_file", 1)
+
+    def _lines(self, table: str, columns: dict[str, str], file: LogFile, where: str) -> None:
+        report = SieveReport()
+        shape = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+        picked = ", ".join(
+            f"TRY_CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name, kind in columns.items()
+        )
+        try:
+            for spool, _ in spool_lines(file.path, self.folder, report, is_live=file.is_live):
+                source = (
+                    f"read_json({literal(exact_glob(str(spool)))}, format = 'newline_delimited', columns = {{{shape}}}, "
+                    "ignore_errors = true, maximum_object_size = 16777216)"
+                )
+                self.engine.execute(f"CREATE OR REPLACE TEMP TABLE lines AS SELECT {picked} FROM {source}")
+                spool.unlink()
+                present = ", ".join(f"count({identifier(name)})" for name in columns)
+                counts = self.engine.execute(f"SELECT {present} FROM lines").fetchone() or ()
+                self.seen |= {name for name, count in zip(columns, counts, strict=True) if count}
+                self.engine.execute(f"INSERT INTO {table} SELECT * FROM lines WHERE {where}")
+        except FileNotFoundError:  # a segment that the store converted meanwhile: its rows stand in Parquet now
+            self.count("moved_file", 1)
+        for reason, n in report.reasons.items():
+            self.count(reason, n)
+
+
+def _of_interest(wanted: tuple[str, str] | None) -> str:
+    chosen = (
+        f"kind IN ({literals(KINDS)})"
+        if wanted is None
+        else f"kind = {literal(wanted[0])} AND name = {literal(wanted[1])}"
+    )
+    return f"decision_id IS NOT NULL AND {chosen}"
+
+
+def _number_labels(engine: duckdb.DuckDBPyConnection) -> None:
+    """Table `labels`: one row a decision. Table `unusable`: signals that are no label, by reason."""
+    defaults = " ".join(
+        f"WHEN {literal(kind)} THEN {literal(selection)}" for kind, selection in DEFAULT_SELECTION.items()
+    )
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE rated AS
+        SELECT *, CASE WHEN value IS NULL OR NOT (value BETWEEN 0 AND 1) THEN 'bad_value'
+                       WHEN selected = 'sampled' AND NOT coalesce(inclusion_probability > 0 AND inclusion_probability <= 1, false)
+                       THEN 'no_inclusion_probability' END AS reason
+        FROM (SELECT *, coalesce(selection, CASE kind {defaults} ELSE 'unknown' END) AS selected
+              FROM signals QUALIFY signal_id IS NULL OR row_number() OVER (PARTITION BY signal_id ORDER BY decision_id, value) = 1)
+        """
+    )
+    rank = " ".join(f"WHEN {literal(kind)} THEN {place}" for place, kind in enumerate(KINDS))
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE labels AS
+        SELECT decision_id, avg(value) AS value,
+               1 / max(CASE WHEN selected = 'sampled' THEN inclusion_probability ELSE 1.0 END) AS weight,
+               bool_or(selected IN ('volunteered', 'unknown')) AS is_volunteered
+        FROM (SELECT *, CASE kind {rank} ELSE 9 END AS rank FROM rated WHERE reason IS NULL)
+        GROUP BY decision_id, rank
+        QUALIFY row_number() OVER (PARTITION BY decision_id ORDER BY rank) = 1
+        """
+    )
+
+
+def _joined(
+    engine: duckdb.DuckDBPyConnection,
+    cheap_tiers: tuple[str, ...] | None,
+    text_column: str,
+    signal: str | None,
+    reader: _Reader,
+) -> LabelledTexts:
+    cheap = cheap_tiers if cheap_tiers is not None else _cheap_tiers(engine)
+    for reason, n in engine.execute(
+        "SELECT reason, count(*) FROM rated WHERE reason IS NOT NULL GROUP BY 1"
+    ).fetchall():
+        reader.count(str(reason), int(n))
+    column = identifier(text_column)
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE examples AS
+        SELECT l.decision_id, d.text, l.value, l.weight, l.is_volunteered,
+               CASE WHEN d.decision_id IS NULL THEN 'no_decision' WHEN coalesce(d.origin, 'live') <> 'live' THEN 'not_live'
+                    WHEN d.tier IS NULL OR d.tier NOT IN ({literals(cheap) or "''"}) THEN 'not_served_cheaply'
+                    WHEN trim(coalesce(d.text, '')) = '' THEN 'no_text' END AS reason
+        FROM labels l LEFT JOIN (
+            SELECT decision_id, {column} AS text, tier, origin FROM decisions
+            QUALIFY row_number() OVER (PARTITION BY decision_id ORDER BY tier, {column}) = 1
+        ) d USING (decision_id)
+        """
+    )
+    for reason, n in engine.execute(
+        "SELECT reason, count(*) FROM examples WHERE reason IS NOT NULL GROUP BY 1"
+    ).fetchall():
+        reader.count(str(reason), int(n))
+    rows = engine.execute(
+        "SELECT text, value, weight, is_volunteered FROM examples WHERE reason IS NULL ORDER BY decision_id"
+    ).fetchall()
+    examples = []
+    for kept, value, weight, _ in rows:
+        text = asked_text(str(kept))
+        if text.strip():
+            examples.append(Example(text, float(value) >= 0.5, float(weight)))
+    reader.count("no_text", len(rows) - len(examples))
+    notes = []
+    if volunteered := sum(bool(row[3]) for row in rows):
+        notes.append(
+            f"{volunteered} labels were volunteered: who gives them is no sample of the traffic, so neither the shares nor the "
+            "failure rates below describe it"
+        )
+    return LabelledTexts(
+        tuple(examples),
+        signal or ", ".join(KINDS),
+        dict(sorted(reader.reasons.items())),
+        tuple(notes),
+    )
+
+
+def _cheap_tiers(engine: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    tiers = [
+        str(row[0]) for row in engine.execute("SELECT DISTINCT tier FROM decisions WHERE tier IS NOT NULL").fetchall()
+    ]
+    if tiers and not {"cheap", "capable"} & set(tiers):
+        raise DataError(
+            f"which of the tiers {', '.join(sorted(tiers))} is the dearest cannot be told; name the settings with --config, "
+            "where each tier has a rank"
+        )
+    return tuple(tier for tier in sorted(tiers) if tier != "capable")
