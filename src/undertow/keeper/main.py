@@ -108,12 +108,28 @@ async def _beat(pulse: Pulse, parent: int | None, stop: asyncio.Event) -> None:
 
 
 async def run_until_signalled(plan: KeeperPlan, runtime_dir: Path | None) -> None:
-    """`keep`, until SIGTERM or SIGINT. See there for errors."""
+    """`keep`, until SIGTERM or SIGINT; with a runtime folder also until the parent has died, whose workers it served.
+
+    See `keep` for errors.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await keep(plan, runtime_dir, stop)
+    waiting = asyncio.create_task(_wait_for_orphanhood(stop)) if runtime_dir is not None else None
+    try:
+        await keep(plan, runtime_dir, stop)
+    finally:
+        if waiting is not None:
+            waiting.cancel()
+
+
+async def _wait_for_orphanhood(stop: asyncio.Event) -> None:
+    parent = os.getppid()
+    while os.getppid() == parent:  # noqa: ASYNC110 (the kernel tells only those who ask)
+        await asyncio.sleep(BEAT_S)
+    log.warning("supervisor_died")
+    stop.set()
 
 
 def main(arguments: list[str] | None = None) -> int:

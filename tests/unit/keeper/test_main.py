@@ -102,6 +102,18 @@ def test_it_may_be_killed_and_started_again(tmp_path, keeper):
     assert second.returncode == 0
 
 
+def test_it_does_not_outlive_a_supervisor_that_was_killed(tmp_path, keeper):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'undertow.keeper.main', *sys.argv[1:]])"
+    command = [sys.executable, "-c", code, "--plan-file", "plan.json", "--runtime-dir", "run"]
+    supervisor = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    path = tmp_path / "run" / LOOKUP_SOCKET
+    wait_for(path.exists)
+    supervisor.kill()
+    _, told = supervisor.communicate(timeout=30)  # the keeper holds the other end until it ends
+    assert not path.exists()
+    assert [json.loads(line)["event"] for line in told.splitlines()][-2:] == ["supervisor_died", "keeper_stopped"]
+
+
 def test_a_plan_that_is_none_is_refused_in_one_event(tmp_path, capsys):
     path = tmp_path / "plan.json"
     path.write_text("{}")
