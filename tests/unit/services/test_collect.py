@@ -143,26 +143,12 @@ def test_any_json_is_kept_or_rejected_row_by_row(document):
 @given(
     st.dictionaries(
         st.sampled_from(["decision_id", "user_id", "value", "kind", "name", "event_time"]),
-        st.text() | st.floats() | st.integers(),
+        st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
     )
 )
 def test_no_reason_repeats_more_than_a_short_piece_of_a_value(row):
-    result = (
-        read_signals(
-            json.dumps(row, allow_nan=False).encode() if all(v == v for v in row.values()) else b"{}",
-            default_kind="thumb",
-            at=NOW,
-            new_id=str,
-        )
-        if _finite(row)
-        else None
-    )
-    for rejected in result.rejected if result else ():
+    for rejected in read(row).rejected:
         assert len(rejected.reason) < 300
-
-
-def _finite(row):
-    return all(not isinstance(value, float) or abs(value) < 1e308 for value in row.values())
 
 
 def test_times_are_written_to_the_millisecond():

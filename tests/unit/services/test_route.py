@@ -197,8 +197,8 @@ class Stage:
             decisions=self.log,
             classifiers={"auto": classifier} if classifier else {},
             now=clock or iter(x / 1000 for x in range(10_000)).__next__,
-            on_record=lambda record, incoming, facts: self.told.append((record, facts)),
-            length_ratio=lambda tier, segment: ratio,
+            on_record=lambda record, _, facts: self.told.append((record, facts)),
+            length_ratio=lambda *_: ratio,
             keeps_text=keeps_text,
             redact=redact,
         )
@@ -444,7 +444,7 @@ def test_the_holdout_is_served_by_the_capable_tier():
 def _as_user(stage, user):
     body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}], "user": user}).encode()
     context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, {})
-    incoming = stage.admission.admit(ChatDialect(), body, context, keeps_prompt=lambda raw: None)
+    incoming = stage.admission.admit(ChatDialect(), body, context, keeps_prompt=lambda _: None)
     asyncio.run(stage.router.route(incoming, stage.reply))
     return stage.log.records[0]
 
@@ -455,7 +455,7 @@ class Classifier:
     def __init__(self, result):
         self.result = result
 
-    async def probability(self, text):
+    async def probability(self, _):
         if isinstance(self.result, Exception):
             raise self.result
         if self.result == "slow":
