@@ -62,9 +62,10 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
     def compile_settings() -> "Compiled":
         return _compile(file, host, workers, is_public_allowed=allow_public_without_keys)
 
+    is_rehearsal = handing.take_rehearsal()
     handed = handing.take_handover()
     compiled = compile_settings() if handed is None else _compile_or_go_on(compile_settings, handed)
-    if handing.is_rehearsal(os.environ):
+    if is_rehearsal:
         return 0
     if handed is None:
         listener = bind_listener(host, port)

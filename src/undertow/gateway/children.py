@@ -106,7 +106,9 @@ def start_worker(
 
 def start_keeper(plan_file: str, runtime_dir: str, command: Sequence[str] = KEEPER_COMMAND) -> int:
     """Start a keeper; its process id."""
-    return spawn([*command, "--plan-file", plan_file, "--runtime-dir", runtime_dir], os.environ)
+    own_pid = str(os.getpid())
+    arguments = ("--plan-file", plan_file, "--runtime-dir", runtime_dir, "--supervisor", own_pid)
+    return spawn([*command, *arguments], os.environ)
 
 
 def spawn(command: Sequence[str], env: Mapping[str, str]) -> int:

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from typing import NoReturn
 
 import msgspec
@@ -62,9 +61,9 @@ def take_handover() -> Handover | None:
     return None if document is None else msgspec.json.decode(document, type=Handover)
 
 
-def is_rehearsal(env: Mapping[str, str]) -> bool:
-    """Whether this process only shows that it could start."""
-    return bool(env.get(REHEARSAL))
+def take_rehearsal() -> bool:
+    """Whether this process is only to show that it could start. The settings do not see the variable."""
+    return os.environ.pop(REHEARSAL, None) is not None
 
 
 def own_command() -> list[str]:

@@ -51,7 +51,7 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
     traces = None if parts.tail is None else Traces(parts.tail, parts.connect, plan.providers)
     inbox = TurnInbox(runtime_dir / TURNS_SOCKET) if runtime_dir is not None and parts.implicit is not None else None
     look_ups = None if runtime_dir is None else LookUps(runtime_dir / LOOKUP_SOCKET, parts.find)
-    beating = asyncio.create_task(_beat(pulse, None if runtime_dir is None else os.getppid(), stop))
+    beating = asyncio.create_task(_beat(pulse))
     try:
         if look_ups is not None:
             await look_ups.start()
@@ -98,25 +98,24 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
     return jobs
 
 
-async def _beat(pulse: Pulse, parent: int | None, stop: asyncio.Event) -> None:
+async def _beat(pulse: Pulse) -> None:
     while True:
         pulse.beat()
-        if parent is not None and os.getppid() != parent:
-            # The supervisor was killed. Its successor starts a keeper of its own.
-            stop.set()
         await asyncio.sleep(BEAT_S)
 
 
-async def run_until_signalled(plan: KeeperPlan, runtime_dir: Path | None) -> None:
+async def run_until_signalled(plan: KeeperPlan, runtime_dir: Path | None, supervisor: int | None = None) -> None:
     """`keep`, until SIGTERM or SIGINT; with a runtime folder also until the parent has died, whose workers it served.
 
-    See `keep` for errors.
+    `supervisor` is that parent's process id; None: whoever the parent is now. See `keep` for errors.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    waiting = asyncio.create_task(_wait_for_orphanhood(stop)) if runtime_dir is not None else None
+    waiting = (
+        asyncio.create_task(_wait_for_orphanhood(stop, supervisor or os.getppid())) if runtime_dir is not None else None
+    )
     try:
         await keep(plan, runtime_dir, stop)
     finally:
@@ -124,8 +123,7 @@ async def run_until_signalled(plan: KeeperPlan, runtime_dir: Path | None) -> Non
             waiting.cancel()
 
 
-async def _wait_for_orphanhood(stop: asyncio.Event) -> None:
-    parent = os.getppid()
+async def _wait_for_orphanhood(stop: asyncio.Event, parent: int) -> None:
     while os.getppid() == parent:  # noqa: ASYNC110 (the kernel tells only those who ask)
         await asyncio.sleep(BEAT_S)
     log.warning("supervisor_died")
@@ -137,12 +135,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m undertow.keeper.main", description="Undertow's keeper.")
     parser.add_argument("--plan-file", type=Path, required=True, help="compiled serving plan")
     parser.add_argument("--runtime-dir", type=Path, required=True, help="folder of this gateway's sockets")
+    # Named, because it may have died before this process could ask for it.
+    parser.add_argument("--supervisor", type=int, help="process id of the supervisor, without which the keeper ends")
     given = parser.parse_args(arguments)
     configure_logging()
     try:
         plan = read_keeper_plan(given.plan_file)
         configure_logging(plan.telemetry.log_level, plan.telemetry.log_format)
-        asyncio.run(run_until_signalled(plan, given.runtime_dir))
+        asyncio.run(run_until_signalled(plan, given.runtime_dir, given.supervisor))
     except (ConfigError, OSError):
         log.exception("keeper_cannot_start")
         return 1
