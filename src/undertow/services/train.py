@@ -154,7 +154,7 @@ def auroc(
     """Weighted area under the ROC curve, with the areas that Hanley and McNeil's standard error does not rule out.
 
     Only examples of one fold are compared with each other: they were scored by one model. Compared across folds, a fold with
-    more hard examples has a model that saw fewer of them, and without any signal the area would fall far below one half.
+    more hard examples has a model that saw fewer of them, and without any signal the area would fall below one half.
     The numbers of easy and hard examples in the interval are Kish's effective ones: unequal weights tell less.
 
     Examples:
