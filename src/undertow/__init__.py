@@ -2,6 +2,9 @@
 
     import undertow
 
+    client = undertow.Client("undertow.toml")        # or AsyncClient: the gateway's policies and records in this process
+    client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Where is my order?"}])
+
     report = undertow.run_audit(undertow.AuditRequest(("undertow-data/",)))
     print(report.verdict, report.ledger.net_usd_month)
 
@@ -14,16 +17,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from undertow.bootstrap.audit import AuditRequest, run_audit
+    from undertow.client.answer import AnswerError
+    from undertow.client.blocking import Client
+    from undertow.client.in_process import AsyncClient
     from undertow.errors import UndertowError
     from undertow.records.report import AuditReport
 
 __version__ = "0.1.0"
 
-__all__ = ["AuditReport", "AuditRequest", "UndertowError", "__version__", "run_audit"]
+__all__ = [
+    "AnswerError",
+    "AsyncClient",
+    "AuditReport",
+    "AuditRequest",
+    "Client",
+    "UndertowError",
+    "__version__",
+    "run_audit",
+]
 
 _HOMES = {
+    "AnswerError": "undertow.client.answer",
+    "AsyncClient": "undertow.client.in_process",
     "AuditReport": "undertow.records.report",
     "AuditRequest": "undertow.bootstrap.audit",
+    "Client": "undertow.client.blocking",
     "run_audit": "undertow.bootstrap.audit",
     "UndertowError": "undertow.errors",
 }

@@ -5,11 +5,16 @@
 
 Objects cannot be appended to, so a record waits in memory until `flush`: call it before a function freezes. What was not
 flushed when the process is killed is lost, and so is what does not fit into the bound while the storage cannot be reached; the
-latter is counted. `undertow audit` reads the objects once they are copied to disk.
+latter is counted. A process that ends normally flushes a last time, as far as it still can. `undertow audit` reads the objects
+once they are copied to disk.
 """
 
+import atexit
+import logging
+import weakref
 from collections import deque
 from collections.abc import Callable
+from threading import Lock, Thread
 from typing import Any
 
 import msgspec
@@ -20,18 +25,30 @@ from undertow.errors import ConfigError
 from undertow.records.decision import DecisionRecord, Intent
 from undertow.records.signal import SignalRecord
 
+log = logging.getLogger("undertow.client")
+
 MOST_BYTES = 16_000_000
+"""Most that waits in memory; beyond, the oldest lines are dropped and counted as lost."""
 FLUSH_BYTES = 4_000_000
+"""When so much has gathered it is written without being asked, in the background."""
+
+Key = tuple[str, str]
+"""Kind of rows and UTC day: one object each."""
 
 
 class ObjectSink:
-    """Implements `DecisionLog` and `SignalLog` over an fsspec file system.
+    """Implements `DecisionLog` and `SignalLog` over an fsspec file system. Any thread may call it.
 
     Args:
         url: Folder, such as `s3://bucket/undertow`.
         options: Options of the file system (endpoint, profile); credentials are found as fsspec finds them.
         writer: Part of the objects' names.
         open_file_system: (url, options) -> (file system, path); fsspec's own by default.
+        most_bytes: Most bytes of lines that wait in memory.
+        flush_bytes: From so many bytes on they are written in the background.
+
+    Attributes:
+        lost: Lines that were dropped.
 
     Raises:
         ConfigError: fsspec, or what it needs for this kind of URL, is not installed.
@@ -44,20 +61,30 @@ class ObjectSink:
         *,
         writer: str = "client",
         open_file_system: Callable[[str, dict[str, Any]], tuple[Any, str]] | None = None,
+        most_bytes: int = MOST_BYTES,
+        flush_bytes: int = FLUSH_BYTES,
     ) -> None:
         self._files, self._folder = (open_file_system or _open_file_system)(url, options or {})
+        self._most_bytes, self._flush_bytes = most_bytes, flush_bytes
         self._names = SegmentNames(writer)
         self._encode = msgspec.json.Encoder().encode
-        self._lines: dict[tuple[str, str], deque[bytes]] = {}
+        self._lines: dict[Key, deque[bytes]] = {}
+        self._objects: dict[Key, str] = {}
         self._bytes = 0
+        self._flush_at = flush_bytes
         self._open: set[str] = set()
         self._seen = RecentIds()
+        self._lock = Lock()
+        self._writing = Lock()
+        self._background: Thread | None = None
         self.lost = 0
+        _OPEN.add(self)
 
     @property
     def waiting(self) -> int:
         """Lines that wait for the next flush."""
-        return sum(map(len, self._lines.values()))
+        with self._lock:
+            return sum(map(len, self._lines.values()))
 
     @property
     def unsettled(self) -> int:
@@ -69,63 +96,123 @@ class ObjectSink:
         self._open.add(intent.decision_id)
 
     def finish(self, record: DecisionRecord) -> None:
-        """Take the record; it is written with the next flush, at the latest when 4 MB have gathered."""
+        """Take the record; it is written with the next flush, or in the background when much has gathered."""
         self._open.discard(record.decision_id)
-        self._take("decisions", record.event_time[:10], self._encode(record) + b"\n")
-        if self._bytes >= FLUSH_BYTES:
-            try:
-                self.flush()
-            except OSError:
-                self._drop_surplus()
+        try:
+            line = self._encode(record) + b"\n"
+        except UnicodeEncodeError:  # half of a surrogate pair
+            self._count_lost(1)
+            return
+        self._take("decisions", record.event_time[:10], line)
 
     def add(self, signals: tuple[SignalRecord, ...]) -> tuple[bool, ...]:
-        """Write signals now, each id once in this process.
+        """Write signals now, each id once in this process; the audit drops repeats of others.
 
         Raises:
-            OSError: They could not be written.
+            OSError: They could not be written. They stay in memory and are written with the next flush.
         """
-        is_new = tuple(self._seen.is_new(signal.signal_id) for signal in signals)
-        for signal, fresh in zip(signals, is_new, strict=True):
-            if fresh:
+        with self._lock:
+            is_new = self._seen.fresh(signals)
+            for signal in signals:
+                self._seen.add(signal.signal_id)
+        for signal, new in zip(signals, is_new, strict=True):
+            if new:
                 self._take("signals", signal.event_time[:10], self._encode(signal) + b"\n")
         self.flush()
         return is_new
 
     def flush(self) -> None:
-        """Write what has gathered, one object a kind and day.
+        """Write what has gathered, one object a kind and day; returns when the storage has confirmed all of it.
 
         Raises:
             OSError: It could not be written; it stays in memory.
         """
-        for kind, day in list(self._lines):
-            lines = self._lines[kind, day]
-            content = b"".join(lines)
-            path = f"{self._folder}/{kind}/date={day}/{self._names.next()}.jsonl"
-            try:
-                self._files.pipe_file(path, content)
-            except OSError:
-                raise
-            except Exception as error:  # each file system has errors of its own
-                raise OSError(f"object storage did not take {len(lines):,} lines ({type(error).__name__})") from error
-            del self._lines[kind, day]
-            self._bytes -= len(content)
+        with self._writing:
+            failed: OSError | None = None
+            for key in tuple(self._lines):
+                try:
+                    self._write(key)
+                except OSError as error:
+                    failed = error
+            with self._lock:
+                # After a failure the background waits for more to gather, rather than fail with every record.
+                self._flush_at = self._flush_bytes if failed is None else self._bytes + self._flush_bytes // 4
+            if failed is not None:
+                raise failed
 
     def close(self) -> None:
         """Flush; nothing is held open."""
         self.flush()
+        _OPEN.discard(self)
+
+    def _write(self, key: Key) -> None:
+        """Write the lines of one key. A write that failed is repeated under the same name: it may have gone in all the same."""
+        with self._lock:
+            lines = self._lines.pop(key, None)
+            if lines is None:
+                return
+            name = self._objects.setdefault(key, self._names.next())
+        kind, day = key
+        content = b"".join(lines)
+        try:
+            self._files.pipe_file(f"{self._folder}/{kind}/date={day}/{name}.jsonl", content)
+        except Exception as error:  # each file system has errors of its own
+            with self._lock:
+                lines.extend(self._lines.get(key, ()))
+                self._lines[key] = lines
+                dropped = self._drop_surplus()
+            self._count_lost(dropped)
+            raise OSError(f"object storage did not take {len(lines):,} lines ({type(error).__name__})") from error
+        with self._lock:
+            self._bytes -= len(content)
+            del self._objects[key]
 
     def _take(self, kind: str, day: str, line: bytes) -> None:
-        self._lines.setdefault((kind, day), deque()).append(line)
-        self._bytes += len(line)
+        with self._lock:
+            self._lines.setdefault((kind, day), deque()).append(line)
+            self._bytes += len(line)
+            dropped = self._drop_surplus()
+            is_due = self._bytes >= self._flush_at and (self._background is None or not self._background.is_alive())
+            if is_due:
+                self._background = Thread(target=self._flush_quietly, name="undertow-objects", daemon=True)
+                self._background.start()
+        self._count_lost(dropped)
 
-    def _drop_surplus(self) -> None:
-        for key in list(self._lines):
+    def _drop_surplus(self) -> int:
+        dropped = 0
+        for key in tuple(self._lines):
             lines = self._lines[key]
-            while lines and self._bytes > MOST_BYTES:
+            while lines and self._bytes > self._most_bytes:
                 self._bytes -= len(lines.popleft())
-                self.lost += 1
+                dropped += 1
             if not lines:
                 del self._lines[key]
+        return dropped
+
+    def _count_lost(self, lines: int) -> None:
+        if lines:
+            if not self.lost:
+                log.error("records_lost", extra={"sink": "objects"})
+            self.lost += lines
+
+    def _flush_quietly(self) -> None:
+        try:
+            self.flush()
+        except OSError as error:
+            log.warning("flush_failed", extra={"sink": "objects", "cause": type(error.__cause__).__name__})
+
+
+_OPEN: "weakref.WeakSet[ObjectSink]" = weakref.WeakSet()
+
+
+@atexit.register
+def _flush_all() -> None:
+    for sink in tuple(_OPEN):
+        if sink.waiting:
+            try:
+                sink.flush()
+            except OSError:
+                log.error("records_lost", extra={"sink": "objects", "lines": sink.waiting})  # noqa: TRY400
 
 
 def _open_file_system(url: str, options: dict[str, Any]) -> tuple[Any, str]:
