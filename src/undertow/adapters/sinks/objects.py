@@ -10,11 +10,12 @@ once they are copied to disk.
 """
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 (registers the end of thread pools, which must come after ours)
 import logging
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from threading import Lock, Thread
 from typing import Any
 
 import msgspec
@@ -74,9 +75,9 @@ class ObjectSink:
         self._flush_at = flush_bytes
         self._open: set[str] = set()
         self._seen = RecentIds()
-        self._lock = Lock()
-        self._writing = Lock()
-        self._background: Thread | None = None
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._background: threading.Thread | None = None
         self.lost = 0
         _OPEN.add(self)
 
@@ -174,7 +175,7 @@ class ObjectSink:
             dropped = self._drop_surplus()
             is_due = self._bytes >= self._flush_at and (self._background is None or not self._background.is_alive())
             if is_due:
-                self._background = Thread(target=self._flush_quietly, name="undertow-objects", daemon=True)
+                self._background = threading.Thread(target=self._flush_quietly, name="undertow-objects", daemon=True)
                 self._background.start()
         self._count_lost(dropped)
 
@@ -205,7 +206,6 @@ class ObjectSink:
 _OPEN: "weakref.WeakSet[ObjectSink]" = weakref.WeakSet()
 
 
-@atexit.register
 def _flush_all() -> None:
     for sink in tuple(_OPEN):
         if sink.waiting:
@@ -213,6 +213,10 @@ def _flush_all() -> None:
                 sink.flush()
             except OSError:
                 log.error("records_lost", extra={"sink": "objects", "lines": sink.waiting})  # noqa: TRY400
+
+
+# Plain atexit functions run when thread pools take no work any more, and file systems look names up in one.
+getattr(threading, "_register_atexit", atexit.register)(_flush_all)
 
 
 def _open_file_system(url: str, options: dict[str, Any]) -> tuple[Any, str]:
