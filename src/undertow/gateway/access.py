@@ -9,9 +9,9 @@ from undertow.gateway.arrival import Arrival
 from undertow.gateway.asgi_reply import NO_RETRY
 from undertow.gateway.auth import KeyRing
 from undertow.gateway.http_errors import SENTENCES
-from undertow.gateway.metrics import Metrics
 from undertow.gateway.refusal import RefusedError
 from undertow.gateway.spends import Spends
+from undertow.gateway.tallies import Tallies
 from undertow.records.serving import KeyPlan, ServingPlan
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -27,12 +27,12 @@ class Access:
 
     Args:
         plan: Keys and limits.
-        metrics: Counts refusals.
+        tallies: Count refusals.
     """
 
-    def __init__(self, plan: ServingPlan, metrics: Metrics) -> None:
+    def __init__(self, plan: ServingPlan, tallies: Tallies) -> None:
         self._limits = plan.limits
-        self._metrics = metrics
+        self._tallies = tallies
         self._keys = KeyRing(plan.keys)
         self._spends = Spends(Path(plan.store.path) / "state" / "spends")
         self._spends.open(key.name for key in plan.keys)
@@ -59,7 +59,7 @@ class Access:
             return None
         key = self._keys.find(arrival.key)
         if key is None:
-            self._metrics.count_refusal("none", "unknown_key")
+            self._tallies.add_refusal("none", "unknown_key")
             seen = "no key was sent" if arrival.key is None else "the key is not known"
             raise RefusedError(
                 401, f"{seen}; send one as 'Authorization: Bearer KEY'", code="invalid_api_key",
@@ -68,14 +68,14 @@ class Access:
         limit = key.requests_per_minute
         wait_s = self._spends.allow_request(key.name, limit) if limit is not None else 0.0
         if wait_s > 0:
-            self._metrics.count_refusal(key.name, "rate")
+            self._tallies.add_refusal(key.name, "rate")
             wait = math.ceil(wait_s)
             raise RefusedError(
                 429, f"this key may send {limit} requests a minute; try again in {wait} s", code="rate_limit_exceeded",
                 type_="rate_limit_error", headers=((b"retry-after", b"%d" % wait),),
             )  # fmt: skip
         if key.budget_usd_day is not None and self._spends.spent_usd(key.name) >= key.budget_usd_day:
-            self._metrics.count_refusal(key.name, "budget")
+            self._tallies.add_refusal(key.name, "budget")
             raise RefusedError(
                 429, "the budget of this key is used up for today (UTC)", code="insufficient_quota",
                 type_="insufficient_quota", headers=(NO_RETRY,),

@@ -6,12 +6,10 @@ wire format, or a stream that ends in an explicit error; never a traceback.
 
 import asyncio
 import logging
-import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,7 +23,7 @@ from undertow.gateway.arrival import Arrival, ArrivalError, read_headers
 from undertow.gateway.asgi_reply import AsgiReply, Headers, Send
 from undertow.gateway.http_errors import CALLER_LEFT
 from undertow.gateway.look_up import Lookup
-from undertow.gateway.metrics import Metrics
+from undertow.gateway.metrics import CONTENT_TYPE, Metrics
 from undertow.gateway.passing import pass_through
 from undertow.gateway.refusal import RefusedError
 from undertow.gateway.runtime import Runtime
@@ -34,7 +32,6 @@ from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
-from undertow.records.runtime_files import HEARTBEAT
 from undertow.records.serving import KeyPlan, ServingPlan
 from undertow.services.admit import Context, refused_record
 from undertow.services.collect import rfc3339
@@ -56,15 +53,16 @@ class GatewayApp:
     def __init__(self, plan: ServingPlan, env: Mapping[str, str], runtime: Runtime) -> None:
         self.plan = plan
         self.runtime = runtime
-        self.metrics = Metrics(str(runtime.worker_number))
+        self.metrics = Metrics(runtime, os.getpid())
+        self.tallies = self.metrics.tallies
         writer = writer_name(f"w{runtime.worker_number}")
         self.decisions = StoreDecisionLog(plan.store, writer)
         self.signals = StoreSignalLog(plan.store, writer)
         self.engine: Engine = build_engine(
             plan, env, decisions=self.decisions, signals=self.signals, on_record=self._on_record
         )
-        self.access = Access(plan, self.metrics)
-        self.turns = TurnSender(runtime.keeper_turns_socket, plan.implicit.enabled, self.metrics.turns_dropped.inc)
+        self.access = Access(plan, self.tallies)
+        self.turns = TurnSender(runtime.keeper_turns_socket, plan.implicit.enabled, self._count_dropped_turns)
         self.lookup = Lookup(self.decisions, plan.store.path, runtime.keeper_lookup_socket)
         self.in_flight = 0
         self.is_draining = False
@@ -82,7 +80,6 @@ class GatewayApp:
 
     async def startup(self) -> None:
         """Begin the background work: syncing the log, telling the keeper of turns, gauges."""
-        self.metrics.log_writable.set(1)
         loop = asyncio.get_running_loop()
         self._background = [
             loop.create_task(sync_loop(self.decisions, shy=(self.signals,))),
@@ -96,6 +93,7 @@ class GatewayApp:
         await asyncio.gather(*self._background, return_exceptions=True)
         self.turns.flush()
         self.turns.close()
+        self._look()
         await self.engine.aclose()
         self.decisions.sync()
         self.decisions.close()
@@ -209,10 +207,10 @@ class GatewayApp:
 
     def _write(self, record: DecisionRecord) -> None:
         self.decisions.finish(record)
-        self.metrics.observe(record)
+        self.tallies.add(record)
 
     def _on_record(self, record: DecisionRecord, incoming: Incoming, facts: AnswerFacts | None) -> None:
-        self.metrics.observe(record)
+        self.tallies.add(record)
         if record.cost_usd and record.key_name is not None:
             self.access.spend(record.key_name, record.cost_usd)
         self.turns.take(record, incoming, facts)
@@ -337,7 +335,7 @@ class GatewayApp:
         self._look()
         content = self.metrics.exposition()
         headers = [
-            (b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),
+            (b"content-type", CONTENT_TYPE),
             (b"content-length", b"%d" % len(content)),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -360,20 +358,18 @@ class GatewayApp:
                 log.exception("tick_failed")
 
     def _look(self) -> None:
-        """Set the gauges."""
-        metrics, decisions = self.metrics, self.decisions
-        metrics.in_flight.set(self.in_flight)
-        metrics.log_lost.set(decisions.lost)
-        metrics.log_waiting.set(decisions.waiting)
-        metrics.log_unsettled.set(decisions.unsettled)
-        metrics.log_writable.set(0 if decisions.waiting else 1)
-        try:
-            age_s = time.time() - Path(self.runtime.runtime_dir, HEARTBEAT).stat().st_mtime
-        except OSError:
-            age_s = (
-                math.inf
-            )  # it has not said anything yet, or nothing can be read: either way nobody is known to watch
-        metrics.keeper_age.set(age_s)
+        """Look at what holds at the moment, and write all counts down for the other workers."""
+        gauges, decisions = self.tallies.gauges, self.decisions
+        gauges.at = time.time()
+        gauges.in_flight = self.in_flight
+        gauges.log_lost = decisions.lost
+        gauges.log_waiting = decisions.waiting
+        gauges.log_unsettled = decisions.unsettled
+        gauges.log_sync_errors = decisions.sync_errors
+        self.metrics.write()
+
+    def _count_dropped_turns(self, count: int) -> None:
+        self.tallies.turns_dropped += count
 
     def now(self) -> datetime:
         """Now, UTC."""

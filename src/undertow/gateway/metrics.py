@@ -1,199 +1,252 @@
-"""Prometheus metrics of the data plane, derived from the records alone, so that they can never disagree with the log.
+"""`/metrics`: the tallies of all workers as Prometheus scrapes them.
 
-Names follow Prometheus' rules (base units, `_total`); labels are closed lists (tiers, policies, reasons, statuses), never ids,
-models of callers or paths. With several workers prometheus_client keeps the values in files that every worker can read, so
-`/metrics` of any worker shows all of them.
+Counts come from the records alone, so they cannot disagree with the log. Names follow Prometheus' rules (base units, `_total`);
+labels are closed lists (tiers, policies, reasons, statuses, key names), never ids, models of callers or paths.
+`prometheus_client` writes the format; it is loaded when somebody asks.
 """
 
-import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undertow.records.decision import DecisionRecord
+import msgspec
+
+from undertow.gateway.runtime import Runtime, Supervision, read_supervision
+from undertow.gateway.tallies import (
+    CONFIDENCE_BUCKETS,
+    LATENCY_BUCKETS_S,
+    SEPARATOR,
+    TTFT_BUCKETS_S,
+    Distribution,
+    Snapshot,
+    Tallies,
+    merge,
+    read_snapshots,
+    write_snapshot,
+)
+from undertow.records.runtime_files import HEARTBEAT, Heartbeat
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Histogram
+    from prometheus_client.metrics_core import Metric
 
-LATENCY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-TTFT_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 1.0)
-NONE = "none"
-"""Label of what is absent."""
+ALIVE_S = 5.0
+"""A worker that has not written its snapshot for this long does not live."""
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """All metrics of one worker.
+    """The metrics of one worker, and on request of all.
 
-    `prometheus_client` decides at its first import whether values are shared over processes (PROMETHEUS_MULTIPROC_DIR), so
-    it is imported here and not before.
+    Args:
+        runtime: Where the workers of this gateway meet.
+        pid: This process, part of its file's name.
     """
 
-    def __init__(self, worker: str = "0") -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram  # noqa: PLC0415
+    def __init__(self, runtime: Runtime, pid: int) -> None:
+        self.tallies = Tallies()
+        self._runtime = runtime
+        self._file = Path(runtime.metrics_dir) / f"worker-{runtime.worker_number}-{pid}.json"
 
-        self._registry = CollectorRegistry()
-        registry = self._registry
-        self._requests = Counter(
-            "undertow_requests",
-            "Requests, by what became of them.",
-            ("tier", "policy", "status", "reason"),
-            registry=registry,
-        )
-        self._latency = Histogram(
-            "undertow_request_duration_seconds", "From arrival to the last byte.", ("tier", "policy"),
-            buckets=LATENCY_BUCKETS_S, registry=registry,
-        )  # fmt: skip
-        self._ttft = Histogram(
-            "undertow_time_to_first_token_seconds", "From arrival to the first piece of the answer.", ("tier", "policy"),
-            buckets=TTFT_BUCKETS_S, registry=registry,
-        )  # fmt: skip
-        self._escalations = Counter(
-            "undertow_escalations",
-            "Cheap answers that were withheld and replaced.",
-            ("policy", "reason"),
-            registry=registry,
-        )
-        self._confidence = Histogram(
-            "undertow_decision_confidence", "Confidence of the answer that was judged.", ("policy",),
-            buckets=CONFIDENCE_BUCKETS, registry=registry,
-        )  # fmt: skip
-        self._cost = Counter(
-            "undertow_cost_usd", "Cost of upstream calls, by tier and whether the answer was served.", ("tier", "kind"),
-            registry=registry,
-        )  # fmt: skip
-        self._baseline = Counter(
-            "undertow_baseline_cost_usd", "What the capable tier alone would have cost.", registry=registry
-        )
-        self._tokens = Counter("undertow_tokens", "Tokens of upstream calls.", ("tier", "direction"), registry=registry)
-        self._calls = Counter("undertow_upstream_calls", "Upstream calls.", ("tier", "status"), registry=registry)
-        self._signals = Counter("undertow_signals", "Signals that were posted.", ("kind", "outcome"), registry=registry)
-        self._keys = Counter(
-            "undertow_key_refusals",
-            "Requests refused for their key, budget or rate.",
-            ("key", "why"),
-            registry=registry,
-        )
-        self.in_flight = Gauge(
-            "undertow_requests_in_flight", "Requests being answered.", multiprocess_mode="livesum", registry=registry
-        )
-        self.log_lost = Gauge(
-            "undertow_log_lost_records", "Records that could not be kept. Above zero: an alarm.",
-            multiprocess_mode="sum", registry=registry,
-        )  # fmt: skip
-        self.log_waiting = Gauge(
-            "undertow_log_waiting_records", "Records in memory that the disk would not take yet.",
-            multiprocess_mode="livesum", registry=registry,
-        )  # fmt: skip
-        self.log_unsettled = Gauge(
-            "undertow_log_unsettled_intents", "Requests with an intent and no record yet.",
-            multiprocess_mode="livesum", registry=registry,
-        )  # fmt: skip
-        self.log_writable = Gauge(
-            "undertow_log_writable", "1: the decision log takes records; 0: it does not, and the gateway answers all the same.",
-            multiprocess_mode="livemin", registry=registry,
-        )  # fmt: skip
-        self.log_lag = Gauge(
-            "undertow_log_sync_lag_seconds", "Age of the oldest record that is not synced to the disk.",
-            multiprocess_mode="livemax", registry=registry,
-        )  # fmt: skip
-        self.turns_dropped = Counter(
-            "undertow_turns_dropped",
-            "Turns that the keeper did not take; their implicit signals are missing.",
-            registry=registry,
-        )
-        self.keeper_age = Gauge(
-            "undertow_keeper_age_seconds", "Since the keeper last said that it lives. Above 30: monitoring has stopped.",
-            multiprocess_mode="livemin", registry=registry,
-        )  # fmt: skip
-        build = Gauge(
-            "undertow_build_info", "1, with the version.", ("version",), multiprocess_mode="livemax", registry=registry
-        )
-        from undertow import __version__  # noqa: PLC0415
+    def write(self) -> None:
+        """Write this worker's tallies down for the others."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        write_snapshot(self.tallies.snapshot(), self._file)
 
-        build.labels(__version__).set(1)
-        self._children: dict[tuple[str | None, str | None, str | None, str | None], _Children] = {}
-        self._counters: dict[tuple[str, ...], Counter] = {}
-        self.worker = worker
+    def exposition(self, now_s: float | None = None) -> bytes:
+        """All values of all workers."""
+        from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 (loaded by whoever is asked)
 
-    def observe(self, record: DecisionRecord) -> None:
-        """Count one decision."""
-        key = (record.tier, record.policy, record.status, record.reason)
-        children = self._children.get(key)
-        if children is None:
-            children = self._children[key] = self._make(record)
-        children.requests.inc()
-        if record.latency_ms is not None:
-            children.latency.observe(record.latency_ms / 1000)
-        if record.ttft_ms is not None:
-            children.ttft.observe(record.ttft_ms / 1000)
-        if record.escalated:
-            children.escalations.inc()
-        if record.confidence is not None:
-            children.confidence.observe(record.confidence)
-        for call in record.calls or ():
-            self._child(self._calls, call.tier, call.status).inc()
-            if call.cost_usd:
-                kind = "served" if call.tier == record.tier and call.status == "ok" else "wasted"
-                self._child(self._cost, call.tier, kind).inc(call.cost_usd)
-            if call.input_tokens:
-                self._child(self._tokens, call.tier, "input").inc(call.input_tokens)
-            if call.output_tokens:
-                self._child(self._tokens, call.tier, "output").inc(call.output_tokens)
-        if record.baseline_cost_usd:
-            self._baseline.inc(record.baseline_cost_usd)
-
-    def count_signals(self, kind: str, outcome: str, count: int) -> None:
-        """Count posted signals: outcome `accepted`, `duplicate` or `rejected`."""
-        if count:
-            self._child(self._signals, kind, outcome).inc(count)
-
-    def count_refusal(self, key: str, why: str) -> None:
-        """Count a request refused for its key: why `unknown_key`, `rate`, `budget` or `tier`."""
-        self._child(self._keys, key, why).inc()
-
-    def exposition(self) -> bytes:
-        """All values of all workers, as Prometheus scrapes them."""
-        from prometheus_client import CollectorRegistry, generate_latest, multiprocess  # noqa: PLC0415
-
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-            return generate_latest(self._registry)
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        now_s = time.time() if now_s is None else now_s
+        others = read_snapshots(self._file.parent, except_for=self._file)
+        total = merge([self.tallies.snapshot(), *others], alive_since=now_s - ALIVE_S)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Collected(total, read_supervision(self._runtime.runtime_dir), self._heartbeat(), now_s))  # type: ignore[arg-type]
         return generate_latest(registry)
 
-    def _child(self, metric: "Counter", *labels: str) -> "Counter":
-        key = (metric._name, *labels)  # noqa: SLF001 (the only name that the library keeps)
-        child = self._counters.get(key)
-        if child is None:
-            child = self._counters[key] = metric.labels(*labels)
-        return child
-
-    def _make(self, record: DecisionRecord) -> "_Children":
-        tier, policy = record.tier or NONE, record.policy or NONE
-        reason = record.reason or NONE
-        return _Children(
-            requests=self._requests.labels(tier, policy, record.status or NONE, reason),
-            latency=self._latency.labels(tier, policy),
-            ttft=self._ttft.labels(tier, policy),
-            escalations=self._escalations.labels(policy, reason),
-            confidence=self._confidence.labels(policy),
-        )
+    def _heartbeat(self) -> Heartbeat | None:
+        try:
+            return msgspec.json.decode(Path(self._runtime.runtime_dir, HEARTBEAT).read_bytes(), type=Heartbeat)
+        except (OSError, msgspec.DecodeError):
+            return None
 
 
-class _Children:
-    """Metrics of one combination of labels, looked up once."""
-
-    __slots__ = ("confidence", "escalations", "latency", "requests", "ttft")
+class _Collected:
+    """A collector over values that were gathered before."""
 
     def __init__(
-        self,
-        requests: "Counter",
-        latency: "Histogram",
-        ttft: "Histogram",
-        escalations: "Counter",
-        confidence: "Histogram",
+        self, total: Snapshot, supervision: Supervision | None, heartbeat: Heartbeat | None, now_s: float
     ) -> None:
-        self.requests = requests
-        self.latency = latency
-        self.ttft = ttft
-        self.escalations = escalations
-        self.confidence = confidence
+        self._total = total
+        self._supervision = supervision
+        self._heartbeat = heartbeat
+        self._now_s = now_s
+
+    def collect(self) -> "Iterator[Metric]":
+        yield from self._requests()
+        yield from self._calls()
+        yield from self._log()
+        yield from self._watching()
+
+    def _requests(self) -> "Iterator[Metric]":
+        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily  # noqa: PLC0415
+
+        requests = CounterMetricFamily(
+            "undertow_requests", "Requests, by what became of them.", labels=("tier", "policy", "status", "reason")
+        )
+        escalations = CounterMetricFamily(
+            "undertow_escalations", "Cheap answers that were withheld and replaced.", labels=("policy", "reason")
+        )
+        latency = HistogramMetricFamily(
+            "undertow_request_duration_seconds", "From arrival to the last byte.", labels=("tier", "policy")
+        )
+        ttft = HistogramMetricFamily(
+            "undertow_time_to_first_token_seconds",
+            "From arrival to the first piece of the answer.",
+            labels=("tier", "policy"),
+        )
+        confidence = HistogramMetricFamily(
+            "undertow_decision_confidence", "Confidence of the answer or request that was judged.", labels=("policy",)
+        )
+        escalated: dict[tuple[str, str], int] = {}
+        latencies: dict[tuple[str, ...], Distribution] = {}
+        firsts: dict[tuple[str, ...], Distribution] = {}
+        confidences: dict[tuple[str, ...], Distribution] = {}
+        for key, outcome in self._total.outcomes.items():
+            tier, policy, status, reason = key.split(SEPARATOR)
+            requests.add_metric((tier, policy, status, reason), outcome.requests)
+            if outcome.escalations:
+                place = (policy, reason)
+                escalated[place] = escalated.get(place, 0) + outcome.escalations
+            _gather(latencies, (tier, policy), outcome.latency_s)
+            _gather(firsts, (tier, policy), outcome.ttft_s)
+            _gather(confidences, (policy,), outcome.confidence)
+        for labels, count in escalated.items():
+            escalations.add_metric(labels, count)
+        for family, found, bounds in (
+            (latency, latencies, LATENCY_BUCKETS_S),
+            (ttft, firsts, TTFT_BUCKETS_S),
+            (confidence, confidences, CONFIDENCE_BUCKETS),
+        ):
+            for labels, distribution in found.items():
+                family.add_metric(labels, _cumulative(distribution, bounds), distribution.total)
+        yield from (requests, escalations, latency, ttft, confidence)
+
+    def _calls(self) -> "Iterator[Metric]":
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
+
+        calls = CounterMetricFamily("undertow_upstream_calls", "Upstream calls.", labels=("tier", "status"))
+        cost = CounterMetricFamily(
+            "undertow_cost_usd",
+            "Cost of upstream calls, by tier and whether the answer was served.",
+            labels=("tier", "kind"),
+        )
+        tokens = CounterMetricFamily("undertow_tokens", "Tokens of upstream calls.", labels=("tier", "direction"))
+        sums: dict[str, list[float]] = {}
+        for key, found in self._total.calls.items():
+            tier, status = key.split(SEPARATOR)
+            calls.add_metric((tier, status), found.calls)
+            more = (found.served_usd, found.wasted_usd, float(found.input_tokens), float(found.output_tokens))
+            sums[tier] = [a + b for a, b in zip(sums.get(tier, [0.0] * len(more)), more, strict=True)]
+        for tier, (served, wasted, read, written) in sums.items():
+            cost.add_metric((tier, "served"), served)
+            cost.add_metric((tier, "wasted"), wasted)
+            tokens.add_metric((tier, "input"), read)
+            tokens.add_metric((tier, "output"), written)
+        baseline = CounterMetricFamily(
+            "undertow_baseline_cost_usd", "What the capable tier alone would have cost.", value=self._total.baseline_usd
+        )
+        yield from (calls, cost, tokens, baseline)
+
+    def _log(self) -> "Iterator[Metric]":
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+        gauges = self._total.gauges
+        signals = CounterMetricFamily("undertow_signals", "Signals that were posted.", labels=("kind", "outcome"))
+        refusals = CounterMetricFamily(
+            "undertow_key_refusals", "Requests refused for their key, budget or rate.", labels=("key", "why")
+        )
+        for family, found in ((signals, self._total.signals), (refusals, self._total.key_refusals)):
+            for key, count in found.items():
+                family.add_metric(key.split(SEPARATOR), count)
+        yield from (signals, refusals)
+        yield CounterMetricFamily(
+            "undertow_turns_dropped",
+            "Turns that the keeper did not take; their implicit signals are missing.",
+            value=self._total.turns_dropped,
+        )
+        yield GaugeMetricFamily("undertow_requests_in_flight", "Requests being answered.", value=gauges.in_flight)
+        yield CounterMetricFamily(
+            "undertow_log_lost_records", "Records that could not be kept. Above zero: an alarm.", value=gauges.log_lost
+        )
+        yield CounterMetricFamily(
+            "undertow_log_sync_errors",
+            "Times the disk failed to confirm what was written.",
+            value=gauges.log_sync_errors,
+        )
+        yield GaugeMetricFamily(
+            "undertow_log_waiting_records",
+            "Records in memory that the disk would not take yet.",
+            value=gauges.log_waiting,
+        )
+        yield GaugeMetricFamily(
+            "undertow_log_unsettled_intents", "Requests with an intent and no record yet.", value=gauges.log_unsettled
+        )
+        yield GaugeMetricFamily(
+            "undertow_log_writable",
+            "1: the decision log takes records; 0: it does not, and the gateway answers all the same.",
+            value=0 if gauges.log_waiting else 1,
+        )
+
+    def _watching(self) -> "Iterator[Metric]":
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+        from undertow import __version__  # noqa: PLC0415
+
+        yield GaugeMetricFamily(
+            "undertow_keeper_age_seconds",
+            "Since the keeper last said that it lives; -1: it never did. Above 30: monitoring has stopped.",
+            value=-1 if self._heartbeat is None else max(self._now_s - self._heartbeat.at, 0.0),
+        )
+        if self._heartbeat is not None:
+            failures = CounterMetricFamily("undertow_keeper_job_failures", "Failed runs of a job.", labels=("job",))
+            for name, job in self._heartbeat.jobs.items():
+                failures.add_metric((name,), job.failures)
+            yield failures
+        if self._supervision is not None:
+            state = self._supervision
+            yield GaugeMetricFamily("undertow_keeper_up", "The keeper's process lives.", value=int(state.keeper_up))
+            yield CounterMetricFamily(
+                "undertow_keeper_restarts", "Times the keeper had to be started again.", value=state.keeper_restarts
+            )
+            yield GaugeMetricFamily("undertow_workers", "Workers that accept requests.", value=state.workers)
+            yield CounterMetricFamily(
+                "undertow_worker_deaths", "Workers that died without having been told to.", value=state.worker_deaths
+            )
+            yield GaugeMetricFamily("undertow_plan_generation", "Plans served so far.", value=state.generation)
+            yield CounterMetricFamily(
+                "undertow_reloads_refused", "Reloads whose settings were wrong.", value=state.reloads_refused
+            )
+        build = GaugeMetricFamily("undertow_build_info", "1, with the version.", labels=("version",))
+        build.add_metric((__version__,), 1)
+        yield build
+
+
+def _gather(into: dict[tuple[str, ...], Distribution], labels: tuple[str, ...], more: Distribution) -> None:
+    if not any(more.counts):
+        return
+    here = into.get(labels)
+    if here is None:
+        into[labels] = Distribution(list(more.counts), more.total)
+    else:
+        here.counts = [a + b for a, b in zip(here.counts, more.counts, strict=True)]
+        here.total += more.total
+
+
+def _cumulative(distribution: Distribution, bounds: tuple[float, ...]) -> list[tuple[str, float]]:
+    found, total = [], 0
+    for bound, count in zip((*map(str, bounds), "+Inf"), distribution.counts, strict=True):
+        total += count
+        found.append((bound, float(total)))
+    return found

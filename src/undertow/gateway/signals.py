@@ -43,7 +43,7 @@ async def post_signals(
         raise RefusedError(400, str(error), code="invalid_signals") from None
     rejected = [{"index": row.index, "reason": row.reason} for row in read.rejected]
     kind = "outcome" if path == "/v1/outcomes" else "feedback"
-    app.metrics.count_signals(kind, "rejected", len(rejected))
+    app.tallies.add_signals(kind, "rejected", len(rejected))
     if not read.signals:
         first = read.rejected[0]
         message = f"no signal was accepted; the first, at index {first.index}: {first.reason}"
@@ -65,8 +65,8 @@ async def post_signals(
             at = datetime.fromisoformat(signal.event_time).timestamp()
             app.turns.take_handover(at, signal.decision_id, signal.conversation_id)
     accepted, duplicates = sum(is_new), len(is_new) - sum(is_new)
-    app.metrics.count_signals(kind, "accepted", accepted)
-    app.metrics.count_signals(kind, "duplicate", duplicates)
+    app.tallies.add_signals(kind, "accepted", accepted)
+    app.tallies.add_signals(kind, "duplicate", duplicates)
     answer: dict[str, object] = {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
     if read.unstored:
         answer["not_stored"] = read.unstored

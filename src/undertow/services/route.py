@@ -664,7 +664,7 @@ class _Run:
             requested_model=known.requested_model,
             model=None if tier is None else (facts.model if facts is not None else None) or router.tiers[tier].model,
             model_fingerprint=facts.fingerprint if facts is not None else None,
-            escalated=ask.escalated if isinstance(ask, Ask) else False,
+            escalated=ask.escalated if ask is not None else False,
             reason=reason,
             score=judgement.score,
             confidence=judgement.confidence,

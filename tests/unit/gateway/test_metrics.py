@@ -1,7 +1,8 @@
-import subprocess
-import sys
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from undertow.gateway.metrics import Metrics
+from undertow.gateway.runtime import Runtime, Supervision, write_supervision
 from undertow.records.decision import Call, DecisionRecord
 
 SERVED = DecisionRecord(
@@ -14,49 +15,61 @@ SERVED = DecisionRecord(
 )  # fmt: skip
 
 
-def lines(metrics):
-    return [line for line in metrics.exposition().decode().splitlines() if not line.startswith("#")]
+@pytest.fixture
+def runtime(tmp_path):
+    return Runtime.within(str(tmp_path), "", worker_number=0, workers=1, generation=1)
 
 
-def test_a_record_is_counted_where_it_belongs():
-    metrics = Metrics()
-    metrics.observe(SERVED)
-    metrics.observe(SERVED)
+def lines(metrics, **options):
+    return metrics.exposition(**options).decode().splitlines()
+
+
+def test_a_record_is_counted_where_it_belongs(runtime):
+    metrics = Metrics(runtime, 1)
+    metrics.tallies.add(SERVED)
+    metrics.tallies.add(SERVED)
     shown = lines(metrics)
     assert 'undertow_requests_total{policy="auto",reason="unsure",status="ok",tier="capable"} 2.0' in shown
     assert 'undertow_escalations_total{policy="auto",reason="unsure"} 2.0' in shown
     assert 'undertow_cost_usd_total{kind="served",tier="capable"} 1.0' in shown
     assert 'undertow_cost_usd_total{kind="wasted",tier="cheap"} 0.5' in shown
     assert 'undertow_tokens_total{direction="output",tier="capable"} 8.0' in shown
+    assert 'undertow_request_duration_seconds_bucket{le="0.25",policy="auto",tier="capable"} 0.0' in shown
     assert 'undertow_request_duration_seconds_bucket{le="0.5",policy="auto",tier="capable"} 2.0' in shown
-    assert 'undertow_time_to_first_token_seconds_bucket{le="0.1",policy="auto",tier="capable"} 0.0' in shown
+    assert 'undertow_request_duration_seconds_count{policy="auto",tier="capable"} 2.0' in shown
+    assert 'undertow_request_duration_seconds_sum{policy="auto",tier="capable"} 0.6' in shown
     assert "undertow_baseline_cost_usd_total 1.0" in shown
 
 
-def test_a_refused_request_is_counted_without_a_tier():
-    metrics = Metrics()
-    metrics.observe(DecisionRecord(decision_id="d", event_time="t", status="refused", reason="refused"))
-    assert 'undertow_requests_total{policy="none",reason="refused",status="refused",tier="none"} 1.0' in lines(metrics)
+def test_workers_are_summed_and_those_that_ended_still_count(runtime):
+    one, two = Metrics(runtime, 1), Metrics(runtime, 2)
+    for metrics in (one, two):
+        metrics.tallies.add(SERVED)
+        metrics.tallies.gauges.in_flight = 3
+        metrics.tallies.gauges.at = 1000.0
+        metrics.write()
+    assert "undertow_requests_in_flight 6.0" in lines(one, now_s=1001.0)
+    late = lines(two, now_s=2000.0)
+    assert 'undertow_requests_total{policy="auto",reason="unsure",status="ok",tier="capable"} 2.0' in late
+    assert "undertow_requests_in_flight 0.0" in late
 
 
-def test_no_label_holds_an_id_or_a_caller_s_word():
-    metrics = Metrics()
-    metrics.observe(SERVED)
-    metrics.count_signals("feedback", "accepted", 3)
-    metrics.count_refusal("team", "rate")
-    text = metrics.exposition().decode()
-    assert "decision_id" not in text
-    assert 'undertow_signals_total{kind="feedback",outcome="accepted"} 3.0' in text
-    assert 'undertow_key_refusals_total{key="team",why="rate"} 1.0' in text
+def test_what_is_exposed_is_what_prometheus_reads_and_says_how_the_processes_fare(runtime):
+    metrics = Metrics(runtime, 1)
+    metrics.tallies.add(SERVED)
+    metrics.tallies.add_signals("feedback", "accepted", 3)
+    metrics.tallies.add_refusal("team", "rate")
+    write_supervision(runtime.runtime_dir, Supervision(keeper_up=True, workers=2, worker_deaths=1))
+    families = {family.name: family for family in text_string_to_metric_families(metrics.exposition().decode())}
+    assert all(name.startswith("undertow_") for name in families)
+    assert families["undertow_worker_deaths"].samples[0].value == 1
+    assert families["undertow_keeper_up"].samples[0].value == 1
+    assert families["undertow_keeper_age_seconds"].samples[0].value == -1
+    assert families["undertow_signals"].samples[0].labels == {"kind": "feedback", "outcome": "accepted"}
+    assert families["undertow_key_refusals"].samples[0].labels == {"key": "team", "why": "rate"}
 
 
-def test_workers_are_summed(tmp_path):
-    code = (
-        "from undertow.gateway.metrics import Metrics; m = Metrics(); m.log_lost.set(2); m.count_signals('feedback', 'accepted', 1);"
-        "print(m.exposition().decode())"
-    )
-    env = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PATH": ""}
-    for _ in range(2):
-        out = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
-    assert 'undertow_signals_total{kind="feedback",outcome="accepted"} 2.0' in out
-    assert "undertow_log_lost_records 4.0" in out
+def test_no_label_holds_an_id(runtime):
+    metrics = Metrics(runtime, 1)
+    metrics.tallies.add(SERVED)
+    assert '"d"' not in metrics.exposition().decode()
