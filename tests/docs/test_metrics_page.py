@@ -31,7 +31,7 @@ def test_the_page_names_every_metric_with_its_labels(tmp_path):
     for family in text_string_to_metric_families(metrics.exposition().decode()):
         name = family.name + ("_total" if family.type == "counter" else "")
         shown[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
-    rows = re.findall(r"^\| (`undertow_[^|]*) \| ([^|]*) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| (`undertow_[^|]*)\|([^|]*)\|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     named = {
         name: set(filter(None, re.split(r",\s*", labels.strip())))
         for names, labels in rows
