@@ -4,7 +4,6 @@ Everything here is settled before any score is known, and none of it can be over
 raised as a `WireError` with the status and code that the caller sees.
 """
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -194,6 +193,8 @@ class Admission:
             )  # fmt: skip
 
     def _unknown(self, asked: str) -> WireError:
+        import difflib  # noqa: PLC0415 (a client starts sooner without it)
+
         near = difflib.get_close_matches(asked[:128], self.models, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "GET /v1/models lists what can be asked for"
         return WireError(f"the model is not known here; {hint}", param="model", code="model_not_found", status=404)
