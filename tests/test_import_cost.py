@@ -48,6 +48,23 @@ def test_no_heavy_library_is_loaded_and_no_socket_opened(code):
     assert loaded["sockets"] == []
 
 
+UNUSED_BY_A_CLIENT = (HEAVY - {"msgspec"}) | {
+    "click", "uvicorn", "prometheus_client", "sqlite3", "fsspec", "difflib", "sklearn", "opentelemetry",
+}  # fmt: skip
+TIER = '[tiers.{name}]\nmodel = "{name}"\nrank = {rank}\nbase_url = "http://127.0.0.1:9/v1"\n'
+
+
+def test_a_client_from_a_compiled_plan_loads_little_and_opens_no_socket(tmp_path):
+    config, plan = tmp_path / "undertow.toml", tmp_path / "plan.json"
+    config.write_text(TIER.format(name="cheap", rank=0) + TIER.format(name="capable", rank=1))
+    compiling = "import undertow.cli.main; undertow.cli.main.main({!r}, standalone_mode=False)"
+    loaded_by(compiling.format(["config", "compile", "--config", str(config), "-o", str(plan)]))
+    loaded = loaded_by(f"import undertow; undertow.Client({str(plan)!r}, sink={str(tmp_path / 'store')!r})")
+    assert not UNUSED_BY_A_CLIENT & set(loaded["modules"])
+    assert loaded["sockets"] == []
+    assert "msgspec" in loaded["modules"]
+
+
 def test_the_watch_itself_sees_what_it_looks_for():
     loaded = loaded_by("import socket, numpy; socket.socket().close()")
     assert "numpy" in loaded["modules"]
