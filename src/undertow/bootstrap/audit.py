@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Thread
 
 from undertow.adapters.duckdb.inputs import LogInputs
+from undertow.adapters.duckdb.pseudonyms import pseudonymous_copies
 from undertow.adapters.duckdb.source import DuckDbAuditSource
 from undertow.adapters.importers import detect_format, import_logs, read_mapping, read_outcomes
 from undertow.adapters.importers.outcomes import is_read_by_engine
@@ -52,6 +53,8 @@ class AuditRequest:
         trust_judge: Let judge-only evidence raise alarms.
         until: Leave out what was not known before this moment.
         rejects_dir: Where rows that were set aside are written, or None.
+        id_key: Key of the pseudonyms in an Undertow log (`[store] id_key_env`): the ids of `signals` and `outcomes`, which
+            other systems know, are turned into the same; None: they are as they are in the log.
     """
 
     inputs: tuple[str, ...]
@@ -66,6 +69,7 @@ class AuditRequest:
     trust_judge: bool = False
     until: datetime | None = None
     rejects_dir: str | None = None
+    id_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +199,9 @@ def _opened(request: AuditRequest, progress: Progress) -> Iterator[_Opened]:
             tier_models=tier_models,
             mapping=read_mapping(Path(request.map_file)) if request.map_file else None,
         )
-        signals = _signal_files(request.signals, Path(folder), options, what="signals")
-        outcomes = _signal_files(request.outcomes, Path(folder), options, what="outcomes")
+        id_key = request.id_key if found == "undertow" else None
+        signals = _signal_files(request.signals, Path(folder), options, what="signals", id_key=id_key)
+        outcomes = _signal_files(request.outcomes, Path(folder), options, what="outcomes", id_key=id_key)
         reasons = Counter(signals.reasons) + Counter(outcomes.reasons)
         if found == "undertow":
             inputs = LogInputs(
@@ -241,7 +246,9 @@ class _SignalFiles:
     notes: tuple[str, ...]
 
 
-def _signal_files(names: tuple[str, ...], folder: Path, options: ImportOptions, *, what: str) -> _SignalFiles:
+def _signal_files(
+    names: tuple[str, ...], folder: Path, options: ImportOptions, *, what: str, id_key: bytes | None
+) -> _SignalFiles:
     """Signals or outcomes in canonical form; tables and exports of ticket systems are converted first."""
     ready: list[str] = []
     reasons: Counter[str] = Counter()
@@ -259,4 +266,10 @@ def _signal_files(names: tuple[str, ...], folder: Path, options: ImportOptions, 
         ready.append(str(result.signals))
         reasons.update(result.reasons)
         notes += result.notes
+    if id_key is not None:
+        ready = [
+            copy
+            for i, name in enumerate(ready)
+            for copy in pseudonymous_copies(name, folder / f"{what}-pseudonymous-{i}", id_key)
+        ]
     return _SignalFiles(tuple(ready), reasons, tuple(notes))

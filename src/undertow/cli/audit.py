@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from undertow.bootstrap.audit import AuditRequest
+    from undertow.config.settings import Settings
     from undertow.ports.audit_source import Progress
     from undertow.records.report import AuditReport
 
@@ -136,6 +138,7 @@ def command(
         baseline_until=parse_date(baseline_until),
         trust_judge=trust_judge,
         rejects_dir=rejects,
+        id_key=id_key(settings, os.environ),
     )
     for target in (html, markdown, junit):
         _check_writable(target)
@@ -145,6 +148,20 @@ def command(
         report = run_audit(request, progress)
     _write(report, as_json=as_json, html=html, markdown=markdown, junit=junit)
     return STATUS[report.verdict]
+
+
+def id_key(settings: "Settings", env: Mapping[str, str]) -> bytes | None:
+    """The key of the pseudonyms of an Undertow log, where the settings name one and it is set; a note where it is not."""
+    name = settings.store.id_key_env
+    if name is None:
+        return None
+    if not env.get(name):
+        click.echo(
+            f"note: {name} (store.id_key_env) is not set; ids of --signals and --outcomes are taken as they are",
+            err=True,
+        )
+        return None
+    return env[name].encode()
 
 
 def settings_file(given: str | None, inputs: tuple[str, ...]) -> Path | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from undertow.cli import exit_status
-from undertow.cli.audit import FORMATS, settings_file
+from undertow.cli.audit import FORMATS, id_key, settings_file
 from undertow.cli.command import Command
 from undertow.cli.drawing import progress_bar
 from undertow.records.finding import Finding
@@ -75,7 +75,16 @@ def command(
     if not inputs and any(tier.model or tier.base_url or tier.endpoints for tier in settings.tiers.values()):
         findings = (*_serving_findings(loaded), *findings)
     if inputs:
-        request = AuditRequest(inputs, format_, signals, outcomes, timezone, map_file, settings=settings)
+        request = AuditRequest(
+            inputs,
+            format_,
+            signals,
+            outcomes,
+            timezone,
+            map_file,
+            settings=settings,
+            id_key=id_key(settings, os.environ),
+        )
         with progress_bar(shown=not as_json) as progress:
             cells = read_cells(request, progress)
         from undertow.verdicts.readiness import Plans, readiness

@@ -21,8 +21,8 @@ class StoreSettings(Section):
     id_key_env: VariableName | None = Field(
         examples=["UNDERTOW_ID_KEY"],
         default=None,
-        description="Environment variable with the key for HMAC-SHA256 of user, conversation and decision ids, applied "
-        "alike by gateway, feedback, outcome import, audit and deletion. Unset: ids stay as given, and doctor says so.",
+        description="Environment variable with the key for HMAC-SHA256 of user and conversation ids, applied alike by "
+        "gateway, feedback, outcome import, audit and deletion (decision ids are random). Unset: ids stay as given, and doctor says so.",
     )
     segment_mb: float = Field(
         default=64.0,
