@@ -25,7 +25,7 @@ def test_bash_accepts_the_script():
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"), [("undertow co", {"config", "completion"}), ("undertow config c", {"check"})]
+    ("words", "expected"), [("undertow co", {"config", "completion"}), ("undertow config c", {"check", "compile"})]
 )
 def test_words_are_completed(words, expected):
     env = os.environ | {
