@@ -99,7 +99,7 @@ def gateway(folder, text, *arguments, env=None) -> Iterator[Gateway]:
         text=True,
     )
     running = Gateway(folder, process)
-    reader = threading.Thread(target=_listen, args=(running,))
+    reader = threading.Thread(target=listen, args=(running,))
     reader.start()
     try:
         running.port = int(running.wait_for(r"listens on http://[^ ]*:(\d+)/")[1])
@@ -116,7 +116,7 @@ def gateway(folder, text, *arguments, env=None) -> Iterator[Gateway]:
         process.stderr.close()
 
 
-def _listen(running):
+def listen(running):
     for line in running.process.stderr:
         running.said.append(line.rstrip("\n"))
 

@@ -106,13 +106,15 @@ def served(**limits):
     app = TinyApp()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    port = listener.getsockname()[1]
     ready = threading.Event()
     box = {}
 
     async def main():
         app.released = asyncio.Event()
         server = Server(app, LimitsPlan(**limits), sweep_s=0.02)
-        await server.start(listener)
+        server.start(listener)
         box.update(loop=asyncio.get_running_loop(), server=server, stop=asyncio.Event())
         ready.set()
         await box["stop"].wait()
@@ -122,7 +124,6 @@ def served(**limits):
     thread.start()
     assert ready.wait(10)
     try:
-        port = listener.getsockname()[1] if listener.fileno() >= 0 else box["port"]
         yield Served(port, app, box["server"], box["loop"])
     finally:
         box["loop"].call_soon_threadsafe(box["stop"].set)

@@ -71,6 +71,7 @@ class Connection(asyncio.Protocol):
         self._unread_bytes = 0
         self._discarded_bytes = 0
         self._raw_head_bytes = 0
+        self._chunk_bytes = 0
         self.phase = IDLE
         self.deadline = NEVER
         self.is_write_paused = False
@@ -125,6 +126,7 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
             return
         before = self.phase
+        self._chunk_bytes = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -171,7 +173,6 @@ class Connection(asyncio.Protocol):
         self.deadline = self._server.now + self._limits.header_timeout_s
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
         self._raw_head_bytes = 0
         self._hosts = 0
         self._content_length = 0
@@ -187,18 +188,12 @@ class Connection(asyncio.Protocol):
             raise HttpError(414, "url_too_long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer: those are counted and dropped, nothing after the body may pass for a header."""
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self._limits.max_header_bytes:
-            raise HttpError(431, "headers_too_large")
-        if self.phase != HEAD:
-            return
-        name = name.lower()
-        if name in PARSED:
-            self._parse_header(name, value)
-        self._headers.append((name, value))
-        if len(self._headers) > self._limits.max_headers:
-            raise HttpError(431, "too_many_headers")
+        """A header; a trailer is dropped, nothing after the body may pass for a header."""
+        if self.phase == HEAD:
+            name = name.lower()
+            self._headers.append((name, value))
+            if name in PARSED:
+                self._parse_header(name, value)
 
     def _parse_header(self, name: bytes, value: bytes) -> None:
         if name == b"host":
@@ -216,7 +211,14 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """All of the head is there: check it, and begin or queue its exchange."""
-        parser = self._parser
+        headers, limits, parser = self._headers, self._limits, self._parser
+        if len(headers) > limits.max_headers:
+            raise HttpError(431, "too_many_headers")
+        # Only where more bytes came than a head may have can the head be too large.
+        if self._raw_head_bytes + self._chunk_bytes > limits.max_header_bytes and (
+            sum([len(name) + len(value) for name, value in headers]) + len(self._url) > limits.max_header_bytes
+        ):
+            raise HttpError(431, "headers_too_large")
         version: str = parser.get_http_version()
         method: bytes = parser.get_method()
         if version not in {"1.1", "1.0"}:
@@ -227,7 +229,7 @@ class Connection(asyncio.Protocol):
             raise HttpError(400, "bad_host")
         if self._has_coding and version == "1.0":
             raise HttpError(400, "framing_conflict")
-        if self._content_length > self._limits.max_body_bytes:
+        if self._content_length > limits.max_body_bytes:
             raise HttpError(413, "body_too_large")
         if parser.should_upgrade() and self._upgrade != b"h2c":
             raise HttpError(400, "upgrade_refused")
@@ -247,7 +249,7 @@ class Connection(asyncio.Protocol):
             "raw_path": raw_path,
             "query_string": query,
             "root_path": "",
-            "headers": self._headers,
+            "headers": headers,
             "client": self._client,
             "server": self._local,
         }

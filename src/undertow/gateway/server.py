@@ -4,6 +4,7 @@ An own one on httptools and not uvicorn's: see docs/decisions/0015-processes.md.
 """
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -14,8 +15,9 @@ from undertow.gateway.connection import Connection
 from undertow.gateway.exchange import Exchange
 from undertow.records.serving import LimitsPlan
 
+LOG = logging.getLogger("undertow.gateway")
 SWEEP_S = 0.5
-BACKLOG = 2048
+ACCEPT_PAUSE_S = 0.5
 
 
 class App(Protocol):
@@ -50,7 +52,8 @@ class Server:
         self._app = app
         self._sweep_s = sweep_s
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listeners: list[asyncio.Server] = []
+        self._arrivals: set[asyncio.Task[Any]] = set()
+        self._listener: socket.socket | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self.limits = limits
         self.connections: set[Connection] = set()
@@ -58,12 +61,36 @@ class Server:
         self.date_line = b""
         self.is_draining = False
 
-    async def start(self, listener: socket.socket) -> None:
-        """Accept connections from a bound socket, which other workers may share."""
+    def start(self, listener: socket.socket) -> None:
+        """Accept connections from a listening socket, which other workers may share. Call it in the running loop."""
         self._loop = asyncio.get_running_loop()
         self._sweep()
-        server = await self._loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
-        self._listeners.append(server)
+        listener.setblocking(False)
+        self._listener = listener
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._listener is not None:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        """Take one connection. One a turn, so that workers that wake together share a burst; a server of the loop's own takes all."""
+        assert self._listener is not None
+        try:
+            arrived, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return  # another worker was quicker, or the caller has gone
+        except OSError as error:
+            # Out of file descriptors, most likely. The socket stays readable: asking again at once would only burn time.
+            LOG.error("cannot accept connections: %s", error.strerror)  # noqa: TRY400 (there is nothing else to know)
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(ACCEPT_PAUSE_S, self._listen)
+            return
+        arrived.setblocking(False)
+        arrived.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self), arrived))
+        self._arrivals.add(task)
+        task.add_done_callback(self._arrivals.discard)
 
     @property
     def in_flight(self) -> int:
@@ -90,9 +117,10 @@ class Server:
     def stop_accepting(self) -> None:
         """Leave new connections to others; from now on every response closes its connection."""
         self.is_draining = True
-        for server in self._listeners:
-            server.close()
-        self._listeners.clear()
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
     async def drain(self, *, in_flight_s: float, idle_s: float) -> bool:
         """Stop accepting and let what is under way end.
@@ -109,7 +137,7 @@ class Server:
         """
         self.stop_accepting()
         began = self._loop.time()
-        while self.connections or self._tasks:
+        while self.connections or self._tasks or self._arrivals:
             waited_s = self._loop.time() - began
             if waited_s >= idle_s:
                 for connection in tuple(self.connections):

@@ -115,7 +115,7 @@ async def _serve(orders: Orders, plan: ServingPlan, build: AppBuilder) -> int:
     gc.collect()
     gc.freeze()
     server = Server(app, plan.limits)
-    await server.start(listener)
+    server.start(listener)
     control.send(READY)
     is_clean = await _until_drained(server, app, plan.limits, told, orders.drain_timeout_s)
     await app.shutdown()

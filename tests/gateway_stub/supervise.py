@@ -1,0 +1,54 @@
+"""A supervisor of stub workers: `supervise.py FOLDER`. Its settings are the file `version` there, its date the file `day`."""
+
+import socket
+import sys
+from datetime import date
+from pathlib import Path
+
+from gateway_stub.plans import plan
+from undertow.errors import ConfigError
+from undertow.gateway.handover import own_command, take_handover, take_rehearsal
+from undertow.gateway.supervisor import Compiled, Host, Supervisor
+
+KEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+WORKER = (sys.executable, str(Path(__file__).parent / "stub_worker.py"))
+
+
+def say(line):
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def main(folder):
+    def compile_settings():
+        version = (folder / "version").read_text()
+        if version == "broken":
+            raise ConfigError("it is broken")
+        return Compiled(plan(version, idle_timeout_s=1.0), workers=2, drain_timeout_s=2.0)
+
+    is_rehearsal, handed = take_rehearsal(), take_handover()
+    compiled = compile_settings()
+    if is_rehearsal:
+        return 0
+    if handed is None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        runtime = folder / "runtime"
+        runtime.mkdir()
+    else:
+        listener = socket.socket(fileno=handed.listen_fd)
+        runtime = Path(handed.runtime_dir)
+    port = listener.getsockname()[1]
+    host = Host(
+        compile=compile_settings,
+        say=say,
+        on_ready=lambda: say(f"ready on {port}"),
+        command=own_command(),
+        worker_command=WORKER,
+        keeper_command=KEEPER,
+        today=lambda: date.fromisoformat((folder / "day").read_text()),
+    )
+    return Supervisor(host, listener, str(runtime), compiled, handed).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

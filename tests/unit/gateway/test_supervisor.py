@@ -1,0 +1,130 @@
+"""A supervisor of stub workers. tests/integration/test_serve_processes.py has the real ones, under load."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway_fakes.raw import get
+from gateway_stub.gateway_process import Gateway, listen
+from undertow.gateway.runtime import read_supervision
+
+TESTS = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A function that starts a supervisor with these settings."""
+    begun = []
+
+    def start_one(version):
+        (tmp_path / "version").write_text(version)
+        (tmp_path / "day").write_text("2026-01-31")
+        process = subprocess.Popen(
+            [sys.executable, TESTS / "gateway_stub" / "supervise.py", tmp_path],
+            env={**os.environ, "PYTHONPATH": str(TESTS)}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        running = Gateway(tmp_path, process)
+        thread = threading.Thread(target=listen, args=(running,))
+        thread.start()
+        begun.append((process, thread))
+        return running
+
+    yield start_one
+    for process, thread in begun:
+        process.terminate()
+        process.wait(10)
+        thread.join(20)
+        process.stderr.close()
+
+
+def ready(running):
+    running.port = int(running.wait_for(r"ready on (\d+)")[1])
+    return running
+
+
+def version_served(running):
+    return get(running.port, "/version").body.decode()
+
+
+def until(holds, timeout_s=20.0):
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def supervision(running):
+    return read_supervision(str(running.folder / "runtime"))
+
+
+def test_first_workers_that_cannot_start_end_it(start):
+    running = start("cannot-start")
+    assert running.process.wait(20) == 1
+    running.wait_for(r"cannot serve: a new worker did not start \(exit status 4\)")
+    assert not (running.folder / "runtime").exists()
+
+
+def test_settings_that_cannot_be_served_leave_the_old_ones_serving(start):
+    running = ready(start("v1"))
+    for version, why in (("cannot-start", "a new worker did not start"), ("broken", "it is broken")):
+        (running.folder / "version").write_text(version)
+        running.signal(signal.SIGHUP)
+        running.wait_for(f"reload refused, the old settings stay: {why}")
+    assert version_served(running) == "v1"
+    (running.folder / "version").write_text("v2")
+    running.signal(signal.SIGHUP)
+    running.wait_for(r"2 new workers serve \(policy auto v2\)")
+    assert version_served(running) == "v2"
+    until(lambda: len(running.children("stub_worker")) == 2)
+    until(lambda: supervision(running).workers == 2)
+    assert (supervision(running).reloads_refused, supervision(running).keeper_up) == (2, True)
+    assert running.stop() == 0
+    assert not (running.folder / "runtime").exists()
+
+
+def test_a_new_day_changes_workers_only_if_it_changes_what_they_serve(start):
+    running = ready(start("v1"))
+    workers = running.children("stub_worker")
+    (running.folder / "day").write_text("2026-02-01")
+    running.signal(signal.SIGCHLD)  # it looks at the date whenever it wakes
+    time.sleep(0.3)
+    assert running.children("stub_worker") == workers
+    (running.folder / "version").write_text("v2")
+    (running.folder / "day").write_text("2026-02-02")
+    running.signal(signal.SIGCHLD)
+    running.wait_for("new workers serve")
+    assert version_served(running) == "v2"
+
+
+def test_a_worker_that_keeps_dying_is_started_later_and_later(start):
+    running = ready(start("v1"))
+    for _ in range(4):
+        victim = running.children("stub_worker")[-1]
+        os.kill(victim, signal.SIGKILL)
+        until(lambda victim=victim: victim not in running.children("stub_worker"))
+        until(lambda: len(running.children("stub_worker")) == 2)
+    said = [line for line in running.said if "died" in line]
+    assert said[0].endswith("another starts")
+    assert said[3].endswith("another starts in 1.6 s")
+    until(lambda: supervision(running).worker_deaths == 4)
+
+
+def test_a_new_version_takes_over_children_socket_and_counts(start):
+    running = ready(start("v1"))
+    os.kill(running.children("stub_worker")[0], signal.SIGKILL)
+    until(lambda: supervision(running).worker_deaths == 1)
+    keeper = running.children("time.sleep")
+    (running.folder / "version").write_text("v2")
+    running.signal(signal.SIGUSR2)
+    running.wait_for(r"2 new workers serve \(policy auto v2\)")
+    assert version_served(running) == "v2"
+    assert supervision(running).worker_deaths == 1
+    until(lambda: running.children("time.sleep") and running.children("time.sleep") != keeper)
+    until(lambda: len(running.children("stub_worker")) == 2)
+    assert running.stop() == 0
