@@ -53,9 +53,14 @@ class Access:
         """The caller's key, with its rate and budget checked; None where no keys are set.
 
         Raises:
-            RefusedError: 401 or 429.
+            RefusedError: 401, 429, or 403 for a page in a browser where no keys are set.
         """
         if self._keys.is_open:
+            if arrival.is_from_page:
+                # Any page that is open on this machine could ask, and spend, without a word to its reader.
+                raise RefusedError(
+                    403, "pages in a browser need a gateway key; make one with `undertow key new`", code="page_refused"
+                )
             return None
         key = self._keys.find(arrival.key)
         if key is None:

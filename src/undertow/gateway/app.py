@@ -31,7 +31,7 @@ from undertow.gateway.signals import post_signals
 from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
-from undertow.records.decision import DecisionRecord
+from undertow.records.decision import DecisionRecord, Intent
 from undertow.records.serving import KeyPlan, ServingPlan
 from undertow.services.admit import Context, refused_record
 from undertow.services.collect import rfc3339
@@ -257,7 +257,24 @@ class GatewayApp:
     async def _pass_through(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         decision_id, event_time, began = self._begin()
         key: KeyPlan | None = None
-        error, status = "", "refused"
+        is_recorded = False
+
+        def leave_record(status: str, error: str | None = None) -> None:
+            nonlocal is_recorded
+            is_recorded = True
+            self._write(
+                refused_record(
+                    decision_id=decision_id,
+                    event_time=event_time,
+                    error=error,
+                    endpoint=path[:100],
+                    key_name=key.name if key is not None else None,
+                    latency_ms=round((time.perf_counter() - began) * 1000, 2),
+                    status=status,
+                    reason="refused" if status == "refused" else "passthrough",
+                )
+            )
+
         try:
             arrival, key = self._head(scope)
             if self.engine.passthrough is None:
@@ -266,38 +283,44 @@ class GatewayApp:
                     "this path is not routed; set base_url under [passthrough] to have it passed on",
                     code="not_found",
                 )
+            if key is not None and key.tiers:
+                raise RefusedError(  # noqa: TRY301
+                    403,
+                    "this key is held to some tiers, and this path belongs to none of them",
+                    code="tier_not_allowed",
+                )
             body = await self.access.body(receive, arrival, scope["extensions"]["undertow"])
-            query = scope.get("query_string", b"")
+            self.decisions.begin(
+                Intent(
+                    decision_id=decision_id,
+                    event_time=event_time,
+                    origin="live",
+                    endpoint=path[:100],
+                    key_name=key.name if key is not None else None,
+                )
+            )
             error = await pass_through(
                 self.engine.passthrough,
                 method,
                 path.removeprefix("/v1"),
-                query,
+                scope.get("query_string", b""),
                 scope["headers"],
                 body,
                 send,
                 decision_id,
+                on_end=lambda: leave_record("ok"),
             )
-            status = "ok" if not error else "error"
+            if error:
+                leave_record("error", error)
         except RefusedError as refused:
-            error = refused.code
+            leave_record("error" if refused.type_ == "upstream_error" else "refused", refused.code)
             refused.headers = (*refused.headers, (b"x-undertow-decision-id", decision_id.encode()))
             raise
         except CallerGoneError:
-            error, status = "client_closed", "abandoned"
+            leave_record("abandoned", "client_closed")
         finally:
-            self._write(
-                refused_record(
-                    decision_id=decision_id,
-                    event_time=event_time,
-                    error=error or None,
-                    endpoint=path[:100],
-                    key_name=key.name if key is not None else None,
-                    latency_ms=round((time.perf_counter() - began) * 1000, 2),
-                    status=status,
-                    reason="refused" if status == "refused" else "passthrough",
-                )
-            )
+            if not is_recorded:  # cancelled, or a fault of ours
+                leave_record("abandoned", "cancelled")
 
     def _model_list(self) -> bytes:
         created = int(time.time())

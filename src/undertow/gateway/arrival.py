@@ -43,6 +43,7 @@ class Arrival:
         content_length: As announced, or None.
         content_encoding: As announced, or None.
         idempotency_key: Or None.
+        is_from_page: A browser sent it for a page; only browsers send `sec-fetch-site`, and no page can change it.
     """
 
     key: bytes | None = None
@@ -57,6 +58,7 @@ class Arrival:
     content_length: int | None = None
     content_encoding: bytes | None = None
     idempotency_key: str | None = None
+    is_from_page: bool = False
     conversation_rank: int = len(CONVERSATION)
     """Place in `CONVERSATION` of the header that the conversation's id was taken from."""
 
@@ -89,7 +91,17 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
     return arrival
 
 
-_REST = frozenset({*CONVERSATION, USER, *FORWARDED, b"traceparent", b"x-stainless-retry-count", b"content-encoding"})
+_REST = frozenset(
+    {
+        *CONVERSATION,
+        USER,
+        *FORWARDED,
+        b"traceparent",
+        b"x-stainless-retry-count",
+        b"content-encoding",
+        b"sec-fetch-site",
+    }
+)
 
 
 def _read_rest(arrival: Arrival, name: bytes, value: bytes) -> None:
@@ -108,6 +120,8 @@ def _read_rest(arrival: Arrival, name: bytes, value: bytes) -> None:
         arrival.client_retry = int(value) if value.isdigit() and len(value) < 6 else None
     elif name == b"content-encoding":
         arrival.content_encoding = value
+    elif name == b"sec-fetch-site":
+        arrival.is_from_page = value != b"none"
     else:
         if name == b"idempotency-key":
             arrival.idempotency_key = _text(name, value)

@@ -1,9 +1,10 @@
 """Paths that are not routed, passed on to the upstream of `[passthrough]` as they are."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from undertow.adapters.upstreams.exchange import Exchange
 from undertow.adapters.upstreams.passthrough import HOP_HEADERS, PassthroughUpstream
-from undertow.gateway.asgi_reply import Send
+from undertow.gateway.asgi_reply import Headers, Send
 from undertow.gateway.refusal import RefusedError
 from undertow.ports.upstream import UpstreamFailedError
 
@@ -19,8 +20,21 @@ async def pass_through(
     body: bytes,
     send: Send,
     decision_id: str,
+    *,
+    on_end: Callable[[], None],
 ) -> str:
     """Ask the upstream and stream its answer back, whatever its status.
+
+    Args:
+        upstream: Where to.
+        method: HTTP method.
+        path: Path below its base URL.
+        query: Query string, without its question mark.
+        headers: The caller's.
+        body: The caller's.
+        send: ASGI's.
+        decision_id: The caller is told it.
+        on_end: Called once the whole answer is there, before its last byte is sent.
 
     Returns:
         What went wrong after the head was sent, in one word; empty: nothing did.
@@ -50,12 +64,38 @@ async def pass_through(
         )
     kept = [(name, value) for name, value in answer.headers.items() if name not in NOT_PASSED_BACK]
     kept.append((b"x-undertow-decision-id", decision_id.encode()))
+    if answer.status >= 400 and method != "HEAD":
+        return await _pass_error(upstream, answer, kept, send, on_end)
     await send({"type": "http.response.start", "status": answer.status, "headers": kept})
+    # Where the length was told, the last piece ends the answer; else something more does, and no piece need be held back.
+    has_length = any(name == b"content-length" for name, _ in kept)
+    waiting = b""
     try:
         async for chunk in answer.chunks():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            sent, waiting = (waiting, chunk) if has_length else (chunk, b"")
+            if sent:
+                await send({"type": "http.response.body", "body": sent, "more_body": True})
     except UpstreamFailedError as error:
-        # Without its last chunk the message is visibly incomplete: the caller's client reports it.
+        # Without its last piece the message is visibly incomplete: the caller's client reports it.
         return error.call_status
-    await send({"type": "http.response.body", "body": b""})
+    on_end()
+    await send({"type": "http.response.body", "body": waiting})
+    return ""
+
+
+async def _pass_error(
+    upstream: PassthroughUpstream, answer: Exchange, headers: Headers, send: Send, on_end: Callable[[], None]
+) -> str:
+    """Pass an error on as a whole, without our key: some servers repeat what they were sent."""
+    try:
+        body = upstream.without_key(await answer.read())
+    except UpstreamFailedError as error:
+        raise RefusedError(
+            502, "the upstream for unrouted paths broke off", code=f"upstream_{error.kind}", type_="upstream_error"
+        ) from None
+    kept = [(name, value) for name, value in headers if name != b"content-length"]
+    kept.append((b"content-length", b"%d" % len(body)))
+    on_end()
+    await send({"type": "http.response.start", "status": answer.status, "headers": kept})
+    await send({"type": "http.response.body", "body": body})
     return ""

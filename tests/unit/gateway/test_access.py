@@ -51,6 +51,25 @@ def test_a_key_s_rate_and_budget_hold(tmp_path, upstream):
     run(steps)
 
 
+def test_without_keys_no_page_in_a_browser_may_ask(tmp_path, upstream):
+    body = {"model": "cheap", "messages": [{"role": "user", "content": "hi"}]}
+
+    async def steps():
+        async with gateway(tmp_path, plan_for(tmp_path, upstream)) as g:
+            for site in ("cross-site", "same-site", "same-origin"):  # the last: a name that was made to point here
+                got = await g.call("POST", "/v1/chat/completions", body, [("sec-fetch-site", site)])
+                assert (got.status, got.json["error"]["code"]) == (403, "page_refused")
+            assert upstream.requests == []
+            assert [record["error"] for record in g.records()] == ["page_refused"] * 3
+            assert (await g.call("GET", "/v1/models", headers=[("sec-fetch-site", "none")])).status == 200
+        (tmp_path / "keyed").mkdir()
+        async with gateway(tmp_path / "keyed", plan_for(tmp_path / "keyed", upstream, keys=(KEY,))) as g:
+            headers = [("sec-fetch-site", "cross-site"), ("authorization", f"Bearer {SECRET}")]
+            assert (await g.call("POST", "/v1/chat/completions", body, headers)).status == 200
+
+    run(steps)
+
+
 def test_bodies_have_a_bound_and_are_not_taken_compressed(tmp_path, upstream):
     small = LimitsPlan(max_body_bytes=100)
 

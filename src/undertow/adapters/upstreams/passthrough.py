@@ -80,6 +80,10 @@ class PassthroughUpstream:
             self._endpoint.breaker.succeeded()
         return answer
 
+    def without_key(self, text: bytes) -> bytes:
+        """`text` with the endpoint's key blotted out, should the endpoint have repeated it in an error."""
+        return self._endpoint.without_key(text)
+
     async def aclose(self) -> None:
         """Close all connections; answers that are being read end as `aborted`."""
         await self._endpoint.pool.aclose()
