@@ -46,7 +46,9 @@ from undertow.records.cells import (
 
 Result = TypeVar("Result")
 
-MOST_REMOVALS = 5
+MOST_REMOVALS = 20
+"""How often all is done anew because a file was gone that had been found."""
+
 MOST_VERSIONS = 500
 """A change column with more values than this in a sample is no version (an id of the request, say) and is left out."""
 

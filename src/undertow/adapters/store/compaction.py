@@ -13,11 +13,12 @@ need it. Small files of past dates are not merged; that is a later step's.
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -37,6 +38,7 @@ GRACE_S = 600.0
 MEMORY_LIMIT = "256MB"
 LONGEST_LINE = 16_000_000
 MOST_OPEN_DATES = 64
+_TEMPORARY, _SPOOL = ".parquet.tmp", "compaction-"
 ROWS_A_GROUP = 20_480
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """What the reader takes for a time; see its row rules."""
@@ -96,22 +98,43 @@ def compact(store_path: str | Path, *, grace_s: float = GRACE_S, memory_limit: s
     with _alone(root / "state" / "compaction.lock") as is_alone:
         if not is_alone:
             return Compacted(is_busy=True)
-        segments = rows = rejected = removed = failed = 0
-        for part in _RECORDS:
-            folder = root / part / OPEN_FOLDER
+        for leftover in (root / "state").glob(f"{_SPOOL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        ready = {part: _ready(root, part) for part in _RECORDS}
+        done = _convert_all(root, ready, memory_limit) if any(ready.values()) else Compacted()
+        removed = sum(_remove_converted(root / part / OPEN_FOLDER, grace_s) for part in _RECORDS)
+        return replace(done, removed=removed)
+
+
+def _ready(root: Path, part: Part) -> list[tuple[SegmentName, Path]]:
+    """Sealed segments that have no marker yet and that recovery does not need."""
+    # The segments first: one whose intents file is gone by now is ready, whatever is sealed meanwhile.
+    sealed = list(list_segments(root / part / OPEN_FOLDER, SEALED))
+    done = {name.text for name, _ in list_segments(root / part / OPEN_FOLDER, DONE)}
+    held = _held_lives(root) if part == "decisions" else {}
+    return [
+        (name, path)
+        for name, path in sealed
+        if name.text not in done and held.get(name.life, name.sequence + 1) > name.sequence
+    ]
+
+
+def _convert_all(root: Path, ready: dict[Part, list[tuple[SegmentName, Path]]], memory_limit: str) -> Compacted:
+    segments = rows = rejected = failed = 0
+    with (
+        tempfile.TemporaryDirectory(prefix=_SPOOL, dir=root / "state") as spool,
+        closing(open_engine(memory_limit, 1, spool)) as engine,
+    ):
+        for part, found in ready.items():
             _remove_leftovers(root / part)
-            held = _held_lives(root) if part == "decisions" else {}
-            for name, path in list_segments(folder, SEALED):
-                if path.with_name(name.text + DONE).exists() or held.get(name.life, name.sequence + 1) <= name.sequence:
-                    continue
+            for name, path in found:
                 try:
-                    done = _convert(root, part, name, path, memory_limit)
+                    done = _convert(engine, root, part, name, path, Path(spool))
                 except duckdb.Error:
                     failed += 1
                     continue
                 segments, rows, rejected = segments + 1, rows + done[0], rejected + done[1]
-            removed += _remove_converted(folder, grace_s)
-        return Compacted(segments, rows, rejected, removed, failed)
+    return Compacted(segments, rows, rejected, failed=failed)
 
 
 @contextmanager
@@ -143,9 +166,6 @@ def _remove_leftovers(part: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-_TEMPORARY = ".parquet.tmp"
-
-
 def _remove_converted(folder: Path, grace_s: float) -> int:
     """Remove segments whose marker is older than the grace period; the marker last, for it is what readers go by."""
     removed = 0
@@ -159,14 +179,15 @@ def _remove_converted(folder: Path, grace_s: float) -> int:
     return removed
 
 
-def _convert(root: Path, part: Part, name: SegmentName, path: Path, memory_limit: str) -> tuple[int, int]:
+def _convert(
+    engine: duckdb.DuckDBPyConnection, root: Path, part: Part, name: SegmentName, path: Path, spool: Path
+) -> tuple[int, int]:
     """Write a segment's Parquet files and its marker; rows in them, and lines with something that has no type."""
-    state = root / "state"
-    with tempfile.TemporaryDirectory(prefix="compaction-", dir=state) as spool:
-        dates, rejected = _split(part, path, Path(spool), state / "rejects" / f"{part}-{path.name}")
-        rows = 0
-        for date, lines in dates.items():
-            rows += _write_parquet(root / part / f"date={date}", part, name, lines, Path(spool), memory_limit)
+    rows = 0
+    dates, rejected = _split(part, path, spool, root / "state" / "rejects" / f"{part}-{path.name}")
+    for date, lines in dates.items():
+        rows += _write_parquet(engine, root / part / f"date={date}", part, name, lines)
+        lines.unlink()
     marker = path.with_name(name.text + DONE)
     marker.write_text(json.dumps({"at": utc_text(time.time()), "rows": rows, "rejected": rejected}) + "\n")
     sync_folder(path.parent)
@@ -234,7 +255,7 @@ def _date(event_time: str) -> str | None:
     return at.date().isoformat() if EARLIEST <= at < LATEST else None
 
 
-def _write_parquet(folder: Path, part: Part, name: SegmentName, lines: Path, spool: Path, memory_limit: str) -> int:
+def _write_parquet(engine: duckdb.DuckDBPyConnection, folder: Path, part: Part, name: SegmentName, lines: Path) -> int:
     """Write the lines of one date as Parquet, whole or not at all; the number of rows."""
     columns = _COLUMNS[part]
     shape = "{" + ",".join(f'"{column.name}":{_shape(column)}' for column in columns) + "}"
@@ -251,17 +272,13 @@ def _write_parquet(folder: Path, part: Part, name: SegmentName, lines: Path, spo
     )
     folder.mkdir(parents=True, exist_ok=True)
     hidden = folder / f".{name.text}{_TEMPORARY}"
-    engine = open_engine(memory_limit, 1, spool)
-    try:
-        engine.execute(
-            f"COPY (SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})) "
-            f"TO {literal(str(hidden))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"
-        )
-        counted = engine.execute(
-            f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(exact_glob(str(hidden)))})"
-        ).fetchone()
-    finally:
-        engine.close()
+    engine.execute(
+        f"COPY (SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})) "
+        f"TO {literal(str(hidden))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"
+    )
+    counted = engine.execute(
+        f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(exact_glob(str(hidden)))})"
+    ).fetchone()
     rows = int(counted[0]) if counted and counted[0] is not None else 0
     with lines.open("rb") as file:
         expected = sum(1 for _ in file)

@@ -6,7 +6,6 @@ when it is over, because a record that is missing is missing data.
 """
 
 import errno
-import json
 import os
 import time
 from collections import deque
@@ -102,9 +101,13 @@ class SegmentWriter:
 
     def append(self, line: bytes, key: str = "") -> bool:
         """Write `line`, which ends in a newline; True if the operating system has it, False if it waits."""
-        file = self._file
-        if file is not None and self._outage is None and file.append(line):
-            return True
+        if self._outage is None:
+            file = self._file
+            if file is None:
+                self.retry()
+                file = self._file
+            if file is not None and file.append(line):
+                return True
         return self._keep(line, key)
 
     def append_now(self, line: bytes) -> None:
@@ -281,6 +284,8 @@ class SegmentWriter:
             self.sync_errors += 1
 
     def _note_gap(self, outage: _Outage) -> None:
+        import json  # noqa: PLC0415 (a client starts sooner without it)
+
         note = {
             "kind": self._kind,
             "from": utc_text(outage.began_at),

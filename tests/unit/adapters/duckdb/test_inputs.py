@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from undertow.adapters.duckdb import inputs
 from undertow.adapters.duckdb.inputs import LogInputs, find_files
 from undertow.errors import LogError
 from unit.adapters.duckdb.logs import decision, read, signal, write_jsonl, write_parquet
 
 
-def roles(*named: Path | str, **inputs: object) -> dict[str, str]:
-    found = find_files(LogInputs(tuple(map(str, named)), **inputs))  # type: ignore[arg-type]
+def roles(*named: Path | str, **more: object) -> dict[str, str]:
+    found = find_files(LogInputs(tuple(map(str, named)), **more))  # type: ignore[arg-type]
     return {Path(file.path).name: file.role for file in found.files}
 
 
@@ -29,6 +30,58 @@ def test_a_store_is_read_with_its_open_segments(tmp_path: Path) -> None:
         "o.jsonl": "outcomes",
     }
     assert read(tmp_path).coverage.decisions == 2
+
+
+def test_a_segment_and_its_parquet_files_are_one_thing(tmp_path: Path) -> None:
+    """Until the marker is there the segment counts, from then on the Parquet files, and never both."""
+    part = tmp_path / "decisions"
+    write_jsonl(part / "open" / "a.jsonl", [decision(1)])
+    write_parquet(part / "date=2026-03-01" / "a.parquet", [decision(1)])
+    write_parquet(part / "date=2026-03-01" / "b.parquet", [decision(2)])
+    write_jsonl(tmp_path / "intents" / "a.intents", [decision(9)])
+    write_jsonl(tmp_path / "state" / "rejects" / "decisions-a.jsonl", [decision(9)])
+    for named in (tmp_path, part):
+        assert roles(named) == {"a.jsonl": "decisions", "b.parquet": "decisions"}
+        assert read(named).coverage.decisions == 2
+    (part / "open" / "a.done").touch()
+    assert roles(tmp_path) == {"a.parquet": "decisions", "b.parquet": "decisions"}
+    assert read(tmp_path).coverage.decisions == 2
+
+
+def test_an_empty_open_segment_is_nothing_to_speak_of(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "decisions" / "open" / "a.jsonl", [decision(1)])
+    write_jsonl(tmp_path / "decisions" / "open" / "b.jsonl.open", [])
+    coverage = read(tmp_path).coverage
+    assert (coverage.decisions, coverage.rejected, coverage.reasons, coverage.notes) == (1, 0, {}, ())
+
+
+def test_a_file_that_is_gone_when_it_is_looked_into_has_the_folder_listed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "decisions" / "open" / "a.jsonl", [decision(1)])
+    write_parquet(tmp_path / "decisions" / "date=2026-03-01" / "b.parquet", [decision(2)])
+    look = inputs._look_into
+
+    def converts_meanwhile(path: str) -> str:
+        segment = tmp_path / "decisions" / "open" / "a.jsonl"
+        if path == str(segment) and segment.exists():
+            write_parquet(tmp_path / "decisions" / "date=2026-03-01" / "a.parquet", [decision(1)])
+            segment.unlink()
+        return look(path)
+
+    monkeypatch.setattr(inputs, "_look_into", converts_meanwhile)
+    assert roles(tmp_path) == {"a.parquet": "decisions", "b.parquet": "decisions"}
+
+
+def test_a_folder_in_which_files_keep_vanishing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = write_jsonl(tmp_path / "a.jsonl", [decision(1)])
+
+    def gone(path: str) -> str:
+        raise FileNotFoundError(2, "gone", path)
+
+    monkeypatch.setattr(inputs, "_look_into", gone)
+    with pytest.raises(LogError, match="was removed while the log was listed"):
+        find_files(LogInputs((str(log),)))
 
 
 def test_a_flat_folder_is_sorted_by_the_names_of_its_files(tmp_path: Path) -> None:

@@ -121,3 +121,21 @@ def test_an_open_segment_ends_in_a_torn_line(tmp_path: Path) -> None:
     coverage = read(tmp_path).coverage
     assert (coverage.decisions, coverage.rejected, coverage.reasons) == (1, 1, {"torn_line": 1})
     assert any("still being written" in note for note in coverage.notes)
+
+
+def test_a_live_segment_of_a_store_is_read_up_to_its_last_whole_line(tmp_path: Path) -> None:
+    path = tmp_path / "decisions" / "open" / "now.jsonl.open"
+    write_jsonl(path, [decision(1), decision(2)])
+    path.write_bytes(path.read_bytes()[:-1])
+    coverage = read(tmp_path).coverage
+    assert (coverage.decisions, coverage.rejected, coverage.reasons, coverage.notes) == (1, 0, {}, ())
+
+
+def test_a_live_segment_that_is_sealed_meanwhile_is_read_under_its_new_name(tmp_path: Path) -> None:
+    path = tmp_path / "now.jsonl.open"
+    path.with_suffix("").write_bytes(b'{"a":1}\n{"torn')
+    report = SieveReport()
+    assert b"".join(line_sieve._whole_lines(str(path), report, is_live=True)) == b'{"a":1}\n'
+    assert report == SieveReport()
+    with pytest.raises(FileNotFoundError):
+        list(line_sieve._whole_lines(str(path), report))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs
-from undertow.errors import DataError
+from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs, source
+from undertow.errors import DataError, LogError
 from undertow.ports.audit_source import AuditSource, CellOptions, OutcomeWindow
 from undertow.records.cells import SELECTION_CODES, AuditCells
 from undertow.records.segment import WHOLE, Segment
@@ -437,3 +437,29 @@ def test_import_reasons_are_added(tmp_path: Path) -> None:
     assert coverage.reasons == {"missing_decision_id": 1, "missing_event_time": 1, "no_usage": 3}
     assert coverage.rejected == 4
     assert "from an importer" in coverage.notes
+
+
+def test_a_segment_that_is_converted_between_finding_and_reading_is_read_as_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = write_jsonl(tmp_path / "decisions" / "open" / "a.jsonl", [decision(1), decision(2)])
+    open_tables = source.open_tables
+
+    def converts_first(*given: Any) -> Any:
+        if segment.exists():
+            write_parquet(tmp_path / "decisions" / "date=2026-03-01" / "a.parquet", [decision(1), decision(2)])
+            segment.unlink()
+        return open_tables(*given)
+
+    monkeypatch.setattr(source, "open_tables", converts_first)
+    assert read(tmp_path).coverage.decisions == 2
+
+
+def test_files_that_keep_vanishing_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*given: Any) -> Any:
+        raise FileNotFoundError(2, "gone", "a.jsonl")
+
+    write_jsonl(tmp_path / "a.jsonl", [decision(1)])
+    monkeypatch.setattr(source, "open_tables", gone)
+    with pytest.raises(LogError, match=r"a\.jsonl: was removed while the log was read"):
+        read(tmp_path)
