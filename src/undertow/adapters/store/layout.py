@@ -12,8 +12,8 @@ A segment's name is `TIME-WRITER-RANDOM-SEQUENCE`: names sort by the time at whi
 writer's life. An `r` and a number after the sequence mark what recovery wrote for a writer that had died.
 """
 
+import os
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ class SegmentNames:
     """
 
     def __init__(self, writer: str, clock: Callable[[], float] = time) -> None:
-        self._life = f"{re.sub(r'[^A-Za-z0-9_.]', '_', writer) or 'w'}-{secrets.token_hex(6)}"
+        self._life = f"{re.sub(r'[^A-Za-z0-9_.]', '_', writer) or 'w'}-{os.urandom(6).hex()}"
         self._clock = clock
         self._sequence = 0
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from undertow.adapters.store.append_file import AppendFile
 from undertow.adapters.store.layout import OPEN, SEALED, utc_text
 
@@ -284,7 +286,6 @@ class SegmentWriter:
             self.sync_errors += 1
 
     def _note_gap(self, outage: _Outage) -> None:
-        import json  # noqa: PLC0415 (a client starts sooner without it)
 
         note = {
             "kind": self._kind,
@@ -296,7 +297,7 @@ class SegmentWriter:
             self._gaps_file.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(self._gaps_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
             try:
-                os.write(fd, json.dumps(note).encode() + b"\n")
+                os.write(fd, msgspec.json.encode(note) + b"\n")
             finally:
                 os.close(fd)
         except OSError:
