@@ -8,7 +8,8 @@ from pathlib import Path
 from gateway_stub.plans import plan
 from undertow.errors import ConfigError
 from undertow.gateway.handover import own_command, take_handover, take_rehearsal
-from undertow.gateway.supervisor import Compiled, Host, Supervisor
+from undertow.gateway.host import Compiled, Host
+from undertow.gateway.supervisor import Supervisor
 
 KEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
 WORKER = (sys.executable, str(Path(__file__).parent / "stub_worker.py"))

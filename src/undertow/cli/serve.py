@@ -14,7 +14,7 @@ from undertow.cli.command import Command
 from undertow.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from undertow.gateway.supervisor import Compiled
+    from undertow.gateway.host import Compiled
     from undertow.records.serving import ServingPlan
 
 MAX_FOLDER = 80
@@ -56,8 +56,9 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
     if os.name != "posix":
         raise UsageError("`undertow serve` needs Linux or macOS; use `undertow.Client` in your own process here")
     from undertow.gateway import handover as handing
+    from undertow.gateway.host import Host
     from undertow.gateway.listening import bind_listener, url_of
-    from undertow.gateway.supervisor import Host, Supervisor
+    from undertow.gateway.supervisor import Supervisor
 
     def compile_settings() -> "Compiled":
         return _compile(file, host, workers, is_public_allowed=allow_public_without_keys)
@@ -104,8 +105,8 @@ def _compile(file: Path | None, host: str, workers: int | None, *, is_public_all
     from undertow.bootstrap.plan import compile_plan
     from undertow.bootstrap.plan_file import plan_variables
     from undertow.config import find_file, load_settings
+    from undertow.gateway.host import Compiled
     from undertow.gateway.listening import check_exposure
-    from undertow.gateway.supervisor import Compiled
 
     loaded = load_settings(find_file(file, Path.cwd()), os.environ)
     plan = compile_plan(loaded.settings, loaded.folder, datetime.now(UTC).date(), loaded.located)
@@ -122,7 +123,7 @@ def _compile(file: Path | None, host: str, workers: int | None, *, is_public_all
 def _compile_or_go_on(compile_settings: "Callable[[], Compiled]", handed: object) -> "Compiled":
     """The settings, for a version that took over: if they cannot be read, those that are served already."""
     from undertow.gateway.handover import Handover
-    from undertow.gateway.supervisor import Compiled
+    from undertow.gateway.host import Compiled
     from undertow.records.serving import decode_plan
 
     assert isinstance(handed, Handover)

@@ -99,8 +99,7 @@ def start_worker(
         orders = Orders(
             listen_fd=listen_fd, control_fd=theirs.fileno(), drain_timeout_s=drain_timeout_s, runtime=runtime
         )
-        env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": runtime.metrics_dir}
-        pid = spawn([*command, msgspec.json.encode(orders).decode()], env)
+        pid = spawn([*command, msgspec.json.encode(orders).decode()], os.environ)
     return WorkerProcess(pid, runtime.worker_number, runtime.generation, ours, "starting", now)
 
 

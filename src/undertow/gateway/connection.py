@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import httptools
 
 from undertow.gateway.exchange import RESUME_BYTES, Exchange
+from undertow.gateway.framing import body_parser, split_target
 from undertow.gateway.http_errors import CALLER_LEFT, HttpError, error_response
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             # HTTP/2 was offered, and the offer is ignored, as HTTP allows. The parser stopped behind the head.
             if self._has_offered_body:
-                self._parser = _body_parser(self, self._content_length)
+                self._parser = body_parser(self, self._content_length)
                 self._has_offered_body = False
             rest = data[upgrade.args[0] :]
             if rest:
@@ -237,7 +238,7 @@ class Connection(asyncio.Protocol):
             raise HttpError(400, "too_many_pipelined")
         # Java's client offers HTTP/2 with its first request, body and all.
         self._has_offered_body = parser.should_upgrade() and (self._content_length > 0 or self._has_coding)
-        raw_path, query = _split_target(self._url)
+        raw_path, query = split_target(self._url)
         path = raw_path.decode("ascii")
         scope: dict[str, Any] = {
             "type": "http",
@@ -450,41 +451,3 @@ class Connection(asyncio.Protocol):
             if self.deadline <= now:
                 self.deadline = now + STALL_S
         return has_progress
-
-
-class _BodyOnly:
-    """What a parser that is to read a body alone calls."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.on_body = connection.on_body
-        self.on_message_complete = connection.on_message_complete
-
-
-def _body_parser(connection: Connection, content_length: int) -> Any:
-    """A parser that expects a body, of this length or (0) in chunks; whatever comes behind it is an error."""
-    parser: Any = httptools.HttpRequestParser(_BodyOnly(connection))
-    framing = b"content-length: %d" % content_length if content_length else b"transfer-encoding: chunked"
-    parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n\r\n" % framing)
-    return parser
-
-
-def _split_target(url: bytes) -> tuple[bytes, bytes]:
-    """Path and query of a request target; of the absolute form, too, whose host is not looked at.
-
-    Raises:
-        HttpError: It is none.
-
-    Examples:
-        >>> _split_target(b"/v1/models?limit=2"), _split_target(b"http://elsewhere/v1/models")
-        ((b'/v1/models', b'limit=2'), (b'/v1/models', b''))
-    """
-    if not url.startswith(b"/"):
-        try:
-            parsed = httptools.parse_url(url)
-        except httptools.HttpParserInvalidURLError:
-            if url == b"*":
-                return url, b""
-            raise HttpError(400, "malformed_request") from None
-        return parsed.path or b"/", parsed.query or b""
-    path, _, query = url.partition(b"?")
-    return path, query

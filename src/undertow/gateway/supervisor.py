@@ -17,25 +17,22 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 from undertow.errors import UndertowError
 from undertow.gateway import handover as handing
 from undertow.gateway.children import (
-    KEEPER_COMMAND,
-    WORKER_COMMAND,
     WorkerProcess,
     how_it_ended,
     reap,
     start_keeper,
     start_worker,
 )
+from undertow.gateway.host import Compiled, Host
 from undertow.gateway.keeping import Keeping
 from undertow.gateway.runtime import METRICS_FOLDER, Runtime, Supervision, write_supervision
-from undertow.records.serving import ServingPlan, encode_plan
+from undertow.records.serving import encode_plan
 
 READY_S = 60.0
 """Seconds in which new workers must be ready."""
@@ -48,44 +45,6 @@ KEEPER_STOP_S = 10.0
 MAX_LEAVING_PLANS = 3
 """Workers of more plans than this leave at a quicker pace: each holds memory."""
 TICK_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """The settings, as far as serving needs them.
-
-    Attributes:
-        plan: What workers are told.
-        workers: How many.
-        drain_timeout_s: Seconds that requests in flight may take when the gateway ends.
-    """
-
-    plan: ServingPlan
-    workers: int = 1
-    drain_timeout_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What a supervisor needs from around it.
-
-    Attributes:
-        compile: Reads the settings. Raises an `UndertowError` where they are wrong.
-        say: Tells the operator one line.
-        on_ready: Called once, when the first workers are ready.
-        command: Command line of this process, for running a new version.
-        worker_command: What starts a worker.
-        keeper_command: What starts a keeper.
-        today: The day whose prices hold, UTC.
-    """
-
-    compile: Callable[[], Compiled]
-    say: Callable[[str], None]
-    on_ready: Callable[[], None] = lambda: None
-    command: Sequence[str] = ()
-    worker_command: Sequence[str] = WORKER_COMMAND
-    keeper_command: Sequence[str] = KEEPER_COMMAND
-    today: Callable[[], date] = lambda: datetime.now(UTC).date()
 
 
 @dataclass(slots=True)
@@ -264,7 +223,6 @@ class Supervisor:
         if worker.control in self._selector.get_map():
             self._selector.unregister(worker.control)
         worker.control.close()
-        _forget_gauges(f"{self._runtime_dir}/{METRICS_FOLDER}", pid)
         if worker.state == "leaving" or self._stop_deadline is not None:
             return
         how = how_it_ended(status)
@@ -459,10 +417,3 @@ def _noted(_number: int, _frame: object) -> None:
 
 def _again(delay_s: float) -> str:
     return f"another starts in {delay_s:g} s" if delay_s else "another starts"
-
-
-def _forget_gauges(folder: str, pid: int) -> None:
-    """Take a dead worker's present-state metrics out of the sums; its counters stay, they have happened."""
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (not before somebody died)
-
-    mark_process_dead(pid, folder)

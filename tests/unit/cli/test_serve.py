@@ -7,7 +7,7 @@ import pytest
 from gateway_stub.plans import plan
 from undertow.cli import serve
 from undertow.cli.main import main
-from undertow.gateway.supervisor import Compiled
+from undertow.gateway.host import Compiled
 
 SETTINGS = """
 [tiers.cheap]

@@ -17,7 +17,7 @@ REPORT = (
     "orders = json.loads(sys.argv[1]); control = socket.socket(fileno=orders['control_fd'])\n"
     "control.send(b'ready\\n'); order = control.recv(64)\n"
     "sys.exit(7 if order == b'stop\\n' and os.fstat(orders['listen_fd']) "
-    "and os.environ['PROMETHEUS_MULTIPROC_DIR'] == '/nowhere/metrics' and os.getpgid(0) == os.getpid() else 1)"
+    "and os.getpgid(0) == os.getpid() else 1)"
 )
 
 
