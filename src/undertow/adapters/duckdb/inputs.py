@@ -229,7 +229,8 @@ def _store_files(folder: Path) -> list[str]:
         for path in sorted(folder.rglob("*"))
         if not (path.parent.name == "open" and path.name.endswith((STORE_OPEN, STORE_SEALED))) and _looks_like_log(path)
     ]
-    converted = [str(path) for path in others if path.name.removesuffix(".parquet") not in unmarked]
+    # SEG.parquet, and SEG.2.parquet and so on where a segment has several.
+    converted = [str(path) for path in others if path.name.split(".", 1)[0] not in unmarked]
     return converted + [str(path) for path in unmarked.values()]
 
 

@@ -1,4 +1,4 @@
-"""Turns sealed segments into Parquet, one file a segment and UTC date. Work of the keeper: it needs the engine.
+"""Turns sealed segments into Parquet, one file a segment and UTC date (several where lines are long). Work of the keeper: it needs the engine.
 
 Nothing is lost and a reader sees everything once, at whatever moment either of them is killed or looks:
 
@@ -17,34 +17,23 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
 
 import duckdb
-import msgspec
 
 from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
 from undertow.adapters.store.append_file import sync_folder
+from undertow.adapters.store.date_pieces import Part, Piece, split_by_date
 from undertow.adapters.store.layout import DONE, INTENTS, OPEN_FOLDER, SEALED, SegmentName, list_segments, utc_text
 from undertow.records.columns import LOG_COLUMNS, SIGNAL_COLUMNS, Column
-from undertow.records.decision import DecisionRecord
-from undertow.records.signal import SignalRecord
 
 GRACE_S = 600.0
 MEMORY_LIMIT = "256MB"
-LONGEST_LINE = 16_000_000
-MOST_OPEN_DATES = 64
 _TEMPORARY, _SPOOL = ".parquet.tmp", "compaction-"
 ROWS_A_GROUP = 20_480
-EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""What the reader takes for a time; see its row rules."""
-
-Part = Literal["decisions", "signals"]
-_RECORDS: dict[Part, type[DecisionRecord] | type[SignalRecord]] = {"decisions": DecisionRecord, "signals": SignalRecord}
 _COLUMNS: dict[Part, tuple[Column, ...]] = {"decisions": LOG_COLUMNS, "signals": SIGNAL_COLUMNS}
 
 
@@ -70,19 +59,6 @@ class Compacted:
     is_busy: bool = False
 
 
-class _DecisionKey(msgspec.Struct, gc=False):
-    decision_id: str
-    event_time: str
-
-
-class _SignalKey(msgspec.Struct, gc=False):
-    signal_id: str
-    event_time: str
-
-
-_KEYS: dict[Part, type[_DecisionKey] | type[_SignalKey]] = {"decisions": _DecisionKey, "signals": _SignalKey}
-
-
 def compact(store_path: str | Path, *, grace_s: float = GRACE_S, memory_limit: str = MEMORY_LIMIT) -> Compacted:
     """Convert every sealed segment of a store, and remove those whose grace period is over.
 
@@ -100,9 +76,9 @@ def compact(store_path: str | Path, *, grace_s: float = GRACE_S, memory_limit: s
             return Compacted(is_busy=True)
         for leftover in (root / "state").glob(f"{_SPOOL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        ready = {part: _ready(root, part) for part in _RECORDS}
+        ready = {part: _ready(root, part) for part in _COLUMNS}
         done = _convert_all(root, ready, memory_limit) if any(ready.values()) else Compacted()
-        removed = sum(_remove_converted(root / part / OPEN_FOLDER, grace_s) for part in _RECORDS)
+        removed = sum(_remove_converted(root / part / OPEN_FOLDER, grace_s) for part in _COLUMNS)
         return replace(done, removed=removed)
 
 
@@ -183,80 +159,25 @@ def _convert(
     engine: duckdb.DuckDBPyConnection, root: Path, part: Part, name: SegmentName, path: Path, spool: Path
 ) -> tuple[int, int]:
     """Write a segment's Parquet files and its marker; rows in them, and lines with something that has no type."""
-    rows = 0
-    dates, rejected = _split(part, path, spool, root / "state" / "rejects" / f"{part}-{path.name}")
-    for date, lines in dates.items():
-        rows += _write_parquet(engine, root / part / f"date={date}", part, name, lines)
-        lines.unlink()
+    rejects = root / "state" / "rejects" / f"{part}-{path.name}"
+    with tempfile.TemporaryDirectory(dir=spool) as own:
+        pieces, rejected = split_by_date(part, path, Path(own), rejects)
+        folders = {piece.date: root / part / f"date={piece.date}" for piece in pieces}
+        for folder in folders.values():
+            for stale in folder.glob(f"{name.text}.*parquet"):  # no marker yet, so no reader counts them
+                stale.unlink()
+        for piece in pieces:
+            number = "" if piece.number == 1 else f".{piece.number}"
+            _write_parquet(engine, part, piece, folders[piece.date], f"{name.text}{number}")
+    rows = sum(piece.rows for piece in pieces)
     marker = path.with_name(name.text + DONE)
     marker.write_text(json.dumps({"at": utc_text(time.time()), "rows": rows, "rejected": rejected}) + "\n")
     sync_folder(path.parent)
     return rows, rejected
 
 
-def _split(part: Part, path: Path, spool: Path, rejects: Path) -> tuple[dict[str, Path], int]:
-    """A segment's lines by UTC date of event_time, each date in a file of its own; lines that are not as they should be also apart.
-
-    The types are checked here and not by the engine: it would say that a line is bad, but not let the rest pass.
-    """
-    record, key = msgspec.json.Decoder(_RECORDS[part]).decode, msgspec.json.Decoder(_KEYS[part]).decode
-    names: dict[str, Path] = {}
-    bad: list[bytes] = []
-    with ExitStack() as stack:
-        files: dict[str, BinaryIO] = {}
-        for line in stack.enter_context(path.open("rb")):
-            is_good, date = True, None
-            try:
-                date = _date(record(line).event_time)
-            except (msgspec.MsgspecError, UnicodeError):
-                is_good = False
-                try:
-                    date = _date(key(line).event_time)
-                except (msgspec.MsgspecError, UnicodeError):
-                    date = None
-            if date is None or not _is_readable(line):
-                bad.append(line)
-                continue
-            if not is_good:
-                bad.append(line)
-            file = files.get(date)
-            if file is None:
-                if len(files) == MOST_OPEN_DATES:
-                    files.pop(next(iter(files))).close()
-                names[date] = spool / f"{date}.jsonl"
-                file = files[date] = stack.enter_context(names[date].open("ab"))
-            file.write(line if line.endswith(b"\n") else line + b"\n")
-    if bad:
-        rejects.parent.mkdir(parents=True, exist_ok=True)
-        with rejects.open("wb") as kept:  # from the start: a conversion that was killed wrote the same
-            kept.writelines(line if line.endswith(b"\n") else line + b"\n" for line in bad)
-            kept.flush()
-            os.fsync(kept.fileno())
-    return names, len(bad)
-
-
-def _is_readable(line: bytes) -> bool:
-    """Whether the engine can read the line at all; decoding looks at known fields only."""
-    if len(line) > LONGEST_LINE or b"\x01" in line:
-        return False
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _date(event_time: str) -> str | None:
-    try:
-        at = datetime.fromisoformat(event_time)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return at.date().isoformat() if EARLIEST <= at < LATEST else None
-
-
-def _write_parquet(engine: duckdb.DuckDBPyConnection, folder: Path, part: Part, name: SegmentName, lines: Path) -> int:
-    """Write the lines of one date as Parquet, whole or not at all; the number of rows."""
+def _write_parquet(engine: duckdb.DuckDBPyConnection, part: Part, piece: Piece, folder: Path, stem: str) -> None:
+    """Write a piece as Parquet, whole or not at all."""
     columns = _COLUMNS[part]
     shape = "{" + ",".join(f'"{column.name}":{_shape(column)}' for column in columns) + "}"
     selected = ", ".join(
@@ -266,12 +187,12 @@ def _write_parquet(engine: duckdb.DuckDBPyConnection, folder: Path, part: Part, 
         for column in columns
     )
     source = (
-        f"read_csv({literal(exact_glob(str(lines)))}, delim = '\x01', quote = '', escape = '', header = false, "
+        f"read_csv({literal(exact_glob(str(piece.path)))}, delim = '\x01', quote = '', escape = '', header = false, "
         "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, new_line = '\\n', "
-        f"max_line_size = {LONGEST_LINE + 1}, parallel = false)"
+        f"max_line_size = {piece.longest_bytes + 1}, parallel = false)"
     )
     folder.mkdir(parents=True, exist_ok=True)
-    hidden = folder / f".{name.text}{_TEMPORARY}"
+    hidden = folder / f".{stem}{_TEMPORARY}"
     engine.execute(
         f"COPY (SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})) "
         f"TO {literal(str(hidden))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"
@@ -280,17 +201,14 @@ def _write_parquet(engine: duckdb.DuckDBPyConnection, folder: Path, part: Part, 
         f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(exact_glob(str(hidden)))})"
     ).fetchone()
     rows = int(counted[0]) if counted and counted[0] is not None else 0
-    with lines.open("rb") as file:
-        expected = sum(1 for _ in file)
-    if rows != expected:
+    if rows != piece.rows:
         hidden.unlink(missing_ok=True)
-        raise duckdb.InternalException(f"{rows} rows from {expected} lines")
+        raise duckdb.InternalException(f"{rows} rows from {piece.rows} lines")
     with hidden.open("rb") as file:
         os.fsync(file.fileno())
-    hidden.rename(folder / f"{name.text}.parquet")
+    hidden.rename(folder / f"{stem}.parquet")
     sync_folder(folder)
     sync_folder(folder.parent)
-    return rows
 
 
 def _shape(column: Column) -> str:

@@ -3,7 +3,7 @@
     decisions/open/SEG.jsonl.open         the segment that a writer appends to; locked for as long as it does
     decisions/open/SEG.jsonl              sealed: complete, waiting for conversion
     decisions/open/SEG.done               its Parquet files are complete; it is kept a while for readers that listed it before
-    decisions/date=YYYY-MM-DD/SEG.parquet converted, by UTC date of event_time
+    decisions/date=YYYY-MM-DD/SEG.parquet converted, by UTC date of event_time; SEG.2.parquet and so on where lines are long
     signals/...                           the same
     intents/SEG.intents                   what the writer of SEG has begun; locked for as long as the writer lives
     state/                                ids of signals, locks, gaps, torn lines, rejects
@@ -23,7 +23,7 @@ from time import time
 OPEN, SEALED, DONE, INTENTS = ".jsonl.open", ".jsonl", ".done", ".intents"
 OPEN_FOLDER = "open"
 _NAME = re.compile(
-    r"(?P<time>\d{8}T\d{9}Z)-(?P<writer>[A-Za-z0-9_.]+)-(?P<life>[0-9a-f]{12})-(?P<seq>\d{6,})(?P<tail>r\d+)?"
+    r"(?P<time>\d{8}T\d{9}Z)-(?P<writer>[A-Za-z0-9_]+)-(?P<life>[0-9a-f]{12})-(?P<seq>\d{6,})(?P<tail>r\d+)?"
 )
 
 
@@ -64,7 +64,7 @@ class SegmentNames:
     """
 
     def __init__(self, writer: str, clock: Callable[[], float] = time) -> None:
-        self._life = f"{re.sub(r'[^A-Za-z0-9_.]', '_', writer) or 'w'}-{os.urandom(6).hex()}"
+        self._life = f"{re.sub(r'[^A-Za-z0-9_]', '_', writer) or 'w'}-{os.urandom(6).hex()}"
         self._clock = clock
         self._sequence = 0
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from undertow.adapters.store import compaction
+from undertow.adapters.duckdb.inputs import LogInputs, find_files
+from undertow.adapters.store import compaction, date_pieces
 from undertow.adapters.store.compaction import Compacted, compact
 from undertow.adapters.store.log import StoreDecisionLog
 from undertow.adapters.store.signal_log import StoreSignalLog
@@ -142,13 +143,35 @@ def test_one_at_a_time(tmp_path: Path):
 
 
 def test_a_segment_that_the_engine_refuses_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write(tmp_path, 1)
+    segment = write(tmp_path, 1)
+    write(tmp_path, 2)
+    real = compaction._write_parquet
 
-    def refuses(*given: object) -> int:
-        raise duckdb.OutOfMemoryException("too small")
+    def refuses_the_first(engine: object, part: object, piece: object, folder: Path, stem: str) -> None:
+        if stem == segment.stem:
+            raise duckdb.OutOfMemoryException("too small")
+        real(engine, part, piece, folder, stem)
 
     with monkeypatch.context() as patched:
-        patched.setattr(compaction, "_write_parquet", refuses)
-        assert compact(tmp_path, grace_s=0.0) == Compacted(failed=1)
+        patched.setattr(compaction, "_write_parquet", refuses_the_first)
+        assert compact(tmp_path, grace_s=0.0) == Compacted(segments=1, rows=1, removed=1, failed=1)
     assert names(tmp_path, "decisions/open") == [".jsonl"]
     assert compact(tmp_path).rows == 1
+    assert [row[0] for row in parquet(tmp_path)] == [decision_id(1), decision_id(2)]
+
+
+def test_long_lines_become_several_files_that_a_reader_takes_as_one_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(date_pieces, "PIECE_BYTES", 10_000)
+    monkeypatch.setattr(date_pieces, "LONG_LINES", 500)
+    segment = write(tmp_path, *range(5), response="x" * 6_000)
+    assert compact(tmp_path).rows == 5
+    files = sorted(path.name for path in tmp_path.glob("decisions/date=*/*"))
+    assert files == [f"{segment.stem}{tail}.parquet" for tail in (".2", ".3", "")]
+    found = find_files(LogInputs((str(tmp_path),))).files
+    assert [Path(file.path).name for file in found] == files
+    segment.with_suffix(".done").unlink()
+    assert [Path(file.path) for file in find_files(LogInputs((str(tmp_path),))).files] == [segment]
+    assert compact(tmp_path).rows == 5
+    assert len(parquet(tmp_path)) == 5
