@@ -39,7 +39,8 @@ class StoreDecisionLog:
 
     Examples:
         >>> import tempfile
-        >>> log = StoreDecisionLog(StorePlan(path=tempfile.mkdtemp()), "w0")
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> log = StoreDecisionLog(StorePlan(path=folder.name), "w0")
         >>> log.begin(Intent(decision_id="d1", event_time="2026-03-01T12:00:00.000Z"))
         >>> log.unsettled
         1
@@ -47,6 +48,7 @@ class StoreDecisionLog:
         >>> log.unsettled, log.waiting, log.lost
         (0, 0, 0)
         >>> log.close()
+        >>> folder.cleanup()
     """
 
     def __init__(

@@ -67,7 +67,8 @@ def recover(store_path: str | Path, at: str) -> Recovered:
 
     Examples:
         >>> import tempfile
-        >>> recover(tempfile.mkdtemp(), "2026-03-01T12:00:00.000Z")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     recover(folder, "2026-03-01T12:00:00.000Z")
         Recovered(orphans=0, torn=0, segments=0)
     """
     root = Path(store_path)

@@ -33,13 +33,15 @@ class StoreSignalLog:
 
     Examples:
         >>> import tempfile
-        >>> log = StoreSignalLog(StorePlan(path=tempfile.mkdtemp()), "w0")
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> log = StoreSignalLog(StorePlan(path=folder.name), "w0")
         >>> thumb = SignalRecord(
         ...     signal_id="s1", event_time="2026-03-01T12:00:00.000Z", decision_id="d1", kind="thumb", name="helpful", value=1.0
         ... )
         >>> log.add((thumb,)), log.add((thumb,))
         ((True,), (False,))
         >>> log.close()
+        >>> folder.cleanup()
     """
 
     def __init__(self, store: StorePlan, writer: str, *, clock: Callable[[], float] = time.time) -> None:
