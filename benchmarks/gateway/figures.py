@@ -68,19 +68,21 @@ class Log:
     """The decision log by itself.
 
     Attributes:
-        write_us: Processor time of a write, a value a run.
+        write_us: Processor time of writing one record, a value a run.
+        pair_us: Of an intent and a record, which is what a request costs; median.
         writes: In a run.
         kills: How often the writer was killed.
-        lost: Acknowledged records that were not there afterwards, over all kills.
-        acknowledged: Records acknowledged in all.
+        lost: Requests that had reached the upstream and had no record afterwards, or not the one that was acknowledged.
+        reached: Requests that had reached the upstream, in all.
         rate: Records a second while it was killed.
     """
 
     write_us: tuple[float, ...]
+    pair_us: float
     writes: int
     kills: int
     lost: int
-    acknowledged: int
+    reached: int
     rate: float
 
 
@@ -375,7 +377,7 @@ def _log_entries(measured: Measured) -> list[dict[str, Any]]:
             0.0,
             float(log.lost) if log and log.kills else None,
             n=log.kills if log else 0,
-            comparator=f"{log.acknowledged:,} acknowledged at {log.rate:,.0f} a second" if log else None,
+            comparator=f"{log.reached:,} had reached the upstream, {log.rate:,.0f} records a second" if log else None,
             counts=bool(log and log.kills >= KILLS and log.rate >= 0.95 * RECORDS_PER_S),
             note=why,
         ),
@@ -386,6 +388,7 @@ def _log_entries(measured: Measured) -> list[dict[str, Any]]:
             statistics.median(writes) if writes else None,
             interval=(min(writes), max(writes)) if writes else (),
             n=log.writes if log else 0,
+            comparator=f"a request's intent and record together {log.pair_us:.3g} us" if log else None,
             runs=len(writes),
             note=why,
         ),

@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def seconds(python: Path, code: str) -> float:
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPYCACHEPREFIX"] = str(ROOT / "build" / "bench" / "pycache")
     command = [str(python), "-c", TIMED.format(code=code)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=60)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"the interpreter did not end within {error.timeout:g} s") from None
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().rpartition("\n")[2])
     return float(done.stdout)
@@ -99,10 +103,17 @@ def measure_log(kills: int, notes: dict[str, str]) -> Log | None:
         notes["log"] = "benchmarks/log_cost.py is not there"
         return None
     writes = log_cost.measure_write_cost()
-    killed = log_cost.measure_kills(kills=kills, rate=5000)
-    return as_log(writes, killed)
+    return as_log(writes, log_cost.measure_kills(kills=kills, rate=5000))
 
 
-def as_log(writes: Any, killed: Any) -> Log:
-    """The results of both halves of log_cost in one."""
-    return Log(tuple(writes.cpu_us), writes.writes, killed.kills, killed.lost, killed.acknowledged, killed.rate)
+def as_log(writes: Mapping[str, Any], killed: Mapping[str, Any]) -> Log:
+    """Both halves of log_cost. A write is that of a record, which is the larger of the two that a request makes."""
+    return Log(
+        write_us=tuple(writes["record_us_runs"]),
+        pair_us=float(writes["pair_us"]),
+        writes=int(writes["n"]),
+        kills=int(killed["kills"]),
+        lost=int(killed["lost"]) + int(killed["finished_without_their_own_record"]),
+        reached=int(killed["reached_upstream"]),
+        rate=float(killed["records_per_s"]),
+    )

@@ -49,7 +49,7 @@ def everything(figures, *, undertow_us=50.0, rounds=5, requests=100_000, kills=5
         memory=figures.Memory(
             tuple((step * number, 50_000_000) for number in range(1, 11)), 200_000_000, requests, requests, 5.0
         ),
-        log=figures.Log((3.0, 4.0, 3.5), 100_000, kills, 0, 123_456, 5000.0),
+        log=figures.Log((3.0, 4.0, 3.5), 6.0, 100_000, kills, 0, 123_456, 5000.0),
         imports=figures.Imports((0.07,) * 5, (0.01,) * 5, (0.09,) * 5, (0.2,) * 5),
         versions={"nginx": "1.22.1", "litellm": "1.0", "undertow": "0.1.0", "httpx": "0.28.1"},
     )
