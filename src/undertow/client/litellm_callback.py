@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("undertow.client")
 
-FLUSH_S = 30.0
+FLUSH_S = 10.0
 """Records are flushed at the latest this long after they came."""
 REMEMBERED = 10_000
 ENDPOINTS = {"anthropic_messages": "messages", "responses": "responses"}
