@@ -10,8 +10,8 @@ Days and minutes alternate between two places, so that a new one begins without 
 minute and its count into one word, which is written at once.
 
 Assumes eight-byte words are written whole, as every processor that CPython runs on does. A worker takes a slot by an advisory
-lock on a file, which ends with its process. Two workers may decide at the same instant that the last request fits: a limit can
-be overshot by the number of workers less one, a budget by the requests in flight.
+lock on a file, which ends with its process. A worker looks at the others' slots every 50 ms, so a limit can be overshot by what
+the others admit in that time, and a budget by that and the requests in flight.
 """
 
 import fcntl
@@ -30,6 +30,7 @@ MINUTE_S = 60
 COUNT_BITS = 24
 """Bits of a window that hold its count: up to 16 million requests a minute and worker."""
 COUNT_MASK = (1 << COUNT_BITS) - 1
+LOOK_EVERY_S = 0.05
 
 
 class Spends:
@@ -41,11 +42,12 @@ class Spends:
         slot: The slot that this worker writes to.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, look_every_s: float = LOOK_EVERY_S) -> None:
         """Take a free slot.
 
         Args:
             folder: Folder of the files, `state/spends` in the store; made if it is not there.
+            look_every_s: How old what is known of other workers may be.
 
         Raises:
             OSError: The folder cannot be written, or all slots are taken.
@@ -54,6 +56,7 @@ class Spends:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock, self.slot = _take_slot(self._folder)
         self._ledgers: dict[str, _Ledger] = {}
+        self._look_every_s = look_every_s
 
     def open(self, keys: Iterable[str]) -> None:
         """Map the files of these keys now, so that their first request need not wait for the disk."""
@@ -77,7 +80,7 @@ class Spends:
             usd: What it cost, 0 or more.
             now: Unix seconds; None: the clock.
         """
-        self._ledger(key).add(self.slot, usd, _clock(now))
+        self._ledger(key).add(usd, _clock(now))
 
     def allow_request(self, key: str, limit_per_minute: int, now: float | None = None) -> float:
         """Count a request if the key's limit allows it.
@@ -93,7 +96,7 @@ class Spends:
         Returns:
             0 if it is allowed; else seconds after which it would be, more than 0.
         """
-        return self._ledger(key).allow(self.slot, limit_per_minute, _clock(now))
+        return self._ledger(key).allow(limit_per_minute, _clock(now))
 
     def close(self) -> None:
         """Unmap the files and give the slot back."""
@@ -107,14 +110,14 @@ class Spends:
         if ledger is None:
             # A name may hold anything, a file's name may not.
             name = hashlib.sha256(key.encode()).hexdigest()[:32]
-            ledger = self._ledgers[key] = _Ledger(self._folder / f"{name}.spend", self.slot)
+            ledger = self._ledgers[key] = _Ledger(self._folder / f"{name}.spend", self.slot, self._look_every_s)
         return ledger
 
 
 class _Ledger:
     """The mapped file of one key: a header of one slot's size with the number of slots ever used, then the slots."""
 
-    def __init__(self, path: Path, slot: int) -> None:
+    def __init__(self, path: Path, slot: int, look_every_s: float) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = SLOT_BYTES * (MAX_SLOTS + 1)
@@ -126,42 +129,68 @@ class _Ledger:
         self._view = memoryview(self._map)
         self._doubles = self._view.cast("d")
         self._words = self._view.cast("q")
-        self._count_slot(slot)
+        self._slot = slot
+        self._base = WORDS * (slot + 1)
+        self._look_every_s = look_every_s
+        self._look_again = float("-inf")
+        self._minute = self._day = -1
+        self._others_requests = self._requests_before = 0
+        self._others_usd = 0.0
+        self._count_slot()
 
-    def _count_slot(self, slot: int) -> None:
-        # Two workers that start at once may overwrite each other's number; each looks again whenever it writes.
-        if self._words[0] <= slot:
-            self._words[0] = slot + 1
+    def _count_slot(self) -> None:
+        # Two workers that start at once may overwrite each other's number; each looks again whenever it looks at others.
+        if self._words[0] <= self._slot:
+            self._words[0] = self._slot + 1
+
+    def _look(self, now: float, minute: int, day: int) -> None:
+        """Look at what the other workers have counted, and at the last minute of all."""
+        self._look_again = now + self._look_every_s
+        self._minute, self._day = minute, day
+        self._count_slot()
+        self._others_requests = self._requests(minute) - self._own_requests(minute)
+        self._requests_before = self._requests(minute - 1)
+        self._others_usd = self._usd(day) - self._own_usd(day)
+
+    def _own_requests(self, minute: int) -> int:
+        word = self._words[self._base + 4 + (minute & 1)]
+        return word & COUNT_MASK if word >> COUNT_BITS == minute else 0
+
+    def _own_usd(self, day: int) -> float:
+        at = self._base + 2 * (day & 1)
+        return self._doubles[at + 1] if self._doubles[at] == day else 0.0
 
     def spent_usd(self, now: float) -> float:
         day = int(now // DAY_S)
-        doubles, place = self._doubles, 2 * (day & 1)
-        bases = range(WORDS + place, WORDS * (self._words[0] + 1), WORDS)
-        return sum([doubles[base + 1] for base in bases if doubles[base] == day])
+        if now >= self._look_again or day != self._day:
+            self._look(now, int(now // MINUTE_S), day)
+        return self._others_usd + self._own_usd(day)
 
-    def add(self, slot: int, usd: float, now: float) -> None:
+    def add(self, usd: float, now: float) -> None:
         day = int(now // DAY_S)
-        base = WORDS * (slot + 1) + 2 * (day & 1)
+        at = self._base + 2 * (day & 1)
         doubles = self._doubles
-        if doubles[base] != day:
-            doubles[base + 1] = 0.0  # before the day, so that no reader takes an old sum for today's
-            doubles[base] = day
-        doubles[base + 1] += usd
-        self._count_slot(slot)
+        if doubles[at] != day:
+            doubles[at + 1] = 0.0  # before the day, so that no reader takes an old sum for today's
+            doubles[at] = day
+        doubles[at + 1] += usd
 
-    def allow(self, slot: int, limit: int, now: float) -> float:
-        minute, second = divmod(now, MINUTE_S)
-        minute = int(minute)
-        current = self._requests(minute)
-        before = self._requests(minute - 1)
-        elapsed = second / MINUTE_S
+    def allow(self, limit: int, now: float) -> float:
+        minute = int(now // MINUTE_S)
+        if now >= self._look_again or minute != self._minute:
+            self._look(now, minute, int(now // DAY_S))
+        own = self._own_requests(minute)
+        current, before = self._others_requests + own, self._requests_before
+        elapsed = now / MINUTE_S - minute
         if current + before * (1 - elapsed) + 1 > limit:
             return _wait_s(current, before, elapsed, limit)
-        at = WORDS * (slot + 1) + 4 + (minute & 1)
-        word = self._words[at]
-        self._words[at] = word + 1 if word >> COUNT_BITS == minute else (minute << COUNT_BITS) + 1
-        self._count_slot(slot)
+        self._words[self._base + 4 + (minute & 1)] = (minute << COUNT_BITS) + own + 1
         return 0.0
+
+    def _usd(self, day: int) -> float:
+        doubles, place = self._doubles, 2 * (day & 1)
+        bases = range(WORDS + place, WORDS * (self._words[0] + 1), WORDS)
+        return sum([doubles[at + 1] for at in bases if doubles[at] == day])
 
     def _requests(self, minute: int) -> int:
         words = self._words

@@ -72,8 +72,14 @@ def uniform(salt: str, unit: str, purpose: Purpose) -> float:
     return (int.from_bytes(digest, "big") >> (64 - _MANTISSA_BITS)) / (1 << _MANTISSA_BITS)
 
 
-def assign(holdout: HoldoutPlan, facts: RequestFacts, decision_id: str) -> Assignment:
+def assign(holdout: HoldoutPlan, facts: RequestFacts, decision_id: str, *, needs_draw: bool = True) -> Assignment:
     """Arm and draw of a request. Assigned to all traffic, eligible or not, so that the arms stay comparable.
+
+    Args:
+        holdout: `[holdout]`.
+        facts: The request.
+        decision_id: Its id, the unit of last resort.
+        needs_draw: The policy draws; without it the draw is 0 and costs nothing.
 
     Examples:
         >>> assign(HoldoutPlan(share=0.0), RequestFacts("messages", "auto", user_id="u"), "d").arm_probability
@@ -87,5 +93,5 @@ def assign(holdout: HoldoutPlan, facts: RequestFacts, decision_id: str) -> Assig
         arm="holdout" if is_holdout else "treatment",
         arm_probability=holdout.share if is_holdout else treatment,
         treatment_probability=treatment,
-        draw=uniform(holdout.salt, unit, "split"),
+        draw=uniform(holdout.salt, unit, "split") if needs_draw else 0.0,
     )

@@ -56,19 +56,17 @@ def usable_tiers(
     forbidden = _why_not_cheap(facts, constraints)
     why = forbidden if len(tiers) > 1 else None
     left = tiers[-1:] if forbidden else tiers
-    for reason, allowed in (
-        ("key", None if facts.allowed_tiers is None else frozenset(facts.allowed_tiers)),
-        ("wire_format", speaking),
-    ):
+    for reason, allowed in (("key", facts.allowed_tiers), ("wire_format", speaking)):
         if allowed is None:
             continue
-        kept = tuple(tier for tier in left if tier in allowed)
+        kept = tuple([tier for tier in left if tier in allowed])
         if not kept:
             return Constrained((), eligible=False, why=reason, refused=_refusal(reason, facts, forbidden))
-        if kept != left:
+        if len(kept) != len(left):
             why, left = why or reason, kept
-    fitting = tuple(tier for tier in left if _fits(facts, context_tokens.get(tier)))
-    if fitting != left:
+    needed = facts.input_tokens + (facts.output_limit or 0)
+    fitting = tuple([tier for tier in left if needed <= (context_tokens.get(tier) or needed)])
+    if len(fitting) != len(left):
         # Lengths are estimated on the high side. Where nothing seems to fit, the dearest tier is asked all the same: its
         # upstream counts exactly, and its own error is better than a refusal by guess.
         why, left = why or "context_length", fitting or left[-1:]
@@ -83,7 +81,11 @@ def is_never_cheap(facts: RequestFacts, constraints: ConstraintsPlan) -> bool:
         >>> is_never_cheap(request, ConstraintsPlan(never_cheap=("intent=fraud",)))
         True
     """
-    return any(f"{key}={value}" in constraints.never_cheap for key, value in facts.segment.items())
+    if constraints.never_cheap:
+        for key, value in facts.segment.items():
+            if f"{key}={value}" in constraints.never_cheap:
+                return True
+    return False
 
 
 def _why_not_cheap(facts: RequestFacts, constraints: ConstraintsPlan) -> str | None:
@@ -97,10 +99,6 @@ def _why_not_cheap(facts: RequestFacts, constraints: ConstraintsPlan) -> str | N
     if facts.has_media and not constraints.cheap_images:
         return "media"
     return None
-
-
-def _fits(facts: RequestFacts, context_tokens: int | None) -> bool:
-    return context_tokens is None or facts.input_tokens + (facts.output_limit or 0) <= context_tokens
 
 
 def _refusal(reason: str, facts: RequestFacts, forbidden: str | None) -> str:

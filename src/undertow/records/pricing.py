@@ -37,9 +37,19 @@ def cost_usd(prices: Sequence[TokenPrices], usage: Usage) -> float | None:
         return None
     total_in = max(usage.input_tokens, 0)
     price = prices[0]
-    for candidate in prices[1:]:
-        if total_in >= candidate.above_input_tokens:
-            price = candidate
+    if len(prices) > 1:
+        for candidate in prices[1:]:
+            if total_in >= candidate.above_input_tokens:
+                price = candidate
+    if not (
+        usage.cached_tokens
+        or usage.cache_write_tokens
+        or usage.audio_input_tokens
+        or usage.reasoning_tokens
+        or usage.audio_output_tokens
+    ):  # most calls: no part has a price of its own
+        total_out = max(usage.output_tokens, 0)
+        return price.request_usd + total_in * price.input_usd + total_out * price.output_usd
     cached = _within(usage.cached_tokens, total_in)
     written = _within(usage.cache_write_tokens, total_in - cached)
     audio_in = _within(usage.audio_input_tokens, total_in - cached - written)

@@ -73,6 +73,7 @@ class Admission:
         self._plan = plan
         self._policies = policies
         self._modes = {policy.name: policy.mode for policy in plan.policies}
+        self._drawing = frozenset(policy.name for policy in plan.policies if policy.kind == "split")
         self._tiers_of = {policy.name: policy.tiers for policy in plan.policies}
         self._order = tuple(tier.name for tier in plan.tiers)
         self._speaks = speaks
@@ -154,7 +155,7 @@ class Admission:
         )
         if constrained.refused is not None:
             raise WireError(constrained.refused, param="model", code="tier_not_allowed", status=403)
-        drawn = assign(self._plan.holdout, facts, decision_id)
+        drawn = assign(self._plan.holdout, facts, decision_id, needs_draw=policy.name in self._drawing)
         is_observed = self._modes[policy.name] == "observe"
         setting = Setting(
             tiers=constrained.tiers,

@@ -17,7 +17,7 @@ def opened(tmp_path):
     everything = []
 
     def open_one():
-        everything.append(Spends(tmp_path / "state" / "spends"))
+        everything.append(Spends(tmp_path / "state" / "spends", look_every_s=0.0))
         return everything[-1]
 
     yield open_one
@@ -47,12 +47,12 @@ def test_a_day_begins_with_nothing_spent_and_keeps_nothing_of_the_day_before_yes
 
 def test_the_sum_survives_restarts_with_other_numbers_of_workers(tmp_path):
     for workers in (3, 1, 5):
-        everything = [Spends(tmp_path) for _ in range(workers)]
+        everything = [Spends(tmp_path, look_every_s=0.0) for _ in range(workers)]
         for spends in everything:
             spends.add("team", 1.0, NOON)
         for spends in everything:
             spends.close()
-    last = Spends(tmp_path)
+    last = Spends(tmp_path, look_every_s=0.0)
     assert last.spent_usd("team", NOON) == 9.0
     last.close()
 
@@ -63,7 +63,7 @@ def test_a_dead_process_gives_its_slot_back_and_its_spends_stay(tmp_path):
         f"Spends(sys.argv[1]).add('team', 2.0, {NOON}); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
-    spends = Spends(tmp_path)
+    spends = Spends(tmp_path, look_every_s=0.0)
     assert (spends.slot, spends.spent_usd("team", NOON)) == (0, 2.0)
     spends.close()
 
@@ -95,8 +95,8 @@ def test_a_limit_holds_over_all_workers_and_says_when_to_come_back(opened):
 def test_never_more_than_twice_the_limit_in_any_minute_and_a_refusal_names_a_time_that_works(
     tmp_path_factory, limit, gaps_s, workers
 ):
-    everything = [Spends(tmp_path_factory.mktemp("spends")) for _ in range(1)]
-    everything += [Spends(everything[0]._folder) for _ in range(2)]
+    everything = [Spends(tmp_path_factory.mktemp("spends"), look_every_s=0.0) for _ in range(1)]
+    everything += [Spends(everything[0]._folder, look_every_s=0.0) for _ in range(2)]
     now, recent = NOON, deque()
     by_minute: dict[int, int] = {}
     for index, gap_s in enumerate(gaps_s):
@@ -122,7 +122,7 @@ def test_never_more_than_twice_the_limit_in_any_minute_and_a_refusal_names_a_tim
 @settings(max_examples=40, deadline=None)
 def test_the_sum_of_a_day_is_what_was_added_on_it_by_whomever(tmp_path_factory, spent):
     folder = tmp_path_factory.mktemp("spends")
-    everything = [Spends(folder) for _ in range(4)]
+    everything = [Spends(folder, look_every_s=0.0) for _ in range(4)]
     spent = sorted(spent, key=lambda one: one[1])
     for worker, day, usd in spent:
         everything[worker].add("k", usd, NOON + day * DAY_S)
