@@ -76,23 +76,27 @@ def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> Arrival:
     """
     arrival = Arrival()
     for name, value in headers:
-        if name == b"authorization":
+        if name not in _READ:  # most headers
+            if name.startswith(SEGMENT):
+                _read_label(arrival, name[len(SEGMENT) :], value)
+        elif name == b"authorization":
             scheme, _, token = value.partition(b" ")
             if scheme.lower() == b"bearer":
                 arrival.key = token.strip()
-        elif name == b"x-api-key":
-            arrival.key = arrival.key or value
         elif name == b"content-length":
             arrival.content_length = int(value) if value.isdigit() else None
-        elif name in _REST:
+        elif name == b"x-api-key":
+            arrival.key = arrival.key or value
+        else:
             _read_rest(arrival, name, value)
-        elif name.startswith(SEGMENT):
-            _read_label(arrival, name[len(SEGMENT) :], value)
     return arrival
 
 
-_REST = frozenset(
+_READ = frozenset(
     {
+        b"authorization",
+        b"content-length",
+        b"x-api-key",
         *CONVERSATION,
         USER,
         *FORWARDED,

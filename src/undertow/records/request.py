@@ -1,6 +1,5 @@
 """What constraints and policies may know of a request. Built once per request from its wire format; never logged as it is."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -31,7 +30,7 @@ class RequestFacts(msgspec.Struct, frozen=True, gc=False):
 
     endpoint: Endpoint
     requested_model: str
-    segment: Mapping[str, str] = {}
+    segment: dict[str, str] = {}
     conversation_id: str | None = None
     user_id: str | None = None
     input_tokens: int = 0
