@@ -17,7 +17,7 @@ ASK = [{"role": "user", "content": "When was my invoice sent?"}]
 TEXT = "The invoice was sent on Monday."
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def upstream():
     with FakeUpstream() as upstream:
         yield upstream
@@ -131,7 +131,6 @@ def test_an_error_body_that_is_no_json_is_an_error_all_the_same(upstream, record
         return caught.value
 
     assert run(upstream, recorder, work).status == 400
-    upstream._scripted.clear()
 
 
 def test_a_stream_that_is_cut_ends_in_an_error(upstream, recorder):
