@@ -9,7 +9,7 @@
 
 A payload becomes a record exactly as `undertow audit --format litellm` would read it, so what is watched live and what is imported
 agree: LiteLLM's own calls are left out with their spend kept, the auto-router's tier is the label `router_tier`, prompts and
-answers are not kept. Where no pattern fits, the tier is the deployment that the router chose, else the model group.
+answers are not kept. Ids become pseudonyms where the settings name an `id_key_env`. Where no pattern fits, the tier is the deployment that the router chose, else the model group.
 
 LiteLLM is imported when a handler is made, not before; it is no dependency of ours.
 """
@@ -27,7 +27,9 @@ import msgspec
 
 from undertow.bootstrap.gateway import writer_name
 from undertow.client.sink import Sink, open_sink
+from undertow.errors import ConfigError
 from undertow.records.decision import Call, DecisionRecord
+from undertow.records.pseudonym import pseudonym
 from undertow.records.serving import StorePlan
 
 if TYPE_CHECKING:
@@ -69,12 +71,14 @@ class Recorder:
         flush_s: float = FLUSH_S,
     ) -> None:
         self._patterns: dict[str, tuple[str, ...]] = {}
+        self._id_key: bytes | None = None
         place = StorePlan()
         if config is not None:
             from undertow.config import load_settings  # noqa: PLC0415 (pydantic, only where there are settings)
 
             settings = load_settings(Path(config), os.environ).settings
             place = StorePlan(path=settings.store.path)
+            self._id_key = _id_key(settings.store.id_key_env)
             self._patterns = {
                 name: (*tier.models, *([tier.model] if tier.model else ())) for name, tier in settings.tiers.items()
             }
@@ -145,7 +149,11 @@ class Recorder:
             if isinstance(row, Rejected):
                 self.left_out[row.reason] = self.left_out.get(row.reason, 0) + 1
             elif isinstance(row, Decision):
-                found.append(as_record(row, payload, self._tier(row)))
+                record = as_record(row, payload, self._tier(row))
+                # Signals are made pseudonymous too, so that they meet.
+                conversation_id = pseudonym(record.conversation_id, self._id_key)
+                user_id = pseudonym(record.user_id, self._id_key)
+                found.append(msgspec.structs.replace(record, conversation_id=conversation_id, user_id=user_id))
         return found
 
     def _tier(self, decision: "Decision") -> str | None:
@@ -220,6 +228,16 @@ def as_record(decision: "Decision", payload: Mapping[str, Any], tier: str | None
         endpoint=ENDPOINTS.get(call_type, ENDPOINTS.get(f"a{call_type}", "chat.completions")),
         error=_error(payload) if row.get("status") == "error" else None,
     )
+
+
+def _id_key(variable: str | None) -> bytes | None:
+    if variable is None:
+        return None
+    if not os.environ.get(variable):
+        raise ConfigError(
+            f"store.id_key_env names {variable}, which is not set; without it ids would be written as they are"
+        )
+    return os.environ[variable].encode()
 
 
 def _error(payload: Mapping[str, Any]) -> str | None:

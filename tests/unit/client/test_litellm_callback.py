@@ -12,6 +12,8 @@ from client_plan import Recorder as Memory
 from undertow.adapters.importers import ImportOptions, import_logs
 from undertow.client import litellm_callback
 from undertow.client.litellm_callback import Recorder, make_handler
+from undertow.errors import ConfigError
+from undertow.records.pseudonym import pseudonym
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "importers"
 PATTERNS = '[tiers.cheap]\nmodels = ["*mini*"]\n[tiers.capable]\nmodels = ["*gpt-4o"]\n'
@@ -53,6 +55,23 @@ def test_patterns_of_the_settings_name_the_tiers(tmp_path, memory):
     for record in memory.records:
         assert record.tier in {None, "cheap" if "mini" in record.model else "capable"}
     recorder.close()
+
+
+def test_ids_are_pseudonyms_where_the_settings_name_a_key(tmp_path, memory, monkeypatch):
+    config = tmp_path / "undertow.toml"
+    config.write_text(PATTERNS + '[store]\nid_key_env = "ID_KEY"\n')
+    with pytest.raises(ConfigError, match="ID_KEY"):
+        Recorder(config, store=memory.sink)
+    monkeypatch.setenv("ID_KEY", "secret")
+    recorder = Recorder(config, store=memory.sink)
+    for payload in payloads():
+        recorder.take(payload)
+    recorder.close()
+    users = {record.user_id for record in memory.records}
+    conversations = {record.conversation_id for record in memory.records}
+    assert pseudonym("user-0", b"secret") in users
+    assert pseudonym("session-0", b"secret") in conversations
+    assert all(len(name) == 64 for name in (users | conversations) - {None})
 
 
 def test_what_is_watched_live_is_what_would_be_imported(tmp_path, memory):
