@@ -65,8 +65,15 @@ def open_sink(
 
 
 def _folder(store: StorePlan, writer: str) -> Sink:
-    from undertow.adapters.store.log import StoreDecisionLog  # noqa: PLC0415
-    from undertow.adapters.store.signal_log import StoreSignalLog  # noqa: PLC0415
+    try:
+        from undertow.adapters.store.log import StoreDecisionLog  # noqa: PLC0415
+        from undertow.adapters.store.signal_log import StoreSignalLog  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "fcntl":
+            raise
+        raise ConfigError(
+            "records in a folder need the file locks of a Unix system; here, give sink='-' (standard output) or a URL of object storage"
+        ) from error
 
     decisions, signals = StoreDecisionLog(store, writer), StoreSignalLog(store, writer)
 

@@ -1,6 +1,7 @@
 """A sink from what a user writes."""
 
 import json
+import sys
 import time
 
 import pytest
@@ -80,3 +81,12 @@ def test_a_sink_of_ones_own_is_taken_as_it_is():
 def test_options_are_for_object_storage_alone(given):
     with pytest.raises(ConfigError, match="object storage"):
         open_sink(given, StorePlan(), "client", {"key": "k"})
+
+
+def test_a_folder_is_refused_in_plain_words_where_files_cannot_be_locked(tmp_path, monkeypatch):
+    for name in ("log", "append_file"):
+        monkeypatch.delitem(sys.modules, f"undertow.adapters.store.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(ConfigError, match="sink='-'"):
+        open_sink(tmp_path, StorePlan(), "client")
+    open_sink("-", StorePlan(), "client").close()
