@@ -33,22 +33,28 @@ class MemoryReply:
         """Have a function called once when the caller leaves."""
         self._on_disconnect = on_disconnect
 
-    async def start(
-        self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool
-    ) -> None:
+    @property
+    def is_congested(self) -> bool:
+        """Never: what is not taken waits in memory, which the bound on answers bounds."""
+        return False
+
+    async def room(self) -> None:
+        """There is."""
+
+    def start(self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool) -> None:
         """Take the head."""
         del upstream_headers  # for HTTP callers alone
         self.status, self.served, self.is_stream = status, served, is_stream
         if is_stream:
             self.began.set()
 
-    async def send(self, chunk: bytes) -> None:
+    def send(self, chunk: bytes) -> None:
         """Take a piece of a stream."""
         if not self.disconnected:
             self.body += chunk
             self.arrived.set()
 
-    async def end(self, chunk: bytes) -> None:
+    def end(self, chunk: bytes) -> None:
         """Take the last piece, or the whole body."""
         self.body += chunk
         self.is_over = True

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from undertow.gateway.arrival import Arrival
-from undertow.gateway.asgi_reply import NO_RETRY
 from undertow.gateway.auth import KeyRing
 from undertow.gateway.http_errors import SENTENCES
 from undertow.gateway.refusal import RefusedError
+from undertow.gateway.reply import NO_RETRY
 from undertow.gateway.spends import Spends
 from undertow.gateway.tallies import Tallies
 from undertow.records.serving import KeyPlan, ServingPlan

@@ -20,12 +20,12 @@ from undertow.adapters.store.syncing import sync_loop
 from undertow.bootstrap.gateway import Engine, build_engine, writer_name
 from undertow.gateway.access import Access, CallerGoneError, Receive
 from undertow.gateway.arrival import Arrival, ArrivalError, read_headers
-from undertow.gateway.asgi_reply import AsgiReply, Headers, Send
 from undertow.gateway.http_errors import CALLER_LEFT
 from undertow.gateway.look_up import Lookup
 from undertow.gateway.metrics import CONTENT_TYPE, Metrics
 from undertow.gateway.passing import pass_through
 from undertow.gateway.refusal import RefusedError
+from undertow.gateway.reply import Headers, HttpReply, Send
 from undertow.gateway.runtime import Runtime
 from undertow.gateway.signals import post_signals
 from undertow.gateway.turns import TurnSender
@@ -132,7 +132,7 @@ class GatewayApp:
 
     async def _routed(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
         decision_id, event_time, began = self._begin()
-        reply = AsgiReply(send, scope["extensions"]["undertow"])
+        reply = HttpReply(scope["extensions"]["undertow"])
         arrival, key = None, None
         try:
             self.access.check_load(self.in_flight)

@@ -136,29 +136,38 @@ class Exchange:
             self._waiter = None
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send the head or a piece of the body; waits while the caller reads too slowly."""
-        if self.is_complete:
-            raise RuntimeError("the response is already complete")
+        """Send the head or a piece of the body, as ASGI has it; waits while the caller reads too slowly."""
         if message["type"] == "http.response.start":
-            self._start(message)
+            self.start(message["status"], message.get("headers", []))
         elif message["type"] == "http.response.body":
-            self._send_body(message.get("body", b""), more=message.get("more_body", False))
+            self.send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
             raise RuntimeError(f"unknown message {message['type']!r}")
-        connection = self._connection
-        if connection.is_write_paused and not self.disconnected:
-            await connection.writable()
+        if self.is_congested:
+            await self.room()
+
+    @property
+    def is_congested(self) -> bool:
+        """The caller reads more slowly than is sent."""
+        return self._connection.is_write_paused and not self.disconnected
+
+    async def room(self) -> None:
+        """Wait until the caller has read most of what was sent, or has gone."""
+        await self._connection.writable()
 
     @property
     def is_response_started(self) -> bool:
         """The head of the response is on its way."""
         return self.status != 0 and self._head is None
 
-    def _start(self, message: dict[str, Any]) -> None:
+    def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head, or keep it until the first piece of the body goes with it. Does not wait.
+
+        Raises:
+            RuntimeError: It was sent already, or a header holds a line break.
+        """
         if self.status:
             raise RuntimeError("the response has already started")
-        status: int = message["status"]
-        headers: list[tuple[bytes, bytes]] = message.get("headers", [])
         parts = [STATUS_LINES[status], self._connection.date_line]
         is_closing = False
         for name, value in headers:
@@ -183,7 +192,14 @@ class Exchange:
         else:
             self._head = head
 
-    def _send_body(self, body: bytes, *, more: bool) -> None:
+    def send_body(self, body: bytes, *, more: bool) -> None:
+        """Send a piece of the body, the last one where there is no more. Does not wait; see `is_congested`.
+
+        Raises:
+            RuntimeError: There is no head yet, the response is complete, or its length is not the announced one.
+        """
+        if self.is_complete:
+            raise RuntimeError("the response is already complete")
         if not self.status:
             raise RuntimeError("a body was sent before http.response.start")
         if self.is_head or self.status in BODILESS:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 from undertow.adapters.upstreams.exchange import Exchange
 from undertow.adapters.upstreams.passthrough import HOP_HEADERS, PassthroughUpstream
-from undertow.gateway.asgi_reply import Headers, Send
 from undertow.gateway.refusal import RefusedError
+from undertow.gateway.reply import Headers, Send
 from undertow.ports.upstream import UpstreamFailedError
 
 NOT_PASSED_BACK = HOP_HEADERS | {b"set-cookie", b"server"}

@@ -25,7 +25,10 @@ class ServedBy(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reply(Protocol):
-    """One answer on its way to the caller. Sending to a caller that has gone away does nothing."""
+    """One answer on its way to the caller. Nothing here waits; sending to a caller that has gone away does nothing.
+
+    A router that sends a stream looks at `is_congested` after each piece, and awaits `room` where it is.
+    """
 
     @property
     def disconnected(self) -> bool:
@@ -36,16 +39,23 @@ class Reply(Protocol):
         """Have a function called once when the caller goes away, until another one, or None, takes its place."""
         ...
 
-    async def start(
-        self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool
-    ) -> None:
+    @property
+    def is_congested(self) -> bool:
+        """The caller takes what is sent more slowly than it comes."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until the caller has taken most of what was sent, or has gone."""
+        ...
+
+    def start(self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool) -> None:
         """Send the head. Of the upstream's headers the implementation passes on those that are meant for callers."""
         ...
 
-    async def send(self, chunk: bytes) -> None:
+    def send(self, chunk: bytes) -> None:
         """Send a piece of a stream."""
         ...
 
-    async def end(self, chunk: bytes) -> None:
+    def end(self, chunk: bytes) -> None:
         """Send the last piece, or the whole body."""
         ...

@@ -3,7 +3,7 @@
 Retries, endpoints, deadlines and the circuit breaker are the adapter's affair; what is raised here is final for this tier.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -85,11 +85,15 @@ class UpstreamAnswer(Protocol):
         """
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, in pieces of any size. Ends normally only where the HTTP message itself is complete.
+    async def pump(self, take: Callable[[bytes], Awaitable[None] | None]) -> None:
+        """Hand each piece of the body to `take` as it arrives. Ends normally only where the HTTP message itself is complete.
+
+        Args:
+            take: Called from within the event loop's callbacks, so it must be quick. What it raises ends the pumping and is
+                raised here. An awaitable that it returns is awaited before the next piece; until then little is read.
 
         Raises:
-            UpstreamFailedError: `cut`, `timeout`, `too_large` or `aborted`.
+            UpstreamFailedError: `cut`, `timeout`, `too_large`, `garbage` or `aborted`.
         """
         ...
 

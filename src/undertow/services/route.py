@@ -11,7 +11,7 @@ is asked; nothing is ever asked downwards.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -188,7 +188,7 @@ class Router:
             log.exception("request_failed", extra={"decision_id": incoming.decision_id})
             if not run.recorded:
                 run.failure = UpstreamFailedError("garbage")
-                await run.refuse(REFUSALS["internal"], error="internal")
+                run.refuse(REFUSALS["internal"], error="internal")
         finally:
             if not run.recorded:  # cancelled: the process is being stopped, or the in-process caller gave up
                 run.record(None, status="abandoned", error="cancelled")
@@ -275,7 +275,7 @@ class _Run:
             await self.drive(placement.policy.decide(self.incoming.facts, placement.setting))
         if not self.done:
             kind = self.failure.kind if self.failure is not None else "no_endpoint"
-            await self.refuse(REFUSALS[kind], error=self.failure.call_status if self.failure is not None else kind)
+            self.refuse(REFUSALS[kind], error=self.failure.call_status if self.failure is not None else kind)
 
     # -- driving a policy
 
@@ -302,7 +302,7 @@ class _Run:
                 assert held is not None, "a policy released an answer that it never asked for"
                 assert held.tier == command.tier, "a policy released another tier's answer"
                 self.ask = command
-                await self.deliver(held)
+                self.deliver(held)
                 return Served()
             case Classify():
                 return await self.classify(command)
@@ -444,11 +444,14 @@ class _Run:
         """
         _expect_events(answer)
         pieces: list[bytes] = []
+
+        def take(chunk: bytes) -> None:
+            piece = _next_piece(reader, chunk)
+            pieces.extend((piece.forward, piece.last))
+
         self.reply.watch(answer.abort)
         try:
-            async for chunk in answer.chunks():
-                piece = _next_piece(reader, chunk)
-                pieces += (piece.forward, piece.last)
+            await answer.pump(take)
         finally:
             self.reply.watch(None)
         if not reader.is_complete:
@@ -463,7 +466,7 @@ class _Run:
         fetched = await self.fetch(ask, ask.tier, with_confidence=with_confidence)
         if fetched is None:
             return self.failed()
-        await self.deliver(fetched)
+        self.deliver(fetched)
         return Served()
 
     def discard(self, held: _Fetched) -> None:
@@ -472,7 +475,7 @@ class _Run:
         self.calls[held.call] = _with_status(call, "discarded")
         self.held = None
 
-    async def deliver(self, fetched: _Fetched) -> None:
+    def deliver(self, fetched: _Fetched) -> None:
         """Send a whole answer: the record first, then all of it."""
         facts = fetched.facts
         self.sent_chars = facts.chars
@@ -480,10 +483,8 @@ class _Run:
         is_gone = self.reply.disconnected
         status = "abandoned" if is_gone else "error" if facts.is_empty else self.good_status()
         self.record(facts, status=status, tier=fetched.tier, error="client_closed" if is_gone else None)
-        await self.reply.start(
-            200, fetched.headers, self.served_by(fetched.tier), is_stream=self.incoming.facts.wants_stream
-        )
-        await self.reply.end(fetched.payload)
+        self.reply.start(200, fetched.headers, self.served_by(fetched.tier), is_stream=self.incoming.facts.wants_stream)
+        self.reply.end(fetched.payload)
         self.done = True
 
     async def serve_stream(self, ask: Ask, *, with_confidence: bool) -> Event:
@@ -497,34 +498,12 @@ class _Run:
         if answer is None:
             return self.failed()
         reader = self.incoming.dialect.stream_reader(self.incoming.read, keeps_text=parts.keeps_text)
-        waiting = b""
+        live = _LiveStream(self, ask.tier, answer, reader, began)
         failure: UpstreamFailedError | None = None
         reply.watch(answer.abort)
-        started = False
         try:
             _expect_events(answer)
-            async for chunk in answer.chunks():
-                piece = reader.feed(chunk)
-                if piece.error is not None:
-                    if started and piece.forward:
-                        await reply.send(piece.forward)  # what came before the error counts as delivered, so it is
-                    raise ValueError(piece.error)  # noqa: TRY301 (like every other fault of a stream)
-                if self.done:
-                    continue  # the rest of the HTTP message, so that the connection can be used again
-                if piece.last:
-                    rest = waiting + piece.forward + piece.last
-                    await self.end_stream(ask.tier, answer, reader.facts(), began, rest, is_first=not started)
-                elif started:
-                    if piece.forward:
-                        await reply.send(piece.forward)
-                else:
-                    waiting += piece.forward
-                    if piece.has_content:
-                        started = True
-                        self.ttft_ms = self.elapsed_ms()
-                        await reply.start(200, answer.headers, self.served_by(ask.tier), is_stream=True)
-                        await reply.send(waiting)
-                        waiting = b""
+            await answer.pump(live.take)
         except (UpstreamFailedError, ValueError) as error:
             answer.abort()
             failure = _failure(error, answer)
@@ -532,41 +511,28 @@ class _Run:
             reply.watch(None)
         if self.done:
             return Served()
-        if failure is None:
-            failure = UpstreamFailedError("cut", tries=answer.tries)
-        facts = reader.facts()
-        if reply.disconnected:
+        return self.stream_failed(live, failure or UpstreamFailedError("cut", tries=answer.tries))
+
+    def stream_failed(self, live: "_LiveStream", failure: UpstreamFailedError) -> Event:
+        """A stream ended before its end: say so to the caller if it has seen any of it, else let the next tier answer."""
+        facts = live.reader.facts()
+        if self.reply.disconnected:
             self.sent_chars = facts.chars
-            self.add_call(ask.tier, facts, began, "abandoned")
-            self.record(facts, status="abandoned", tier=ask.tier if started else None, error="client_closed")
+            self.add_call(live.tier, facts, live.began, "abandoned")
+            self.record(facts, status="abandoned", tier=live.tier if live.started else None, error="client_closed")
             self.done = True
             return Served()
-        self.fail(ask.tier, failure, began, facts)
-        if not started:
+        self.fail(live.tier, failure, live.began, facts)
+        if not live.started:
             return self.failed()
         self.sent_chars = facts.chars
-        self.record(facts, status="error", tier=ask.tier, error=failure.call_status)
+        self.record(facts, status="error", tier=live.tier, error=failure.call_status)
         refusal = REFUSALS[failure.kind]
-        await reply.end(self.incoming.dialect.error_event(refusal.message, type_="upstream_error", code=refusal.code))
+        self.reply.end(self.incoming.dialect.error_event(refusal.message, type_="upstream_error", code=refusal.code))
         self.done = True
         return Served()
 
-    async def end_stream(
-        self, tier: str, answer: UpstreamAnswer, facts: AnswerFacts, began: float, rest: bytes, *, is_first: bool
-    ) -> None:
-        """The stream's end has come: the record, then its last events."""
-        self.add_call(tier, facts, began, "ok")
-        self.sent_chars = facts.chars
-        is_gone = self.reply.disconnected
-        status = "abandoned" if is_gone else "error" if facts.is_empty else self.good_status()
-        self.record(facts, status=status, tier=tier, error="client_closed" if is_gone else None)
-        if is_first:
-            self.ttft_ms = self.elapsed_ms()
-            await self.reply.start(200, answer.headers, self.served_by(tier), is_stream=True)
-        await self.reply.end(rest)
-        self.done = True
-
-    async def refuse(self, refusal: Refusal, *, error: str) -> None:
+    def refuse(self, refusal: Refusal, *, error: str) -> None:
         """No tier could answer: an error in the caller's wire format."""
         failure, dialect = self.failure, self.incoming.dialect
         status, headers = refusal.status, NO_HEADERS
@@ -580,8 +546,8 @@ class _Run:
                 body = dialect.error_body(message, type_="upstream_error", code=f"http_{failure.status}")
         is_gone = self.reply.disconnected
         self.record(None, status="abandoned" if is_gone else "error", error="client_closed" if is_gone else error)
-        await self.reply.start(status, headers, self.served_by(None), is_stream=False)
-        await self.reply.end(body)
+        self.reply.start(status, headers, self.served_by(None), is_stream=False)
+        self.reply.end(body)
         self.done = True
 
     # -- what is written down
@@ -707,6 +673,72 @@ class _Run:
         except Exception:  # the user's hook: a text that could not be cleaned is not kept
             log.exception("redaction_failed", extra={"decision_id": self.incoming.decision_id})
             return None
+
+
+class _LiveStream:
+    """A stream being passed on: takes pieces from within the upstream's callbacks, and sends them on without a task waking up.
+
+    Until the first piece of the answer itself, everything is kept back, so that another tier can still answer.
+    """
+
+    __slots__ = ("answer", "began", "reader", "run", "started", "tier", "waiting")
+
+    def __init__(self, run: "_Run", tier: str, answer: UpstreamAnswer, reader: StreamReader, began: float) -> None:
+        self.run = run
+        self.tier = tier
+        self.answer = answer
+        self.reader = reader
+        self.began = began
+        self.started = False
+        self.waiting = b""
+
+    def take(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take a chunk; what is returned is to be awaited before the next one."""
+        run, reply = self.run, self.run.reply
+        piece = self.reader.feed(chunk)
+        if piece.error is not None:
+            if self.started and piece.forward:
+                reply.send(piece.forward)  # what came before the error counts as delivered, so it is
+            raise ValueError(piece.error)
+        if run.done:
+            return None  # the rest of the HTTP message, so that the connection can be used again
+        if piece.last:
+            self.end(self.waiting + piece.forward + piece.last)
+            return None
+        if self.started:
+            if piece.forward:
+                reply.send(piece.forward)
+        else:
+            self.waiting += piece.forward
+            if not piece.has_content:
+                return None
+            self.start()
+            waiting, self.waiting = self.waiting, b""
+            reply.send(waiting)
+        return reply.room() if reply.is_congested else None
+
+    def start(self) -> None:
+        """The answer itself begins."""
+        run = self.run
+        self.started = True
+        run.ttft_ms = run.elapsed_ms()
+        run.reply.start(200, self.answer.headers, run.served_by(self.tier), is_stream=True)
+
+    def end(self, rest: bytes) -> None:
+        """The stream's end has come: the record, then its last events."""
+        run, facts = self.run, self.reader.facts()
+        is_first = not self.started
+        if is_first:
+            run.ttft_ms = run.elapsed_ms()
+        run.add_call(self.tier, facts, self.began, "ok")
+        run.sent_chars = facts.chars
+        is_gone = run.reply.disconnected
+        status = "abandoned" if is_gone else "error" if facts.is_empty else run.good_status()
+        run.record(facts, status=status, tier=self.tier, error="client_closed" if is_gone else None)
+        if is_first:
+            self.start()
+        run.reply.end(rest)
+        run.done = True
 
 
 class _CallerGoneError(Exception):

@@ -21,7 +21,7 @@ async def stream_of(script):
     reply = MemoryReply()
 
     async def work():
-        await reply.start(200, {}, SERVED, is_stream=True)
+        reply.start(200, {}, SERVED, is_stream=True)
         await script(reply)
 
     reply.follow(asyncio.ensure_future(work()))
@@ -36,9 +36,9 @@ def texts(chunks):
 def test_chunks_come_one_by_one_however_the_bytes_were_cut():
     async def script(reply):
         for byte in event("a") + event("b"):
-            await reply.send(bytes([byte]))
+            reply.send(bytes([byte]))
             await asyncio.sleep(0)
-        await reply.end(event("c") + b"data: [DONE]\n\n")
+        reply.end(event("c") + b"data: [DONE]\n\n")
 
     async def main():
         _, stream = await stream_of(script)
@@ -50,8 +50,8 @@ def test_chunks_come_one_by_one_however_the_bytes_were_cut():
 
 def test_an_error_event_is_raised_after_what_came_before_it():
     async def script(reply):
-        await reply.send(event("half"))
-        await reply.end(b'data: {"error": {"message": "the upstream was cut", "code": "upstream_cut"}}\n\n')
+        reply.send(event("half"))
+        reply.end(b'data: {"error": {"message": "the upstream was cut", "code": "upstream_cut"}}\n\n')
 
     async def main():
         _, stream = await stream_of(script)
@@ -65,7 +65,7 @@ def test_an_error_event_is_raised_after_what_came_before_it():
 
 def test_a_chunk_whose_error_is_null_is_a_chunk():
     async def script(reply):
-        await reply.end(b'data: {"id": "x", "error": null, "choices": []}\n\n')
+        reply.end(b'data: {"id": "x", "error": null, "choices": []}\n\n')
 
     async def main():
         _, stream = await stream_of(script)
@@ -81,7 +81,7 @@ def test_a_stream_that_is_not_read_to_its_end_tells_the_router(how):
     async def script(reply):
         gone = asyncio.Event()
         reply.watch(lambda: (left.append(how), gone.set()))
-        await reply.send(event("a"))
+        reply.send(event("a"))
         await gone.wait()
 
     async def main():
@@ -117,8 +117,8 @@ def test_a_request_that_ends_without_a_word_does_not_leave_its_reader_waiting():
 def test_an_error_body_that_is_cut_is_an_error_with_its_status(status, body):
     async def main():
         reply = MemoryReply()
-        await reply.start(status, {}, SERVED, is_stream=False)
-        await reply.end(body)
+        reply.start(status, {}, SERVED, is_stream=False)
+        reply.end(body)
         with pytest.raises(AnswerError, match=f"status {status}") as caught:
             reply.answer()
         assert caught.value.status == status

@@ -5,7 +5,6 @@ import hashlib
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import msgspec
 
@@ -57,6 +56,25 @@ class Got:
         return json.loads(self.body)
 
 
+class _Exchange:
+    """The server's side of a call."""
+
+    disconnected = is_congested = False
+    on_disconnect = refusal = None
+
+    def __init__(self, got, peer):
+        self.got, self.peer = got, peer
+
+    def start(self, status, headers):
+        assert not self.got.status
+        self.got.status = status
+        self.got.headers = {name.decode(): value.decode() for name, value in headers}
+
+    def send_body(self, body, *, more):
+        self.got.body += body
+        self.got.is_complete = not more
+
+
 class Gateway:
     def __init__(self, app, store):
         self.app, self.store = app, store
@@ -64,7 +82,7 @@ class Gateway:
     async def call(self, method, path, body=b"", headers=(), *, client=("127.0.0.1", 1), query=b"", arrives=None):
         got = Got()
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        exchange = SimpleNamespace(disconnected=False, on_disconnect=None, refusal=None, peer=client[0])
+        exchange = _Exchange(got, client[0])
         messages = iter(arrives(exchange) if arrives else [{"type": "http.request", "body": body}])
 
         async def receive():
@@ -72,12 +90,9 @@ class Gateway:
 
         async def send(message):
             if message["type"] == "http.response.start":
-                assert not got.status
-                got.status = message["status"]
-                got.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+                exchange.start(message["status"], message["headers"])
             else:
-                got.body += message.get("body", b"")
-                got.is_complete = not message.get("more_body", False)
+                exchange.send_body(message.get("body", b""), more=message.get("more_body", False))
 
         scope = {
             "type": "http", "method": method, "path": path, "query_string": query, "client": client,

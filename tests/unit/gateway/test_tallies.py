@@ -22,6 +22,15 @@ def record(**fields):
     return DecisionRecord(decision_id="d", event_time="t", **fields)
 
 
+def rounded(value):
+    """Plain values, sums of floats to a millionth: they depend on the order of adding."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return rounded(msgspec.to_builtins(value)) if isinstance(value, msgspec.Struct) else value
+
+
 records = st.lists(
     st.builds(
         record,
@@ -46,7 +55,7 @@ def test_tallies_of_parts_add_up_to_those_of_the_whole(rows, cut):
     parts = [json.loads(msgspec.json.encode(tallies.snapshot())) for tallies in (left, right)]
     merged = merge([msgspec.convert(part, Snapshot) for part in parts], alive_since=0.0)
     expected = merge([whole.snapshot()], alive_since=0.0)
-    assert merged == expected
+    assert rounded(merged) == rounded(expected)
 
 
 def test_a_value_on_a_bound_falls_below_it():

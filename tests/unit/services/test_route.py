@@ -102,13 +102,15 @@ class Answer:
             raise self.fails
         return b"".join(self.chunks_)
 
-    async def chunks(self):
+    async def pump(self, take):
         for number, chunk in enumerate(self.chunks_):
             if self.before_chunk:
                 self.before_chunk(number)
             if self.aborted:
                 raise UpstreamFailedError("aborted")
-            yield chunk
+            stalled = take(chunk)
+            if stalled is not None:
+                await stalled
         if self.fails:
             raise self.fails
 
@@ -160,18 +162,23 @@ class Reply:
             False,
         )
 
+    is_congested = False
+
+    async def room(self):
+        self.journal.append("room")
+
     def watch(self, on_disconnect):
         self.on_disconnect = on_disconnect
 
-    async def start(self, status, upstream_headers, served, *, is_stream):
+    def start(self, status, upstream_headers, served, *, is_stream):
         assert self.status is None, "one head an answer"
         self.status, self.headers, self.served, self.is_stream = status, upstream_headers, served, is_stream
 
-    async def send(self, chunk):
+    def send(self, chunk):
         self.journal.append("send")
         self.body += chunk
 
-    async def end(self, chunk):
+    def end(self, chunk):
         self.journal.append("end")
         self.body += chunk
         self.ended = True
@@ -558,3 +565,10 @@ def test_text_is_kept_only_where_wanted_and_only_redacted():
 
     record = Stage(plan(), cheap=[whole("my card")], keeps_text=True, redact=broken).request()
     assert (record.prompt, record.response) == (None, None)
+
+
+def test_a_caller_that_reads_slowly_is_waited_for():
+    stage = Stage(plan(kind="fixed", tier="capable"), capable=[events("a", "b", "c", probability=None)])
+    stage.reply.is_congested = True
+    stage.request(stream=True)
+    assert stage.journal.count("room") == stage.journal.count("send") == 4

@@ -5,13 +5,17 @@ connection that already serves somebody else.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NoReturn, Protocol
 
 from undertow.ports.upstream import FailureKind, UpstreamFailedError
 
 MAX_UNREAD_BYTES = 262_144
 """More than this waiting for its reader, and the connection stops reading: a slow caller must not fill our memory."""
+
+
+Taker = Callable[[bytes], Awaitable[None] | None]
+"""Takes one piece of a body; returns what to await before the next one, or None."""
 
 
 class Carrier(Protocol):
@@ -52,8 +56,11 @@ class Exchange:
     __slots__ = (
         "_body_waiter",
         "_carrier",
+        "_fault",
         "_head_waiter",
         "_on_end",
+        "_stalled",
+        "_taker",
         "failure",
         "has_ended",
         "headers",
@@ -82,6 +89,9 @@ class Exchange:
         self._on_end = on_end
         self._head_waiter: asyncio.Future[None] | None = None
         self._body_waiter: asyncio.Future[None] | None = None
+        self._taker: Taker | None = None
+        self._stalled: Awaitable[None] | None = None
+        self._fault: BaseException | None = None
         self.status = 0
         self.headers: Mapping[bytes, bytes] = {}
         self.tries = 1
@@ -187,6 +197,34 @@ class Exchange:
             self._carrier.resume_reading()
         return piece
 
+    async def pump(self, take: Taker) -> None:
+        """Hand each piece to `take` as it arrives, from within the connection's own callback: no task wakes for it.
+
+        See `undertow.ports.upstream.UpstreamAnswer.pump`. Whoever gets an error other than `UpstreamFailedError` here must call
+        `abort`.
+        """
+        while True:
+            stalled, self._stalled = self._stalled, None
+            if stalled is not None:
+                await stalled
+            while self.unread and self.failure != "aborted":
+                stalled = take(self._take())
+                if stalled is not None:
+                    await stalled
+            if self.failure is not None:
+                self._raise()
+            if self.has_ended:
+                return
+            if self._carrier is not None:
+                self._carrier.resume_reading()
+            self._taker = take
+            try:
+                await self._wait()
+            finally:
+                self._taker = None
+            if self._fault is not None:
+                raise self._fault
+
     def abort(self) -> None:
         """Close it now; a reader that waits gets `aborted`. Does nothing after the end."""
         if self._carrier is not None:
@@ -222,6 +260,15 @@ class Exchange:
     def wake(self) -> None:
         """Further pieces are unread."""
         waiter = self._body_waiter
+        take = self._taker
+        if take is not None and waiter is not None:
+            try:
+                self._stalled = take(self._take())
+            except Exception as error:  # noqa: BLE001 (the reader's own, which `pump` raises where the reader waits)
+                self._fault = error
+            if self._stalled is None and self._fault is None:
+                return
+            self._taker = None
         if waiter is not None and not self.wants_whole and not waiter.done():
             waiter.set_result(None)
 

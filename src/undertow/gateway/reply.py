@@ -1,11 +1,14 @@
-"""An answer on its way to an HTTP caller, over ASGI."""
+"""An answer on its way to an HTTP caller."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from undertow.ports.reply import ServedBy
+
+if TYPE_CHECKING:
+    from undertow.gateway.exchange import Exchange
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
@@ -36,35 +39,38 @@ def passed_on(headers: Mapping[bytes, bytes]) -> Headers:
     ]
 
 
-class AsgiReply:
-    """The `Reply` of one ASGI request.
+class HttpReply:
+    """The `Reply` of one HTTP request.
 
     Args:
-        send: The server's `send`.
-        connection: The server's connection: `disconnected` and `on_disconnect`.
+        exchange: The server's side of the request.
     """
 
-    __slots__ = ("_connection", "_head", "_send", "started")
+    __slots__ = ("_exchange",)
 
-    def __init__(self, send: Send, connection: Any) -> None:
-        self._send = send
-        self._connection = connection
-        self._head: dict[str, Any] | None = None
-        self.started = False
+    def __init__(self, exchange: "Exchange") -> None:
+        self._exchange = exchange
 
     @property
     def disconnected(self) -> bool:
         """The caller has gone away."""
-        return self._connection.disconnected
+        return self._exchange.disconnected
+
+    @property
+    def is_congested(self) -> bool:
+        """The caller reads more slowly than is sent."""
+        return self._exchange.is_congested
+
+    async def room(self) -> None:
+        """Wait until the caller has read most of what was sent, or has gone."""
+        await self._exchange.room()
 
     def watch(self, on_disconnect: Callable[[], None] | None) -> None:
         """Have a function called once when the caller goes away."""
-        self._connection.on_disconnect = on_disconnect
+        self._exchange.on_disconnect = on_disconnect
 
-    async def start(
-        self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool
-    ) -> None:
-        """Send the head; of a whole answer only together with its body, whose length it bears."""
+    def start(self, status: int, upstream_headers: Mapping[bytes, bytes], served: ServedBy, *, is_stream: bool) -> None:
+        """Send the head, together with what comes next."""
         headers = passed_on(upstream_headers)
         headers.append((b"x-undertow-decision-id", served.decision_id.encode()))
         if served.tier is not None:
@@ -77,26 +83,19 @@ class AsgiReply:
             headers.append((b"x-undertow-confidence", b"%.6g" % served.confidence))
         if status >= 500 or status in RETRIED:
             headers.append(NO_RETRY)
-        head = {"type": "http.response.start", "status": status, "headers": headers}
-        self.started = True
         if is_stream:
             headers += (EVENTS, UNCACHED, UNBUFFERED)
-            await self._send(head)
         else:
             headers.append(JSON)
-            self._head = head
+        self._exchange.start(status, headers)
 
-    async def send(self, chunk: bytes) -> None:
+    def send(self, chunk: bytes) -> None:
         """Send a piece of a stream."""
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._exchange.send_body(chunk, more=True)
 
-    async def end(self, chunk: bytes) -> None:
+    def end(self, chunk: bytes) -> None:
         """Send the last piece, or the whole body."""
-        if self._head is not None:
-            head, self._head = self._head, None
-            head["headers"].append((b"content-length", b"%d" % len(chunk)))
-            await self._send(head)
-        await self._send({"type": "http.response.body", "body": chunk})
+        self._exchange.send_body(chunk, more=False)
 
 
 @lru_cache(maxsize=1024)
