@@ -103,7 +103,6 @@ class Access:
             RefusedError: 408, 413 or 415.
             CallerGoneError: Nobody is there to be told.
         """
-        limit = self._limits.max_body_bytes
         if arrival.content_encoding not in {None, b"identity"}:
             raise RefusedError(
                 415,
@@ -111,6 +110,10 @@ class Access:
                 code="unsupported_encoding",
                 headers=(CLOSE,),
             )
+        whole = exchange.whole_body()
+        if whole is not None:  # as most are: they come with their head
+            self._check_size(len(whole))
+            return whole
         pieces: list[bytes] = []
         size, more = 0, True
         while more:
@@ -122,12 +125,14 @@ class Access:
                 raise RefusedError(status, SENTENCES[why], code=why, headers=(CLOSE,))
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > limit:
-                raise RefusedError(
-                    413, f"the body is larger than {limit:,} bytes", code="body_too_large", headers=(CLOSE,)
-                )
+            self._check_size(size)
             more = message.get("more_body", False)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
+
+    def _check_size(self, size: int) -> None:
+        limit = self._limits.max_body_bytes
+        if size > limit:
+            raise RefusedError(413, f"the body is larger than {limit:,} bytes", code="body_too_large", headers=(CLOSE,))
 
     def close(self) -> None:
         """Let go of the budgets' files."""

@@ -118,6 +118,15 @@ class Exchange:
         if not self.is_complete:
             self._connection.exchange_failed(self)
 
+    def whole_body(self) -> bytes | None:
+        """The body, where all of it is there and none was taken; else None, and `receive` has it piece by piece."""
+        if not self.has_whole_body or self._body is _TAKEN or self.disconnected or self.refusal is not None:
+            return None
+        body = bytes(self._body)
+        self._body = _TAKEN
+        self._connection.body_taken(self)
+        return body
+
     async def receive(self) -> dict[str, Any]:
         """The next piece of the body, or that nothing more will come."""
         if self._expects_continue and not self.has_whole_body:

@@ -73,12 +73,7 @@ class HttpReply:
         """Send the head, together with what comes next."""
         headers = passed_on(upstream_headers)
         headers.append((b"x-undertow-decision-id", served.decision_id.encode()))
-        if served.tier is not None:
-            headers.append((b"x-undertow-tier", _value(served.tier)))
-        if served.model is not None:
-            headers.append((b"x-undertow-model", _value(served.model)))
-        if served.policy is not None:
-            headers.append((b"x-undertow-policy", _value(served.policy)))
+        headers += _names(served.tier, served.model, served.policy)
         if served.confidence is not None:
             headers.append((b"x-undertow-confidence", b"%.6g" % served.confidence))
         if status >= 500 or status in RETRIED:
@@ -99,6 +94,12 @@ class HttpReply:
 
 
 @lru_cache(maxsize=1024)
+def _names(tier: str | None, model: str | None, policy: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that say who served: the same few again and again."""
+    given = ((b"x-undertow-tier", tier), (b"x-undertow-model", model), (b"x-undertow-policy", policy))
+    return tuple((name, _value(value)) for name, value in given if value is not None)
+
+
 def _value(text: str) -> bytes:
     """A name as a header's value: names of tiers may be in any script, headers are ASCII without control characters."""
     return quote(text, safe=_PLAIN).encode("ascii")

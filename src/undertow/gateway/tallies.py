@@ -125,10 +125,11 @@ class Tallies:
         if outcome is None:
             outcome = self._outcomes[key] = _new_outcome()
         outcome.requests += 1
-        if record.latency_ms is not None:
-            outcome.latency_s.add(LATENCY_BUCKETS_S, record.latency_ms / 1000)
-        if record.ttft_ms is not None:
-            outcome.ttft_s.add(TTFT_BUCKETS_S, record.ttft_ms / 1000)
+        latency_ms, ttft_ms = record.latency_ms, record.ttft_ms
+        if latency_ms is not None:
+            outcome.latency_s.add(LATENCY_BUCKETS_S, latency_ms / 1000)
+        if ttft_ms is not None:
+            outcome.ttft_s.add(TTFT_BUCKETS_S, ttft_ms / 1000)
         if record.escalated:
             outcome.escalations += 1
         if record.confidence is not None:

@@ -1,6 +1,7 @@
 """What the ASGI application sees. How it looks on the wire is tested in test_connection.py."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -133,3 +134,14 @@ def test_the_last_response_of_a_draining_server_closes():
         assert not exchange.keeps_alive
 
     asyncio.run(check())
+
+
+def test_a_whole_body_is_taken_at_once_and_only_once():
+    connection = SimpleNamespace(body_taken=lambda _: None)
+    exchange = Exchange(connection, {"method": "POST"}, peer="", keep_alive=True, expects_continue=False)
+    exchange.feed(b"{")
+    assert exchange.whole_body() is None, "the rest is still to come"
+    exchange.feed(b"}")
+    exchange.end_body()
+    assert exchange.whole_body() == b"{}"
+    assert exchange.whole_body() is None

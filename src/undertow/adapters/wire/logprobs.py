@@ -1,6 +1,7 @@
 """Log-probabilities of an answer: summing them, and taking them out where only the gateway had asked for them."""
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ class _Choice(msgspec.Struct, gc=False):
     refusal: list[_Token] | None = None
 
 
+_logprob = attrgetter("logprob")
 _KEY = b'"logprobs":'
 _TOKENS = msgspec.json.Decoder(list[_Token])
 _CHOICE = msgspec.json.Decoder(_Choice)
@@ -37,7 +39,7 @@ def choice_logprobs(value: msgspec.Raw) -> tuple[float, int]:
     tokens = found.content or []
     if found.refusal:
         tokens += found.refusal
-    return sum([token.logprob for token in tokens]), len(tokens)
+    return sum(map(_logprob, tokens)), len(tokens)
 
 
 def token_logprobs(value: msgspec.Raw) -> tuple[float, int]:
@@ -46,7 +48,7 @@ def token_logprobs(value: msgspec.Raw) -> tuple[float, int]:
         tokens = decode(_TOKENS, value)
     except ValueError:
         return 0.0, 0
-    return sum([token.logprob for token in tokens]), len(tokens)
+    return sum(map(_logprob, tokens)), len(tokens)
 
 
 def without_logprobs(document: bytes, found: Iterable[msgspec.Raw], empty: bytes) -> bytes | None:
