@@ -10,6 +10,8 @@ Turns are settled in order, so what a turn learns about the next (that it repeat
 from bisect import insort
 from dataclasses import dataclass, field
 
+import msgspec
+
 from undertow.behaviour.similarity import Sketch, asks_the_same
 
 MAX_TURNS = 256
@@ -18,8 +20,7 @@ MAX_TURNS = 256
 MAX_HANDOVERS = 16
 
 
-@dataclass(slots=True)
-class OpenTurn:
+class OpenTurn(msgspec.Struct, gc=False):
     """A turn that is not settled yet, without its text.
 
     Attributes:
@@ -47,8 +48,7 @@ class OpenTurn:
     is_repeat: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """What a decision turned out to show. `at` is when that could be seen, Unix seconds of event time."""
 
     decision_id: str
@@ -76,7 +76,10 @@ class Conversation:
         """Take a turn; False: it is too late, or there are too many."""
         if turn.event_time < self.settled_until or len(self.turns) >= MAX_TURNS:
             return False
-        insort(self.turns, turn, key=_order)
+        if self.turns and _order(turn) < _order(self.turns[-1]):
+            insort(self.turns, turn, key=_order)
+        else:
+            self.turns.append(turn)
         return True
 
     def hand_over(self, at: float, decision_id: str | None) -> None:
@@ -100,23 +103,29 @@ class Conversation:
         """
         results: list[Settled] = []
         closed: list[OpenTurn] = []
-        for i, turn in enumerate(self.turns):
+        turns = self.turns
+        next_message = 0
+        for i, turn in enumerate(turns):
             end = turn.event_time + window_s
-            later = [other for other in self.turns[i + 1 : i + 2] if other.event_time <= end]
-            following = next(
-                (other for other in self.turns[i + 1 :] if other.is_message and other.event_time <= end), None
-            )
+            # The next message of a turn is never before that of an earlier turn: one walk finds all of them.
+            next_message = max(next_message, i + 1)
+            while next_message < len(turns) and not turns[next_message].is_message:
+                next_message += 1
+            following = turns[next_message] if next_message < len(turns) else None
+            if following is not None and following.event_time > end:
+                following = None
             at = end if following is None else following.event_time
             if now < at + lateness_s:
                 break
+            later = turns[i + 1] if i + 1 < len(turns) and turns[i + 1].event_time <= end else None
             is_repeated = following is not None and asks_the_same(turn.words, following.words, similarity)
             if following is not None and is_repeated:
                 # Asking again where nothing was served says nothing of an answer; it hands on what was known before.
                 following.is_repeat = following.is_repeat or turn.has_answer or turn.is_repeat
-            if later and not later[0].is_message:
-                later[0].is_repeat = later[0].is_repeat or turn.is_repeat
+            if later is not None and not later.is_message:
+                later.is_repeat = later.is_repeat or turn.is_repeat
             if turn.has_answer:
-                gives_up = not later and (turn.is_repeat or turn.asks_human)
+                gives_up = later is None and (turn.is_repeat or turn.asks_human)
                 results.append(
                     Settled(
                         decision_id=turn.decision_id,
@@ -132,13 +141,16 @@ class Conversation:
         if closed:
             del self.turns[: len(closed)]
             self.settled_until = closed[-1].event_time
-        self.handovers = [(at, decision) for at, decision in self.handovers if now < at + window_s + lateness_s]
+        if self.handovers:
+            self.handovers = [(at, decision) for at, decision in self.handovers if now < at + window_s + lateness_s]
         return results, closed
 
-    def _is_handed_over(self, turn: OpenTurn, later: list[OpenTurn], end: float) -> bool:
-        until = later[0].event_time if later else end
+    def _is_handed_over(self, turn: OpenTurn, later: OpenTurn | None, end: float) -> bool:
+        if not self.handovers:
+            return False
+        until = later.event_time if later is not None else end
         return any(
             decision == turn.decision_id
-            or (decision is None and turn.event_time <= at <= end and (not later or at < until))
+            or (decision is None and turn.event_time <= at <= end and (later is None or at < until))
             for at, decision in self.handovers
         )

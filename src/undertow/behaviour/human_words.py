@@ -140,6 +140,33 @@ _BESIDE = frozenset(
 _MAX_LONE_WORDS = 5
 
 
+# Every pattern needs a word of each of these sets, so most messages need no pattern. The second set has the words that say
+# who is wished for, and those that French writes together with the word before.
+_WISH_WORDS = """
+    talk talking speak speaking chat chatting connect transfer escalate forward redirect hand pass put patch refer want need get
+    give id would prefer can could is let bring dont do not stop hate sick tired
+    sprechen reden verbinden verbinde verbunden chatten telefonieren leiten leite geben gebe gib will mochte brauche hatte
+    parler discuter echanger communiquer contact contacter joindre passez transferez mettez connectez transfere passe veux
+    voudrais besoin veuxun veuxune veuxvraie veuxetre veuxhumain veuxconseiller veuxconseillere voudraisun voudraisune
+    voudraisvraie voudraisetre voudraishumain voudraisconseiller voudraisconseillere
+    hablar comunicar comunicarme contactar charlar conversar chatear paseme pasame comuniqueme comunicame transfierame
+    transfiereme conecteme conectame pongame ponme quiero necesito prefiero quisiera
+"""
+_PERSON_WORDS = """
+    human humans person persons people agent agents representative representatives rep reps operator operators advisor advisors
+    adviser advisers supervisor supervisors manager managers employee employees somebody someone staff support team service care
+    being bot robot machine computer ai chatbot
+    mensch mensche menschen mitarbeiter mitarbeiterin mitarbeitern berater beraterin kollege kollegen kollegin sachbearbeiter
+    sachbearbeiterin agente agenten jemand jemandem jemanden vorgesetzte vorgesetzten kundendienst kundenservice
+    humain humaine personne conseiller conseillere operateur operatrice responsable superieur superieure quelquun client
+    dhumain dunhumain dunehumain veuxhumain voudraishumain dconseiller dunconseiller duneconseiller veuxconseiller
+    voudraisconseiller dconseillere dunconseillere duneconseillere veuxconseillere voudraisconseillere
+    humano humana persona operador operadora representante asesor asesora supervisora encargado encargada alguien cliente
+    soporte
+"""
+_WISH, _PERSON = frozenset(_WISH_WORDS.split()), frozenset(_PERSON_WORDS.split())
+
+
 class HumanWords:
     """Tells messages that ask for a person.
 
@@ -153,14 +180,19 @@ class HumanWords:
     """
 
     def __init__(self, own: Iterable[str] = ()) -> None:
-        phrases = [" ".join(words(phrase)) for phrase in own]
-        patterns = [*_PATTERNS, *(rf"\b{re.escape(phrase)}\b" for phrase in phrases if phrase)]
-        self._pattern = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+        phrases = [phrase for phrase in (words(each) for each in own) if phrase]
+        self._own_starts = frozenset(phrase[0] for phrase in phrases)
+        self._own = _any(rf"\b{re.escape(' '.join(phrase))}\b" for phrase in phrases) if phrases else None
 
     def asks(self, text: str) -> bool:
         """Whether this message asks for a person."""
-        found = words(text)
-        if not found:
+        return self.in_words(words(text))
+
+    def in_words(self, found: list[str]) -> bool:
+        """`asks` of a text whose words (`undertow.behaviour.normalising.words`) are known already."""
+        if self._own is not None and not self._own_starts.isdisjoint(found) and self._own.search(" ".join(found)):
+            return True
+        if _PERSON.isdisjoint(found):
             return False
         if (
             len(found) <= _MAX_LONE_WORDS
@@ -168,4 +200,11 @@ class HumanWords:
             and all(word in _LONE or word in _BESIDE for word in found)
         ):
             return True
-        return self._pattern.search(" ".join(found)) is not None
+        return not _WISH.isdisjoint(found) and _BUILT_IN.search(" ".join(found)) is not None
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+
+_BUILT_IN = _any(_PATTERNS)

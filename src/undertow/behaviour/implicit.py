@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 
 from undertow.behaviour.conversation import Conversation, OpenTurn, Settled
 from undertow.behaviour.human_words import HumanWords
-from undertow.behaviour.similarity import keyed_hash, sketch
+from undertow.behaviour.normalising import words
+from undertow.behaviour.similarity import keyed_hash, sketch_of_words
 from undertow.records.serving import ImplicitPlan
 from undertow.records.signal import SignalRecord
 from undertow.records.turn import Handover, Message, Turn
@@ -68,6 +69,7 @@ class ImplicitSignals:
         self._handover_tools = frozenset(plan.handover_tools)
         self._sees_handovers = bool(plan.handover_tools)
         self._conversations: dict[int, Conversation] = {}
+        self._secret = key.decode("latin-1")
         self._open: dict[int, int] = {}  # decision -> conversation, both as hashes
         self._settled: OrderedDict[int, None] = OrderedDict()
         self._due: list[tuple[float, int]] = []
@@ -103,8 +105,11 @@ class ImplicitSignals:
             now: Unix seconds.
         """
         signals: list[SignalRecord] = []
+        now_text = rfc3339(now)
+        due: dict[int, None] = {}
         while self._due and self._due[0][0] <= now:
-            _, where = heapq.heappop(self._due)
+            due[heapq.heappop(self._due)[1]] = None
+        for where in due:
             conversation = self._conversations.get(where)
             if conversation is None:
                 continue
@@ -112,7 +117,7 @@ class ImplicitSignals:
             for turn in closed:
                 self._close(turn)
             for result in results:
-                signals += self._signals(result, now)
+                signals += self._signals(result, now, now_text)
             if not conversation.turns and not conversation.handovers:
                 del self._conversations[where]
         if self._share < 1.0 and self._has_room(0.25) and now >= self._share_changed_at + self._plan.window_s:
@@ -131,7 +136,7 @@ class ImplicitSignals:
 
     def _see_turn(self, turn: Turn, now: float) -> None:
         self.counts["turns"] += 1
-        decision, where = keyed_hash(turn.decision_id, self._key), keyed_hash(turn.conversation_id, self._key)
+        decision, where = self._decision(turn.decision_id), keyed_hash(turn.conversation_id, self._key)
         horizon_s = self._plan.window_s + LATENESS_S
         if decision in self._open or decision in self._settled:
             self.counts["turns_duplicate"] += 1
@@ -142,15 +147,18 @@ class ImplicitSignals:
         if where / _HASH_RANGE >= self._share:
             self.counts["turns_unfollowed"] += 1
             return
-        conversation = self._conversations.setdefault(where, Conversation())
+        conversation = self._conversations.get(where)
+        if conversation is None:
+            conversation = self._conversations[where] = Conversation()
+        found = words(turn.text)
         is_message = turn.is_user_turn and turn.client_retry == 0
         is_taken = conversation.add(
             OpenTurn(
                 event_time=turn.event_time,
                 decision_id=turn.decision_id,
-                words=sketch(turn.text, self._key),
+                words=sketch_of_words(found, self._key),
                 is_message=is_message,
-                asks_human=self._human.asks(turn.text),
+                asks_human=self._human.in_words(found),
                 has_answer=turn.status not in NOT_SERVED,
                 is_cut=turn.status == "abandoned",
                 calls_handover=not self._handover_tools.isdisjoint(turn.tool_calls),
@@ -171,7 +179,7 @@ class ImplicitSignals:
         self.counts["handovers"] += 1
         self._sees_handovers = True
         if handover.decision_id is not None:
-            where = self._open.get(keyed_hash(handover.decision_id, self._key))
+            where = self._open.get(self._decision(handover.decision_id))
         else:
             where = keyed_hash(handover.conversation_id or "", self._key)
         horizon_s = self._plan.window_s + LATENESS_S
@@ -184,6 +192,10 @@ class ImplicitSignals:
         self._wake(handover.event_time + horizon_s, where)
         if not self._has_room():
             self._make_room(now)
+
+    def _decision(self, decision_id: str) -> int:
+        """A hash that only this process can make; conversations need one that draws the same sample every time."""
+        return hash(self._secret + decision_id)
 
     def _wake(self, at: float, where: int) -> None:
         heapq.heappush(self._due, (at + _SLACK_S, where))
@@ -213,13 +225,13 @@ class ImplicitSignals:
                 turn.share = min(turn.share, share)
 
     def _close(self, turn: OpenTurn) -> None:
-        decision = keyed_hash(turn.decision_id, self._key)
+        decision = self._decision(turn.decision_id)
         self._open.pop(decision, None)
         self._settled[decision] = None
         while len(self._settled) > self._bounds.settled:
             self._settled.popitem(last=False)
 
-    def _signals(self, result: Settled, now: float) -> list[SignalRecord]:
+    def _signals(self, result: Settled, now: float, now_text: str) -> list[SignalRecord]:
         found = {
             "no_repeat": result.is_repeated,
             "no_abandon": result.is_abandoned,
@@ -228,17 +240,20 @@ class ImplicitSignals:
         if self._sees_handovers:
             found["no_handover"] = result.is_handed_over
         is_sampled = result.share < 1.0
+        seen_at = rfc3339(result.at)
+        # Nearly all were seen before now, which is the same for all of them.
+        received_at = seen_at if result.at > now else now_text
         return [
             SignalRecord(
                 signal_id=f"implicit:{name}:{result.decision_id}",
-                event_time=rfc3339(result.at),
+                event_time=seen_at,
                 decision_id=result.decision_id,
                 kind="implicit",
                 name=name,
                 value=0.0 if is_bad else 1.0,
                 selection="sampled" if is_sampled else "census",
                 inclusion_probability=result.share if is_sampled else None,
-                received_at=rfc3339(max(now, result.at)),
+                received_at=received_at,
                 source="undertow",
             )
             for name, is_bad in found.items()

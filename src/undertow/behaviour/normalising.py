@@ -34,6 +34,10 @@ _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0eff\u1000-\u109f\u
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 
 
+_ASCII = "".join(sign if sign.isalnum() else " " for sign in map(chr, range(128)))
+"""What `str.translate` makes of ASCII before it is split: the same words as `_WORD` finds, in a tenth of the time."""
+
+
 def words(text: str) -> list[str]:
     """The words of a text: case folded, without diacritics, apostrophes and punctuation.
 
@@ -43,8 +47,14 @@ def words(text: str) -> list[str]:
         >>> words("如何退款")
         ['如', '何', '退', '款']
     """
-    folded = _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
-    return _WORD.findall(_APOSTROPHES.sub("", folded))
+    text = text.casefold()
+    if not text.isascii():
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
+        if not text.isascii():
+            return _WORD.findall(_APOSTROPHES.sub("", text))
+    if "'" in text:
+        text = _APOSTROPHES.sub("", text)
+    return text.translate(_ASCII).split()
 
 
 def telling_words(text: str) -> list[str]:
@@ -56,9 +66,21 @@ def telling_words(text: str) -> list[str]:
         >>> telling_words("ok, thank you very much!")
         []
     """
-    return [_singular(word) for word in words(text) if word not in FILLERS]
+    return telling(words(text))
 
 
-def _singular(word: str) -> str:
-    """Without a plural's s, for lengths at which that seldom joins two different words."""
-    return word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+def telling(found: list[str]) -> list[str]:
+    """`telling_words` of a text whose words are known already.
+
+    A plural loses its s at lengths at which that seldom joins two different words.
+
+    Examples:
+        >>> telling(["the", "glass", "bus", "orders"])
+        ['glass', 'bus', 'order']
+    """
+    # In one expression: a call for each word would cost more than all the rest.
+    return [
+        word[:-1] if word[-1] == "s" and len(word) > 4 and word[-2] != "s" else word
+        for word in found
+        if word not in FILLERS
+    ]

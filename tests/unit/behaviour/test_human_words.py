@@ -1,6 +1,12 @@
-import pytest
+import re
 
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from undertow.behaviour import human_words
 from undertow.behaviour.human_words import HumanWords
+from undertow.behaviour.normalising import words
 
 ASKING = [
     "I want to talk to a human",
@@ -80,3 +86,14 @@ def test_own_words_count_in_any_spelling_but_only_whole():
 
 def test_a_pathological_message_costs_no_more_than_its_length():
     assert not HumanWords().asks("talk to a " * 2_000)
+
+
+@pytest.mark.parametrize("pattern", human_words._PATTERNS)
+def test_no_pattern_is_passed_over_for_want_of_its_words(pattern):
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.from_regex(pattern.replace(r"\w", "[a-z]")))
+    def check(text):
+        found = " ".join(words(text))
+        assert HumanWords().asks(found) or not re.search(pattern, found)
+
+    check()

@@ -1,8 +1,13 @@
 import random
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from undertow.behaviour.similarity import SKETCH_SIZE, asks_the_same, jaccard, sketch
+from undertow.behaviour.similarity import SKETCH_SIZE, asks_the_same, jaccard, most_jaccard, sketch
+
+WORDS = ["cancel", "order", "invoice", "where", "refund", "zebra", "late", "parcel"]
 
 KEY = b"key of a test"
 
@@ -76,3 +81,13 @@ def test_the_sketch_of_a_long_message_is_small_and_estimates_well():
 
 def test_sketches_hold_nothing_of_the_text_that_another_key_could_find():
     assert sketch("cancel my order", b"one") != sketch("cancel my order", b"two")
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), min_size=2, max_size=12), st.lists(st.sampled_from(WORDS), min_size=2, max_size=12)
+)
+def test_what_words_alone_allow_is_never_less_than_the_likeness(first, second):
+    one, other = sketch(" ".join(first), KEY), sketch(" ".join(second), KEY)
+    assert jaccard(one, other) <= most_jaccard(one, other) + 1e-12
+    pairs_of = [{*words, *pairwise(words)} for words in (first, second)]
+    assert jaccard(one, other) == len(pairs_of[0] & pairs_of[1]) / len(pairs_of[0] | pairs_of[1])
