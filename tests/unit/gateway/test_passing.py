@@ -121,7 +121,9 @@ def test_the_record_is_there_before_the_answer_s_end(tmp_path, upstream, framing
                     got_body.extend(message.get("body", b""))
 
                 scope = {"type": "http", "method": "POST", "path": "/v1/embeddings", "headers": [], "client": None}
-                exchange = SimpleNamespace(disconnected=False, on_disconnect=None, refusal=None)
+                exchange = SimpleNamespace(
+                    disconnected=False, on_disconnect=None, refusal=None, whole_body=lambda: None
+                )
 
                 async def receive():
                     return {"type": "http.request", "body": b"{}"}
