@@ -87,6 +87,7 @@ class Engine:
         upstreams: By tier.
         passthrough: For unrouted paths, or None.
         ratios: For the baseline cost.
+        classifiers: By policy, those that could be loaded.
     """
 
     plan: ServingPlan
@@ -98,10 +99,7 @@ class Engine:
     upstreams: Mapping[str, TierUpstream]
     passthrough: PassthroughUpstream | None
     ratios: LengthRatioFile
-
-    def keeps_prompt(self, messages: bytes) -> str | None:
-        """The text of a request as it is kept; None where nothing is."""
-        return messages.decode("utf-8", "replace") if self.plan.store.keeps_text else None
+    classifiers: Mapping[str, Classifier]
 
     def refresh(self) -> None:
         """Look at files that others change; call it now and then."""
@@ -113,6 +111,10 @@ class Engine:
             await upstream.aclose()
         if self.passthrough is not None:
             await self.passthrough.aclose()
+        for classifier in self.classifiers.values():
+            close = getattr(classifier, "aclose", None)  # only one that asks another process has something to close
+            if close is not None:
+                await close()
 
 
 def build_engine(
@@ -146,12 +148,13 @@ def build_engine(
     }
     ratios = LengthRatioFile(Path(plan.store.path) / LENGTH_RATIOS)
     ratios.refresh(time.monotonic())
+    classifiers = _classifiers(plan.policies, sidecars)
     router = Router(
         RouterParts(
             plan=plan,
             upstreams=upstreams,
             decisions=decisions,
-            classifiers=_classifiers(plan.policies, sidecars),
+            classifiers=classifiers,
             now=time.perf_counter,
             on_record=on_record,
             length_ratio=ratios,
@@ -172,6 +175,7 @@ def build_engine(
         upstreams=upstreams,
         passthrough=build_passthrough(plan, env),
         ratios=ratios,
+        classifiers=classifiers,
     )
 
 

@@ -27,6 +27,7 @@ from undertow.gateway.passing import pass_through
 from undertow.gateway.refusal import RefusedError
 from undertow.gateway.reply import Headers, HttpReply, Send
 from undertow.gateway.runtime import Runtime
+from undertow.gateway.sidecars import sidecar_sockets
 from undertow.gateway.signals import post_signals
 from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
@@ -59,7 +60,12 @@ class GatewayApp:
         self.decisions = StoreDecisionLog(plan.store, writer)
         self.signals = StoreSignalLog(plan.store, writer)
         self.engine: Engine = build_engine(
-            plan, env, decisions=self.decisions, signals=self.signals, on_record=self._on_record
+            plan,
+            env,
+            decisions=self.decisions,
+            signals=self.signals,
+            on_record=self._on_record,
+            sidecars=sidecar_sockets(plan, runtime.runtime_dir, runtime.generation),
         )
         self.access = Access(plan, self.tallies)
         self.turns = TurnSender(runtime.keeper_turns_socket, plan.implicit.enabled, self._count_dropped_turns)
@@ -141,7 +147,6 @@ class GatewayApp:
             body = await self.access.body(receive, arrival, scope["extensions"]["undertow"])
             incoming = self.engine.admission.admit(
                 dialect, body, self._context(arrival, key, decision_id, event_time, began),
-                keeps_prompt=self.engine.keeps_prompt,
             )  # fmt: skip
         except CallerGoneError:
             self._write(

@@ -110,13 +110,28 @@ def start_keeper(plan_file: str, runtime_dir: str, command: Sequence[str] = KEEP
     return spawn([*command, *arguments], os.environ)
 
 
-def spawn(command: Sequence[str], env: Mapping[str, str]) -> int:
-    """Start a process in a group of its own, so that Ctrl-C reaches the supervisor alone; its process id."""
+def spawn(command: Sequence[str], env: Mapping[str, str], *, stdin: int | None = None, is_quiet: bool = False) -> int:
+    """Start a process in a group of its own, so that Ctrl-C reaches the supervisor alone.
+
+    Args:
+        command: Program and arguments.
+        env: Its environment.
+        stdin: What it reads; None: nothing.
+        is_quiet: Its standard output goes nowhere.
+
+    Returns:
+        Its process id.
+
+    Raises:
+        OSError: It cannot be started.
+    """
+    reads = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0) if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0)
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)] if is_quiet else []
     return os.posix_spawn(
         command[0],
         list(command),
         env,
-        file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+        file_actions=[reads, *quiet],
         setpgroup=0,
         setsigmask=[],
         setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGCHLD],

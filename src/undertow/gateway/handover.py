@@ -13,6 +13,8 @@ from typing import NoReturn
 
 import msgspec
 
+from undertow.gateway.sidecars import HandedSidecars
+
 HANDOVER = "UNDERTOW_SERVE_HANDOVER"
 """Environment variable with the `Handover`."""
 REHEARSAL = "UNDERTOW_SERVE_REHEARSAL"
@@ -43,6 +45,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
         keeper_restarts: As in `undertow.gateway.runtime.Supervision`.
         worker_deaths: As there.
         reloads_refused: As there.
+        sidecars: The sidecars; None: from a version that knew none.
     """
 
     listen_fd: int
@@ -53,6 +56,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     keeper_restarts: int = 0
     worker_deaths: int = 0
     reloads_refused: int = 0
+    sidecars: HandedSidecars | None = None
 
 
 def take_handover() -> Handover | None:
@@ -101,15 +105,17 @@ def become(command: list[str], handover: Handover) -> NoReturn:
     Raises:
         OSError: It cannot be run; this process goes on.
     """
-    inherited = [handover.listen_fd, *(worker.control_fd for worker in handover.workers)]
+    own = [worker.control_fd for worker in handover.workers]
+    if handover.sidecars is not None:
+        own += handover.sidecars.lifeline
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        for descriptor in inherited:
+        for descriptor in (handover.listen_fd, *own):
             os.set_inheritable(descriptor, True)
         env = {**os.environ, HANDOVER: msgspec.json.encode(handover).decode()}
         os.execve(command[0], command, env)  # noqa: S606 (no shell is wanted)
     finally:
         # Only reached if it failed.
-        for worker in handover.workers:
-            os.set_inheritable(worker.control_fd, False)
+        for descriptor in own:
+            os.set_inheritable(descriptor, False)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from undertow.gateway.children import KEEPER_COMMAND, WORKER_COMMAND
+from undertow.gateway.sidecars import SIDECAR_COMMAND
 from undertow.records.serving import ServingPlan
 
 
@@ -34,6 +35,7 @@ class Host:
         command: Command line of this process, for running a new version.
         worker_command: What starts a worker.
         keeper_command: What starts a keeper.
+        sidecar_command: What starts a sidecar with an encoder.
         today: The day whose prices hold, UTC.
     """
 
@@ -43,4 +45,5 @@ class Host:
     command: Sequence[str] = ()
     worker_command: Sequence[str] = WORKER_COMMAND
     keeper_command: Sequence[str] = KEEPER_COMMAND
+    sidecar_command: Sequence[str] = SIDECAR_COMMAND
     today: Callable[[], date] = lambda: datetime.now(UTC).date()

@@ -1,6 +1,6 @@
-"""The supervisor's keeper: one process that may fail as often as it likes without any request noticing.
+"""Keeps one process alive that may fail as often as it likes without any request noticing: the keeper, a sidecar.
 
-A dead keeper is started again, later and later while it keeps dying. That it is dead stands in `supervision.json`, from which
+A dead one is started again, later and later while it keeps dying. That it is dead stands in `supervision.json`, from which
 workers make an alarm metric.
 """
 
@@ -12,17 +12,19 @@ from undertow.gateway.children import how_it_ended, kill
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 60.0
 STEADY_S = 30.0
-"""A keeper that lived this long had started well; the next delay is the first again."""
+"""One that lived this long had started well; the next delay is the first again."""
 
 
 class Keeping:
-    """Keeps one keeper alive.
+    """Keeps one process alive.
 
     Args:
-        start: Starts a keeper for the current plan; its process id.
+        start: Starts it for the current plan; its process id.
         say: Tells the operator one line.
-        pid: A keeper that lives already.
+        pid: One that lives already.
         restarts: Times that it was started again before.
+        who: What it is, for the operator.
+        meanwhile: What its death means.
 
     Attributes:
         pid: Its process, or None: it is dead.
@@ -30,10 +32,18 @@ class Keeping:
     """
 
     def __init__(
-        self, start: Callable[[], int], say: Callable[[str], None], *, pid: int | None = None, restarts: int = 0
+        self,
+        start: Callable[[], int],
+        say: Callable[[str], None],
+        *,
+        pid: int | None = None,
+        restarts: int = 0,
+        who: str = "the keeper",
+        meanwhile: str = "requests are served all the same",
     ) -> None:
         self._start = start
         self._say = say
+        self._who, self._meanwhile = who, meanwhile
         self._delay_s = FIRST_DELAY_S
         self._started_at = 0.0
         self._due_at: float | None = None if pid is not None else 0.0
@@ -55,7 +65,7 @@ class Keeping:
         try:
             self.pid = self._start()
         except OSError as error:
-            self._say(f"the keeper cannot be started ({error.strerror}); requests are served all the same")
+            self._say(f"{self._who} cannot be started ({error.strerror}); {self._meanwhile}")
             self._schedule(now)
         else:
             self._started_at = now
@@ -72,8 +82,7 @@ class Keeping:
         if now - self._started_at >= STEADY_S:
             self._delay_s = FIRST_DELAY_S
         self._say(
-            f"the keeper died ({how_it_ended(status)}); requests are served all the same, it is started again in "
-            f"{self._delay_s:g} s"
+            f"{self._who} died ({how_it_ended(status)}); {self._meanwhile}, it is started again in {self._delay_s:g} s"
         )
         self._schedule(now)
 

@@ -228,6 +228,17 @@ class _Collected:
             yield CounterMetricFamily(
                 "undertow_reloads_refused", "Reloads whose settings were wrong.", value=state.reloads_refused
             )
+            yield GaugeMetricFamily(
+                "undertow_sidecars", "Processes with a classifier's encoder that live.", value=state.sidecars
+            )
+            yield GaugeMetricFamily(
+                "undertow_sidecars_missing",
+                "Such processes that are dead; the capable tier answers for them.",
+                value=state.sidecars_missing,
+            )
+            yield CounterMetricFamily(
+                "undertow_sidecar_restarts", "Times one had to be started again.", value=state.sidecar_restarts
+            )
         build = GaugeMetricFamily("undertow_build_info", "1, with the version.", labels=("version",))
         build.add_metric((__version__,), 1)
         yield build

@@ -73,6 +73,9 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
         worker_deaths: Workers that died without having been told to.
         generation: Counts the plans served, from 1.
         reloads_refused: Reloads that were refused because the settings were wrong or the new workers did not start.
+        sidecars: Sidecars of the plan that live.
+        sidecars_missing: Sidecars of the plan that are dead. Above zero is an alarm: the capable tier answers for them.
+        sidecar_restarts: Times one had to be started again.
     """
 
     keeper_up: bool = False
@@ -81,6 +84,9 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     worker_deaths: int = 0
     generation: int = 1
     reloads_refused: int = 0
+    sidecars: int = 0
+    sidecars_missing: int = 0
+    sidecar_restarts: int = 0
 
 
 def write_supervision(folder: str, state: Supervision) -> None:

@@ -1,7 +1,7 @@
 """The supervisor: one process that serves no request, and sees to it that others do.
 
     start     bind once, write the plan, start the keeper and N workers; ready when all of them are
-    death     a worker that dies is started again at once, later and later while it keeps dying; the keeper, too
+    death     a worker that dies is started again at once, later and later while it keeps dying; the keeper and sidecars, too
     SIGHUP    compile the settings anew; refused: say why and keep the old. Else start N new workers, and when all are ready
               have the old ones leave, once nobody needs them
     SIGUSR2   run the new version of this program in this process, then the same
@@ -32,10 +32,14 @@ from undertow.gateway.children import (
 from undertow.gateway.host import Compiled, Host
 from undertow.gateway.keeping import Keeping
 from undertow.gateway.runtime import METRICS_FOLDER, Runtime, Supervision, write_supervision
+from undertow.gateway.sidecars import Sidecars
 from undertow.records.serving import encode_plan
 
 READY_S = 60.0
 """Seconds in which new workers must be ready."""
+SIDECARS_READY_S = 15.0
+"""Seconds that ready workers wait for the sidecars of their plan; then they serve without, by the capable tier."""
+LOOK_AGAIN_S = 0.05
 STEADY_S = 10.0
 """A worker that lived this long had started well."""
 LONGEST_DELAY_S = 10.0
@@ -54,6 +58,8 @@ class _Roll:
     generation: int
     compiled: Compiled
     deadline: float
+    is_ready_until: float | None = None
+    """All workers are ready; until then they wait for sidecars."""
 
 
 class Supervisor:
@@ -98,6 +104,7 @@ class Supervisor:
         self._status = 0
         self._interrupts = 0
         self._keeping = Keeping(self._start_keeper, host.say)
+        self._sidecars = Sidecars(runtime_dir, host.say, host.sidecar_command)
         os.set_inheritable(listener.fileno(), True)
         Path(runtime_dir, METRICS_FOLDER).mkdir(exist_ok=True)
         if handed is not None:
@@ -128,6 +135,8 @@ class Supervisor:
             for worker in self._workers.values():
                 worker.kill()
             self._keeping.kill()
+            self._sidecars.kill()
+            self._sidecars.close()
             self._selector.close()
             self._wakes.close()
             self._waker.close()
@@ -137,12 +146,12 @@ class Supervisor:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        due = [*self._respawn_at, now + TICK_S]
+        due = [*self._respawn_at, *self._sidecars.due_at, now + TICK_S]
         due += [at for at in (self._stop_deadline, self._keeper_deadline) if at is not None]
         if self._keeping.due_at is not None and self._is_ready:
             due.append(self._keeping.due_at)
         if self._roll is not None:
-            due.append(self._roll.deadline)
+            due.append(self._roll.deadline if self._roll.is_ready_until is None else now + LOOK_AGAIN_S)
         for key, _ in self._selector.select(max(min(due) - now, 0)):
             if key.fileobj is self._wakes:
                 for number in self._wakes.recv(1024):
@@ -180,6 +189,9 @@ class Supervisor:
             self._start_worker(self._generation)
         if self._is_ready:
             self._keeping.tick(now)
+        self._sidecars.tick(now)
+        generations = {self._generation, *(worker.generation for worker in self._workers.values())}
+        self._sidecars.keep(generations if self._roll is None else {*generations, self._roll.generation})
         if self._roll is None:
             if self._wanted == "upgrade":
                 self._wanted = None
@@ -217,6 +229,8 @@ class Supervisor:
         if pid == self._keeping.pid:
             self._keeping.ended(status, now)
             return
+        if self._sidecars.ended(pid, status, now):
+            return
         worker = self._workers.pop(pid, None)
         if worker is None:
             return
@@ -248,13 +262,17 @@ class Supervisor:
         generation = self._last_generation
         Path(self._plan_file(generation)).write_bytes(encode_plan(compiled.plan))
         self._roll = _Roll(generation, compiled, time.monotonic() + READY_S)
+        self._sidecars.begin(compiled.plan, generation, time.monotonic())
         for _ in range(compiled.workers):
             self._start_worker(generation)
 
     def _go_on_rolling(self, roll: _Roll, now: float) -> None:
         new = [worker for worker in self._workers.values() if worker.generation == roll.generation]
         if all(worker.state == "ready" for worker in new):
-            self._finish_roll(roll, now)
+            if roll.is_ready_until is None:
+                roll.is_ready_until = now + SIDECARS_READY_S
+            if self._sidecars.are_ready(roll.generation) or now >= roll.is_ready_until:
+                self._finish_roll(roll, now)
         elif now >= roll.deadline:
             self._refuse_roll(f"the new workers were not ready within {READY_S:g} s")
 
@@ -347,6 +365,7 @@ class Supervisor:
             keeper_restarts=self._keeping.restarts,
             worker_deaths=self._deaths,
             reloads_refused=self._refused,
+            sidecars=self._sidecars.hand_over(),
         )
 
     def _adopt(self, handed: handing.Handover) -> None:
@@ -358,6 +377,8 @@ class Supervisor:
         self._keeping = Keeping(
             self._start_keeper, self._host.say, pid=handed.keeper_pid, restarts=handed.keeper_restarts
         )
+        if handed.sidecars is not None:
+            self._sidecars.adopt(handed.sidecars)
         for one in handed.workers:
             control = socket.socket(fileno=one.control_fd)
             control.set_inheritable(False)
@@ -380,22 +401,25 @@ class Supervisor:
         self._listener.close()
 
     def _go_on_stopping(self, now: float) -> None:
-        """Workers first, so that the keeper can file all that they wrote."""
+        """Workers first, so that the keeper can file all that they wrote, and what they ask is answered."""
         assert self._stop_deadline is not None
         if self._workers:
             if now >= self._stop_deadline:
                 for worker in self._workers.values():
                     worker.kill()
                 self._stop_deadline = now + TICK_S
-        elif self._keeping.pid is not None and self._keeper_deadline is None:
+        elif self._keeper_deadline is None:
             self._keeping.stop()
+            self._sidecars.keep(())
             self._keeper_deadline = now + KEEPER_STOP_S
-        if self._keeping.pid is not None and self._keeper_deadline is not None and now >= self._keeper_deadline:
+        if self._keeper_deadline is not None and now >= self._keeper_deadline:
             self._keeping.kill()
+            self._sidecars.kill()
             self._keeper_deadline = now + TICK_S
 
     def _is_over(self) -> bool:
-        return self._stop_deadline is not None and not self._workers and self._keeping.pid is None
+        are_all_gone = not self._workers and self._keeping.pid is None and not self._sidecars.is_any_alive
+        return self._stop_deadline is not None and are_all_gone
 
     def _note(self) -> None:
         state = Supervision(
@@ -405,6 +429,9 @@ class Supervisor:
             worker_deaths=self._deaths,
             generation=self._generation,
             reloads_refused=self._refused,
+            sidecars=self._sidecars.alive(self._generation),
+            sidecars_missing=self._sidecars.missing(self._generation),
+            sidecar_restarts=self._sidecars.restarts,
         )
         if state != self._written:
             self._written = state
