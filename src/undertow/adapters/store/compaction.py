@@ -34,6 +34,8 @@ GRACE_S = 600.0
 MEMORY_LIMIT = "256MB"
 _TEMPORARY, _SPOOL = ".parquet.tmp", "compaction-"
 ROWS_A_GROUP = 20_480
+FILE_MODE = 0o640
+"""As of segments: records may hold ids and text, which are not for everybody on the machine."""
 _COLUMNS: dict[Part, tuple[Column, ...]] = {"decisions": LOG_COLUMNS, "signals": SIGNAL_COLUMNS}
 
 
@@ -193,6 +195,8 @@ def _write_parquet(engine: duckdb.DuckDBPyConnection, part: Part, piece: Piece, 
     )
     folder.mkdir(parents=True, exist_ok=True)
     hidden = folder / f".{stem}{_TEMPORARY}"
+    # Made beforehand, so that its rows are at no moment for everybody to read; the engine writes into what is there.
+    hidden.touch(FILE_MODE)
     engine.execute(
         f"COPY (SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})) "
         f"TO {literal(str(hidden))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"

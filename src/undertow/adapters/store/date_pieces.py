@@ -105,6 +105,7 @@ def split_by_date(part: Part, path: Path, folder: Path, rejects: Path) -> tuple[
             pieces.add(date, line)
     if bad:
         rejects.parent.mkdir(parents=True, exist_ok=True)
+        rejects.touch(0o640)  # it holds whole lines
         with rejects.open("wb") as kept:
             kept.writelines(bad)
             kept.flush()

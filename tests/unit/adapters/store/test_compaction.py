@@ -1,5 +1,6 @@
 """Conversion to Parquet: every line ends up in one file of its date, whatever is killed when."""
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -175,3 +176,16 @@ def test_long_lines_become_several_files_that_a_reader_takes_as_one_segment(
     assert [Path(file.path) for file in find_files(LogInputs((str(tmp_path),))).files] == [segment]
     assert compact(tmp_path).rows == 5
     assert len(parquet(tmp_path)) == 5
+
+
+def test_what_is_converted_or_rejected_is_for_no_more_eyes_than_the_segment(tmp_path: Path):
+    before = os.umask(0o022)
+    try:
+        segment = write(tmp_path, 1, 2)
+        segment.write_bytes(segment.read_bytes() + b'{"decision_id":"d9","cost_usd":"much"}\n')
+        assert compact(tmp_path).rejected == 1
+    finally:
+        os.umask(before)
+    made = [*tmp_path.rglob("*.parquet"), *(tmp_path / "state" / "rejects").iterdir()]
+    assert {file.suffix for file in made} == {".parquet", ".jsonl"}
+    assert {file.stat().st_mode & 0o777 for file in made} == {0o640}
