@@ -202,7 +202,7 @@ class AsyncClient:
         context = Context(decision_id, event_time, began, asked.labels, asked.conversation_id, asked.user_id)
         self.sink.tick()
         try:
-            incoming = self._engine.admission.admit(dialect, body, context, keeps_prompt=self._engine.keeps_prompt)
+            incoming = self._engine.admission.admit(dialect, body, context)
         except WireError as error:
             code = error.code or "invalid_request"
             self.sink.decisions.finish(

@@ -4,7 +4,7 @@
 all that is left, the request is refused rather than served cheaply against the rule.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -35,7 +35,7 @@ def usable_tiers(
     constraints: ConstraintsPlan,
     tiers: tuple[str, ...],
     context_tokens: Mapping[str, int | None],
-    speaking: Collection[str],
+    speaking: frozenset[str] | set[str],
 ) -> Constrained:
     """Apply all constraints to one request.
 
@@ -54,6 +54,13 @@ def usable_tiers(
     """
     assert tiers, "a policy has at least one tier"
     forbidden = _why_not_cheap(facts, constraints)
+    needed = facts.input_tokens + (facts.output_limit or 0)
+    if forbidden is None and facts.allowed_tiers is None and speaking.issuperset(tiers):
+        for tier in tiers:
+            if needed > (context_tokens.get(tier) or needed):
+                break
+        else:
+            return Constrained(tiers, eligible=len(tiers) > 1)  # most requests: nothing stands in their way
     why = forbidden if len(tiers) > 1 else None
     left = tiers[-1:] if forbidden else tiers
     for reason, allowed in (("key", facts.allowed_tiers), ("wire_format", speaking)):
@@ -64,7 +71,6 @@ def usable_tiers(
             return Constrained((), eligible=False, why=reason, refused=_refusal(reason, facts, forbidden))
         if len(kept) != len(left):
             why, left = why or reason, kept
-    needed = facts.input_tokens + (facts.output_limit or 0)
     fitting = tuple([tier for tier in left if needed <= (context_tokens.get(tier) or needed)])
     if len(fitting) != len(left):
         # Lengths are estimated on the high side. Where nothing seems to fit, the dearest tier is asked all the same: its

@@ -4,14 +4,14 @@ Everything here is settled before any score is known, and none of it can be over
 raised as a `WireError` with the status and code that the caller sees.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from undertow.policies.assignment import assign
 from undertow.policies.base import Policy, Setting
 from undertow.policies.constraints import is_never_cheap, usable_tiers
-from undertow.ports.wire import Dialect, WireError
+from undertow.ports.wire import Dialect, ReadRequest, WireError
 from undertow.records.decision import DecisionRecord
 from undertow.records.pseudonym import pseudonym
 from undertow.records.request import RequestFacts
@@ -91,31 +91,35 @@ class Admission:
         """A user's or conversation's id as it is stored."""
         return pseudonym(value, self._id_key)
 
-    def admit(
-        self, dialect: Dialect, body: bytes, context: Context, *, keeps_prompt: Callable[[bytes], str | None]
-    ) -> Incoming:
+    def admit(self, dialect: Dialect, body: bytes, context: Context) -> Incoming:
         """Read and place one request.
 
         Args:
             dialect: Its wire format.
             body: Its body.
             context: What is known beside it.
-            keeps_prompt: The text of the request to keep, from its raw messages; None: nothing is kept.
 
         Raises:
             WireError: 400 for a body that cannot be meant, 404 for an unknown model, 403 for a tier that is not allowed.
         """
         read = dialect.read_request(body, max_nesting=self._plan.limits.max_nesting)
-        key = context.key
-        labels = {**read.facts.segment, **context.labels, **(key.labels if key is not None else {})}
+        key, facts = context.key, read.facts
+        labels = facts.segment
+        if context.labels:
+            labels = {**labels, **context.labels}
+        if key is not None and key.labels:
+            labels = {**labels, **key.labels}
+        conversation_id = context.conversation_id or facts.conversation_id
+        user_id = context.user_id or facts.user_id
+        if self._id_key is not None:
+            conversation_id, user_id = self.pseudonym(conversation_id), self.pseudonym(user_id)
         facts = msgspec.structs.replace(
-            read.facts,
+            facts,
             segment=labels,
-            conversation_id=self.pseudonym(context.conversation_id or read.facts.conversation_id),
-            user_id=self.pseudonym(context.user_id or read.facts.user_id),
+            conversation_id=conversation_id,
+            user_id=user_id,
             allowed_tiers=key.tiers if key is not None and key.tiers else None,
         )
-        messages = read.fields.get("messages") or read.fields.get("input")
         return Incoming(
             dialect=dialect,
             read=read,
@@ -130,7 +134,7 @@ class Admission:
             trace_id=context.trace_id,
             span_id=context.span_id,
             parent_span_id=context.parent_span_id,
-            prompt=keeps_prompt(bytes(messages)) if messages is not None else None,
+            prompt=_messages(read) if self._plan.store.keeps_text else None,
         )
 
     def place(self, facts: RequestFacts, kind: str, decision_id: str) -> Placement:
@@ -199,6 +203,12 @@ class Admission:
         near = difflib.get_close_matches(asked[:128], self.models, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "GET /v1/models lists what can be asked for"
         return WireError(f"the model is not known here; {hint}", param="model", code="model_not_found", status=404)
+
+
+def _messages(read: ReadRequest) -> str | None:
+    """The conversation as it was sent, for a store that keeps text."""
+    messages = read.fields.get("messages") or read.fields.get("input")
+    return None if messages is None else bytes(messages).decode("utf-8", "replace")
 
 
 def refused_record(

@@ -14,7 +14,7 @@ THREE = ("small", "medium", "large")
 
 def constrained(facts=None, rules=None, tiers=TWO, context=None, speaking=None):
     facts = RequestFacts("chat.completions", "auto", **(facts or {}))
-    speaking = tiers if speaking is None else speaking
+    speaking = frozenset(tiers if speaking is None else speaking)
     return usable_tiers(facts, ConstraintsPlan(**(rules or {})), tiers, context or {}, speaking)
 
 

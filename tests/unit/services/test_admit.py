@@ -59,9 +59,7 @@ def admit(
 ):
     body = body or json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}], **fields}).encode()
     context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, labels or {}, conversation_id=conversation_id, key=key)
-    return admission(plan, speaks=speaks, id_key=id_key).admit(
-        ChatDialect(), body, context, keeps_prompt=lambda _: None
-    )
+    return admission(plan, speaks=speaks, id_key=id_key).admit(ChatDialect(), body, context)
 
 
 def refused(**options):

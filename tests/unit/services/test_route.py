@@ -11,7 +11,15 @@ from undertow.adapters.wire.chat import ChatDialect
 from undertow.policies.build import build_policy
 from undertow.ports.classifier import ClassifierError
 from undertow.ports.upstream import UpstreamFailedError
-from undertow.records.serving import EndpointPlan, HoldoutPlan, PolicyPlan, ServingPlan, TierPlan, TokenPrices
+from undertow.records.serving import (
+    EndpointPlan,
+    HoldoutPlan,
+    PolicyPlan,
+    ServingPlan,
+    StorePlan,
+    TierPlan,
+    TokenPrices,
+)
 from undertow.services.admit import Admission, Context
 from undertow.services.route import Router, RouterParts
 
@@ -195,6 +203,7 @@ class Stage:
     def __init__(
         self, plan_, *, cheap=(), capable=(), classifier=None, ratio=None, clock=None, redact=None, keeps_text=False
     ):
+        plan_ = msgspec.structs.replace(plan_, store=StorePlan(keeps_text=keeps_text))
         self.journal, self.plan = [], plan_
         self.cheap, self.capable = Upstream(self.journal, "cheap", *cheap), Upstream(self.journal, "capable", *capable)
         self.log, self.told = Log(self.journal), []
@@ -218,9 +227,7 @@ class Stage:
     def request(self, **body):
         body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], **body}
         context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, body.pop("labels", {}), user_id="u")
-        incoming = self.admission.admit(
-            ChatDialect(), json.dumps(body).encode(), context, keeps_prompt=lambda raw: raw.decode()
-        )
+        incoming = self.admission.admit(ChatDialect(), json.dumps(body).encode(), context)
         asyncio.run(self.router.route(incoming, self.reply))
         assert self.reply.ended or self.reply.disconnected
         assert len(self.log.records) == 1, "exactly one record"
@@ -451,7 +458,7 @@ def test_the_holdout_is_served_by_the_capable_tier():
 def _as_user(stage, user):
     body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}], "user": user}).encode()
     context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, {})
-    incoming = stage.admission.admit(ChatDialect(), body, context, keeps_prompt=lambda _: None)
+    incoming = stage.admission.admit(ChatDialect(), body, context)
     asyncio.run(stage.router.route(incoming, stage.reply))
     return stage.log.records[0]
 

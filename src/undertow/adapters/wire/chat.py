@@ -5,9 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from undertow.adapters.wire.body import TRUE, decode, encode, is_given, read_fields, read_limit, read_model
+from undertow.adapters.wire.body import TRUE, Fields, decode, encode, is_given, read_fields, read_limit, read_model
 from undertow.adapters.wire.body import with_parameters as with_tier
 from undertow.adapters.wire.chat_answer import read_chat_answer
+from undertow.adapters.wire.chat_plain import read_plain_chat
 from undertow.adapters.wire.chat_stream import ChatStream
 from undertow.adapters.wire.content import last_user_text, media_of, read_messages, text_of
 from undertow.adapters.wire.request import request_facts
@@ -44,6 +45,11 @@ class ChatDialect:
             WireError: See `docs/reference/wire.md`.
         """
         fields = read_fields(body, max_nesting=max_nesting)
+        plain = read_plain_chat(fields, body)
+        return plain if plain is not None else self._read_any(fields)
+
+    def _read_any(self, fields: Fields) -> ReadRequest:
+        """Read a request field by field, with an error that names what is wrong."""
         model = read_model(fields)
         messages = read_messages(fields)
         text, is_user_turn = last_user_text(messages)
