@@ -81,6 +81,9 @@ class SignalIds:
         import sqlite3  # noqa: PLC0415 - see above
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch(
+            0o640
+        )  # as of segments: ids may be those of a ticket system; SQLite's other files take after it
         engine = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             engine.execute("PRAGMA journal_mode = WAL")

@@ -167,6 +167,7 @@ def test_signals_of_the_dead_are_sealed(tmp_path: Path):
     path.write_bytes(path.read_bytes() + b'{"signal_id":"s2","va')
     assert recover(tmp_path, NOW) == Recovered(orphans=0, torn=1, segments=1)
     assert [row["signal_id"] for row in rows_of(tmp_path, "signals")] == ["s1"]
+    log._ids.close()
 
 
 def test_a_very_long_torn_line_is_cut_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,6 @@
 """The set of known signal ids: shared, forgetful after 90 days, and expendable."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,4 +75,15 @@ def test_a_damaged_set_is_put_aside(tmp_path: Path):
     add(ids, "a")
     assert known(ids, "a") == {"a"}
     assert len(list(tmp_path.glob("ids.damaged-*"))) == 1
+    ids.close()
+
+
+def test_ids_are_not_for_everybody_on_the_machine(tmp_path: Path):
+    before = os.umask(0o022)
+    try:
+        ids = SignalIds(tmp_path / "ids", Clock())
+        add(ids, "TICKET-7")
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o640}
+    finally:
+        os.umask(before)
     ids.close()
