@@ -1,10 +1,11 @@
 """What the in-process client gives back: the answer as the wire has it, with attributes for those who like them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import msgspec
 
+from undertow.adapters.wire.sse import Event
 from undertow.errors import UndertowError
 from undertow.ports.reply import ServedBy
 
@@ -144,18 +145,13 @@ def decode_body(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def read_events(buffer: bytes) -> tuple[list[dict[str, Any]], bytes]:
-    r"""The JSON objects of the complete events of a stream, and what is left of the buffer. `[DONE]` is none.
+def read_events(events: Iterable[Event]) -> list[dict[str, Any]]:
+    r"""The JSON objects of a stream's events. `[DONE]` is none.
 
     Examples:
-        >>> read_events(b'data: {"a": 1}\n\ndata: [DONE]\n\ndata: {"b')
-        ([{'a': 1}], b'data: {"b')
+        >>> from undertow.adapters.wire.sse import EventSplitter
+        >>> read_events(EventSplitter().feed(b'data: {"a": 1}\n\ndata: [DONE]\n\ndata: {"b'))
+        [{'a': 1}]
     """
-    *events, rest = buffer.replace(b"\r\n", b"\n").split(b"\n\n")
-    documents = []
-    for event in events:
-        data = b"\n".join(line[5:].lstrip() for line in event.split(b"\n") if line.startswith(b"data:"))
-        document = decode_body(data) if data and data != b"[DONE]" else None
-        if document is not None:
-            documents.append(document)
-    return documents, rest
+    documents = (decode_body(event.data) for event in events if event.data and event.data != b"[DONE]")
+    return [document for document in documents if document is not None]

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
+from undertow.adapters.wire.sse import EventSplitter
 from undertow.client.answer import Answer, AnswerError, Fields, decode_body, read_events
 from undertow.ports.reply import ServedBy
 
@@ -112,6 +113,7 @@ class AsyncStream:
         self.undertow = reply.served
         self._reply = reply
         self._documents: deque[dict[str, Any]] = deque()
+        self._splitter = EventSplitter()
         self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> AsyncIterator[Fields]:
@@ -132,9 +134,9 @@ class AsyncStream:
             reply.arrived.clear()
             is_over = reply.is_over
             if reply.body:
-                documents, rest = read_events(bytes(reply.body))
-                self._documents.extend(documents)
-                reply.body[:] = rest
+                arrived = bytes(reply.body)
+                reply.body.clear()
+                self._documents.extend(read_events(self._splitter.feed(arrived)))
             if self._documents or is_over:
                 return
             await reply.arrived.wait()

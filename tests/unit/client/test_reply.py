@@ -48,6 +48,19 @@ def test_chunks_come_one_by_one_however_the_bytes_were_cut():
     assert asyncio.run(main()) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_lines_may_end_as_the_standard_allows(line_end):
+    async def script(reply):
+        reply.send((event("a") + event("b")).replace(b"\n", line_end))
+        reply.end((event("c") + b"data: [DONE]\n\n").replace(b"\n", line_end))
+
+    async def main():
+        _, stream = await stream_of(script)
+        return texts([chunk async for chunk in stream])
+
+    assert asyncio.run(main()) == ["a", "b", "c"]
+
+
 def test_an_error_event_is_raised_after_what_came_before_it():
     async def script(reply):
         reply.send(event("half"))
