@@ -61,6 +61,12 @@ def find_periods(traffic: TrafficGrid, bucket_s: int, baseline_until_s: float | 
     return Periods(buckets=len(total), routing_start=start, reference_end=end, reference_is_routed=start < end)
 
 
+def holdout_labels(grid: LabelGrid, periods: Periods) -> float:
+    """Labels of eligible decisions in the holdout arm since routing began."""
+    held = grid.window(periods.routing_start, grid.buckets).n[:, :, list(HOLDOUT_ARM)][..., list(ELIGIBLE), :]
+    return float(held.sum())
+
+
 def reference_kind(unit: SignalUnit, grid: LabelGrid, periods: Periods) -> ReferenceKind:
     """The best reference that the labels of one signal in one segment offer.
 
@@ -70,8 +76,7 @@ def reference_kind(unit: SignalUnit, grid: LabelGrid, periods: Periods) -> Refer
         periods: Where the log divides.
     """
     if unit.shows_level:
-        held = grid.window(periods.routing_start, grid.buckets).n[:, :, list(HOLDOUT_ARM)][..., list(ELIGIBLE), :]
-        if held.sum() >= MIN_REFERENCE_LABELS:
+        if holdout_labels(grid, periods) >= MIN_REFERENCE_LABELS:
             return "holdout"
         if grid.pairs.sum() >= MIN_REFERENCE_LABELS and unit.basis in {"human", "exact"}:
             return "pairs"

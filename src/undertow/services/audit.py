@@ -13,13 +13,20 @@ import numpy as np
 
 from undertow.attribution.changes import dated_changes
 from undertow.estimators.loss import LossEstimate, loss_estimate
-from undertow.estimators.periods import Periods, ReferenceKind, find_periods, reference_kind
+from undertow.estimators.periods import (
+    MIN_REFERENCE_LABELS,
+    Periods,
+    ReferenceKind,
+    find_periods,
+    holdout_labels,
+    reference_kind,
+)
 from undertow.estimators.quality import tier_quality
 from undertow.estimators.series import evidence_series, quality_series, share_series
 from undertow.estimators.suspect import is_suspect
 from undertow.ledger.net_value import net_value
 from undertow.ledger.usd import OutcomePrice
-from undertow.records.cells import CHANGE_KINDS, AuditCells
+from undertow.records.cells import ARM_HOLDOUT, CHANGE_KINDS, AuditCells
 from undertow.records.label_grid import LabelGrid, SignalUnit, label_grid, signal_units
 from undertow.records.report import (
     Aggregate,
@@ -39,7 +46,7 @@ from undertow.services.drift import confidence_histogram, drift_warnings
 from undertow.services.evidence import gather, raises_alarms, watched_segments
 from undertow.verdicts.decide import decide
 from undertow.verdicts.headline import headline
-from undertow.verdicts.next_steps import next_steps
+from undertow.verdicts.next_steps import InHand, next_steps
 
 REFERENCE_NOTES: dict[ReferenceKind, tuple[bool, str]] = {
     "holdout": (True, "a randomised holdout on the capable tier over the same time: the comparison is causal"),
@@ -132,6 +139,7 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         cells.coverage.missing_columns,
         1.0 - log.error / 4,
         suspects,
+        _in_hand(log, main, prices),
     )
     report = AuditReport(
         verdict=verdict,
@@ -158,6 +166,20 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         changes=dated_changes(cells),
     )
     return replace(report, headline=headline(report, [r for r, _ in tiers], capable))
+
+
+def _in_hand(log: _Log, main: SignalUnit | None, prices: Sequence[OutcomePrice]) -> InHand:
+    traffic = log.cells.traffic
+    held = (traffic.segment == 0) & (traffic.arm == ARM_HOLDOUT)
+    return InHand(
+        holdout_decisions=int(traffic.decisions[held].sum()),
+        holdout_labels=int(holdout_labels(log.labels(main, 0), log.periods)) if main else 0,
+        labels_needed=MIN_REFERENCE_LABELS,
+        labels_show_level=main is None or main.shows_level,
+        outcomes=log.cells.outcome_names,
+        outcomes_joined=len(log.cells.outcomes) > 0,
+        outcomes_priced=tuple(price.name for price in prices if price.usd),
+    )
 
 
 def main_unit(units: Sequence[SignalUnit], settings: AuditSettings) -> SignalUnit | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from undertow.records.report import AuditSettings, Ledger, ReferenceReport, SegmentReport, Verdict
 from undertow.stats.confidence import gaussian_mixture_radius
@@ -12,6 +13,29 @@ LONGEST_WAIT_DAYS = 365
 
 MOST_LABELS = 1000
 """More than this many times the labels so far is no advice."""
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """What the log has already, so that nobody is asked for it.
+
+    Attributes:
+        holdout_decisions: Decisions in the holdout arm.
+        holdout_labels: Labels of the main signal on eligible ones among them, since routing began.
+        labels_needed: So many labels a holdout needs before it is compared with.
+        labels_show_level: The main signal's labels are a census or a sample; volunteered ones show changes only.
+        outcomes: Names of the outcomes among the signals.
+        outcomes_joined: Some of them belong to decisions of this log.
+        outcomes_priced: Names of those with a price.
+    """
+
+    holdout_decisions: int = 0
+    holdout_labels: int = 0
+    labels_needed: int = 50
+    labels_show_level: bool = True
+    outcomes: tuple[str, ...] = ()
+    outcomes_joined: bool = False
+    outcomes_priced: tuple[str, ...] = ()
 
 
 def labels_needed(variance: float, n: int, loss: float, margin: float, level: float) -> int | None:
@@ -51,6 +75,7 @@ def next_steps(
     missing: Sequence[str],
     level: float,
     suspects: Sequence[SegmentReport] = (),
+    in_hand: InHand = InHand(),
 ) -> tuple[str, ...]:
     """Sentences that say what to do, most useful first.
 
@@ -65,6 +90,7 @@ def next_steps(
         missing: Canonical columns that the log lacks.
         level: Level of the intervals.
         suspects: Segments whose labels look broken.
+        in_hand: What the log has already.
     """
     steps: list[str] = [_check_grading(report) for report in suspects[:3]]
     if verdict in {"quality_loss", "pareto_trap"}:
@@ -73,10 +99,7 @@ def next_steps(
             "recovery can be shown."
         )
     if reference.kind in {"own_first_period", "none"}:
-        steps.append(
-            "Keep a randomised holdout: 5 % of users on the capable tier, logged as arm = holdout. Or label pairs, or pass "
-            "labels from before routing began (--baseline-until)."
-        )
+        steps.append(_reference(in_hand))
     unsettled = verdict == "inconclusive"
     for report, variance in tiers if unsettled else ():
         if report.state == "open" and report.loss is not None:
@@ -96,14 +119,43 @@ def next_steps(
             daily = labels_per_day * report.share
             steps.append(_more_labels(f"{report.tier} in {report.segment}", need - report.n, report.n, daily))
     if ledger.downstream_usd_month is None:
-        steps.append(
-            "Pass business outcomes (--outcomes FILE) and price them in [outcomes.NAME]: net value is unknown without."
-        )
+        steps.append(_outcomes(in_hand, ledger))
     if ledger.savings_usd_month is None:
         steps.append("Log cost_usd and baseline_cost_usd (or tokens and models): savings are unknown without.")
     if "segment" in missing:
         steps.append("Log segments (intent, product, language): a loss in a tenth of the traffic hides in the whole.")
     return tuple(dict.fromkeys(steps))[:MAX_STEPS]
+
+
+def _reference(in_hand: InHand) -> str:
+    if in_hand.holdout_decisions == 0:
+        return (
+            "Keep a randomised holdout: 5 % of users on the capable tier, logged as arm = holdout. Or label pairs, or pass "
+            "labels from before routing began (--baseline-until)."
+        )
+    have, needed = in_hand.holdout_labels, in_hand.labels_needed
+    if have < needed:
+        found = f"{have} label{'' if have == 1 else 's'}" if have else "no labels yet"
+        return f"Label decisions of the holdout at the rate of the others: it has {found}; {needed} are needed to compare with it."
+    assert not in_hand.labels_show_level, "a holdout with labels enough, drawn or complete, is the reference"
+    return (
+        f"Draw decisions of both arms at random for review, with their inclusion probability: the holdout has {have:,} labels, "
+        "but who bothers to vote is not who was served."
+    )
+
+
+def _outcomes(in_hand: InHand, ledger: Ledger) -> str:
+    names = ", ".join(in_hand.outcomes)
+    if not in_hand.outcomes:
+        return (
+            "Pass business outcomes (--outcomes FILE) and price them in [outcomes.NAME]: net value is unknown without."
+        )
+    if not in_hand.outcomes_joined:
+        return f"Check the ids of the outcomes ({names}): none belongs to a decision, user or conversation of this log."
+    if not set(in_hand.outcomes) & set(in_hand.outcomes_priced):
+        places = ", ".join(f"[outcomes.{name}]" for name in in_hand.outcomes)
+        return f"Price the outcomes that are in the log ({places}): net value is unknown without."
+    return f"Net value cannot be told from the outcomes yet: {ledger.note}."
 
 
 def _check_grading(report: SegmentReport) -> str:

@@ -17,6 +17,9 @@ from undertow.records.finding import Finding, Severity
 MIN_HOLDOUT_SHARE = 0.01
 """Below this the holdout arm is too thin to serve as a reference within weeks."""
 
+MIN_HOLDOUT_LABELS = 50
+"""With fewer an audit does not compare with the holdout (`undertow.estimators.periods.MIN_REFERENCE_LABELS`)."""
+
 MAX_UNJOINED_SHARE = 0.10
 MAX_REJECTED_SHARE = 0.01
 PRE_ROUTING_CHEAP_SHARE = 0.01
@@ -182,14 +185,14 @@ def _reference(cells: AuditCells) -> Iterator[Finding]:
     labels = _whole(cells)
     held_labels = int(labels.n[labels.arm == ARM_HOLDOUT].sum()) if len(labels) else 0
     pairs = int(labels.pairs.sum()) if len(labels) else 0
-    if held_out >= MIN_HOLDOUT_SHARE * total and (held_labels > 0 or len(labels) == 0):
+    if held_out >= MIN_HOLDOUT_SHARE * total and (held_labels >= MIN_HOLDOUT_LABELS or len(labels) == 0):
         return
     if held_out > 0:
         yield Finding(
             "thin_holdout",
             "weakens",
             f"{held_out:,} of {total:,} decisions are held out, {held_labels:,} labels among them",
-            "The reference is as uncertain as its labels are few; the comparison waits for it.",
+            f"The reference is as uncertain as its labels are few; with fewer than {MIN_HOLDOUT_LABELS} it is not compared with.",
             "Hold out 3 to 5 % of users and label them at the same rate as the others.",
         )
         return

@@ -120,6 +120,32 @@ def test_without_any_reference_a_good_log_is_not_called_healthy():
     assert any("holdout" in step for step in report.next)
 
 
+def test_a_thin_holdout_is_told_how_many_labels_it_has():
+    parts = [
+        *log(holdout=False, history=False),
+        served("capable", 40, days=ROUTED, start=PRE, arm="holdout", segment="intent=a"),
+        labels("capable", [1.0] * 7, [0.0] * 7, days=7, start=PRE, arm="holdout", segment="intent=a"),
+    ]
+    report = report_of(*parts)
+    assert report.reference.kind == "own_first_period"
+    (step,) = [step for step in report.next if "holdout" in step]
+    assert (
+        step
+        == "Label decisions of the holdout at the rate of the others: it has 7 labels; 50 are needed to compare with it."
+    )
+
+
+def test_outcomes_in_the_log_are_not_asked_for():
+    parts = [
+        *log(), exposed("cheap", 3, days=ROUTED, clusters=range(50), start=PRE),
+        outcome("ticket", "cheap", [0.1] * 50, days=ROUTED, clusters=range(50), start=PRE),
+    ]  # fmt: skip
+    assert any("--outcomes" in step for step in report_of(*log()).next)
+    found = report_of(*parts).next
+    assert not any("--outcomes" in step for step in found)
+    assert any("[outcomes.ticket]" in step for step in found)
+
+
 @pytest.mark.parametrize(("usd", "verdict"), [(None, "quality_loss"), (0.001, "quality_loss"), (400.0, "pareto_trap")])
 def test_a_loss_is_a_trap_only_with_outcomes_that_cost_more_than_was_saved(usd, verdict):
     rng = np.random.default_rng(7)

@@ -6,18 +6,21 @@ import pytest
 from undertow.records.report import AuditSettings, Ledger, ReferenceReport, SegmentReport
 from undertow.records.segment import WHOLE, Segment
 from undertow.stats.confidence import gaussian_mixture_radius
-from undertow.verdicts.next_steps import MAX_STEPS, labels_needed, next_steps
+from undertow.verdicts.next_steps import MAX_STEPS, InHand, labels_needed, next_steps
 
 OPEN = SegmentReport("cheap", WHOLE, 1.0, "review.accuracy", 1000, 0.005, (-0.02, 0.03), state="open")
 PLACE = replace(OPEN, segment=Segment("x", "a"), share=0.2, n=200, interval=(-0.1, 0.2))
+NOTHING = InHand()
 KNOWN = Ledger(100.0, 0.0, 50.0, 50.0, (1.0, 99.0))
 
 
 def steps(
-    verdict="inconclusive", tiers=((OPEN, 1e-4),), segments=(), reference="holdout", ledger=KNOWN, rate=50.0, missing=()
-):
+    verdict="inconclusive", tiers=((OPEN, 1e-4),), segments=(), reference="holdout", ledger=KNOWN, rate=50.0, missing=(),
+    in_hand=NOTHING,
+):  # fmt: skip
+    compared_with = ReferenceReport(reference, False, "")
     found = next_steps(
-        AuditSettings(), verdict, ReferenceReport(reference, False, ""), tiers, segments, ledger, rate, missing, 0.95
+        AuditSettings(), verdict, compared_with, tiers, segments, ledger, rate, missing, 0.95, in_hand=in_hand
     )
     assert len(found) <= MAX_STEPS
     return found
@@ -77,6 +80,42 @@ def test_a_loss_is_acted_on_first():
 def test_a_missing_reference_is_asked_for(kind):
     assert any("holdout" in step for step in steps(reference=kind))
     assert not any("Keep a randomised holdout" in step for step in steps())
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"), [(0, "it has no labels yet; 50 are"), (1, "it has 1 label; 50"), (49, "it has 49 labels; 50")]
+)
+def test_a_holdout_that_is_there_is_not_asked_for_but_its_labels_are(labels, said):
+    for kind in ("own_first_period", "none"):
+        found = steps(reference=kind, in_hand=InHand(holdout_decisions=700, holdout_labels=labels))
+        assert any(said in step for step in found)
+        assert not any("Keep a randomised holdout" in step for step in found)
+
+
+def test_a_holdout_with_volunteered_labels_needs_drawn_ones():
+    thumbs = InHand(holdout_decisions=700, holdout_labels=1200, labels_show_level=False)
+    found = steps(reference="own_first_period", in_hand=thumbs)
+    assert any("Draw decisions of both arms" in step and "1,200 labels" in step for step in found)
+
+
+UNKNOWN = Ledger(100.0, 0.0, None, None, None, note="not ripe yet: ticket")
+TICKETS = InHand(outcomes=("ticket", "refund"), outcomes_joined=True)
+
+
+@pytest.mark.parametrize(
+    ("in_hand", "said"),
+    [
+        (InHand(), "Pass business outcomes (--outcomes FILE)"),
+        (TICKETS, "Price the outcomes that are in the log ([outcomes.ticket], [outcomes.refund])"),
+        (replace(TICKETS, outcomes_priced=("churn",)), "Price the outcomes"),
+        (replace(TICKETS, outcomes_priced=("ticket",)), "cannot be told from the outcomes yet: not ripe yet: ticket."),
+        (replace(TICKETS, outcomes_joined=False), "Check the ids of the outcomes (ticket, refund)"),
+    ],
+)
+def test_outcomes_that_are_there_are_not_asked_for(in_hand, said):
+    (step,) = steps("healthy", ledger=UNKNOWN, in_hand=in_hand)
+    assert said in step
+    assert ("--outcomes" in step) == (not in_hand.outcomes)
 
 
 def test_what_the_log_lacks_is_asked_for():

@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from undertow.estimators.periods import MIN_REFERENCE_LABELS
 from undertow.records.cells import (
     ARM_HOLDOUT,
     ARM_TREATMENT,
@@ -20,7 +21,7 @@ from undertow.records.cells import (
     TrafficCells,
 )
 from undertow.records.segment import WHOLE, Segment
-from undertow.verdicts.readiness import Plans, labels_needed, readiness
+from undertow.verdicts.readiness import MIN_HOLDOUT_LABELS, Plans, labels_needed, readiness
 
 DAYS = 30
 CHEAP, CAPABLE = 0, 1
@@ -186,3 +187,7 @@ def test_the_most_serious_comes_first():
 def test_a_tighter_margin_and_a_smaller_alpha_need_more_labels(rate):
     assert labels_needed(rate, 0.02, 0.05) >= 4 * labels_needed(rate, 0.04, 0.05) - 4
     assert labels_needed(rate, 0.02, 0.01) > labels_needed(rate, 0.02, 0.05) > 0
+
+
+def test_a_holdout_is_thin_below_the_labels_that_an_audit_wants():
+    assert MIN_HOLDOUT_LABELS == MIN_REFERENCE_LABELS
