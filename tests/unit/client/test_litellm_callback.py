@@ -186,7 +186,7 @@ def test_the_handler_takes_all_four_events(litellm, memory):
     handler.recorder.close()
 
 
-def test_the_proxys_handler_is_made_from_the_environment_once(litellm, tmp_path, monkeypatch):
+def test_the_handler_of_a_proxy_is_made_from_the_environment_once(litellm, tmp_path, monkeypatch):
     monkeypatch.setenv("UNDERTOW_LITELLM_STORE", str(tmp_path / "store"))
     monkeypatch.delattr(litellm_callback, "handler", raising=False)
     handler = litellm_callback.handler
