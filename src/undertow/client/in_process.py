@@ -298,14 +298,14 @@ class Chat:
 
 
 def read_segment(segment: Mapping[str, str] | None) -> dict[str, str]:
-    """Labels as they can be kept.
+    r"""Labels as they can be kept.
 
     Raises:
         ValueError: There are too many, one is too long, or is no text.
 
     Examples:
-        >>> read_segment({"intent": "billing"})
-        {'intent': 'billing'}
+        >>> read_segment({"intent": "billing", "cut": "\ud83d"})
+        {'intent': 'billing', 'cut': '?'}
     """
     labels = dict(segment or {})
     if len(labels) > MAX_LABELS:
@@ -315,7 +315,12 @@ def read_segment(segment: Mapping[str, str] | None) -> dict[str, str]:
             raise ValueError(f"segment: expected text, got {type(key).__name__} -> {type(value).__name__}")
         if len(key) > MAX_CHARS or len(value) > MAX_CHARS:
             raise ValueError(f"segment: a label is longer than {MAX_CHARS} characters")
-    return labels
+    # Half a UTF-16 pair, as JavaScript leaves it where it cuts a text, is in no record's encoding.
+    return {_mended(key): _mended(value) for key, value in labels.items()}
+
+
+def _mended(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _is_wanted() -> bool:

@@ -49,11 +49,11 @@ class Access:
                 type_="overloaded_error", headers=((b"retry-after", b"1"),),
             )  # fmt: skip
 
-    def admit(self, arrival: Arrival) -> KeyPlan | None:
-        """The caller's key, with its rate and budget checked; None where no keys are set.
+    def identify(self, arrival: Arrival) -> KeyPlan | None:
+        """The caller's key; None where no keys are set. Enough for what costs nothing: signals, look-ups, lists.
 
         Raises:
-            RefusedError: 401, 429, or 403 for a page in a browser where no keys are set.
+            RefusedError: 401, or 403 for a page in a browser where no keys are set.
         """
         if self._keys.is_open:
             if arrival.is_from_page:
@@ -70,6 +70,17 @@ class Access:
                 401, f"{seen}; send one as 'Authorization: Bearer KEY'", code="invalid_api_key",
                 headers=((b"www-authenticate", b"Bearer"),),
             )  # fmt: skip
+        return key
+
+    def admit(self, arrival: Arrival) -> KeyPlan | None:
+        """The caller's key, with its rate and budget checked; None where no keys are set.
+
+        Raises:
+            RefusedError: As `identify`, or 429.
+        """
+        key = self.identify(arrival)
+        if key is None:
+            return None
         limit = key.requests_per_minute
         wait_s = self._spends.allow_request(key.name, limit) if limit is not None else 0.0
         if wait_s > 0:

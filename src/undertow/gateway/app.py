@@ -239,7 +239,13 @@ class GatewayApp:
             status, document = await post_signals(self, path, body, arrival, key)
             await send_json(send, status, document)
             return
-        if path.startswith("/v1/undertow/decisions/") and method == "GET":
+        if path.startswith("/v1/undertow/"):
+            if not path.startswith("/v1/undertow/decisions/"):
+                raise RefusedError(404, "there is nothing at this path", code="not_found")
+            if method not in {"GET", "HEAD"}:
+                raise RefusedError(
+                    405, "decisions are read with GET", code="method_not_allowed", headers=((b"allow", b"GET"),)
+                )
             _, key = self._head(scope)
             document = await self.lookup.find(path.rsplit("/", 1)[1], key)
             await send_json(send, 200, document)
@@ -257,7 +263,7 @@ class GatewayApp:
             arrival = read_headers(scope["headers"])
         except ArrivalError as error:
             raise _as_refused(error) from None
-        return arrival, self.access.admit(arrival)
+        return arrival, self.access.identify(arrival)
 
     async def _pass_through(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:
         decision_id, event_time, began = self._begin()
@@ -281,7 +287,8 @@ class GatewayApp:
             )
 
         try:
-            arrival, key = self._head(scope)
+            arrival, _ = self._head(scope)
+            key = self.access.admit(arrival)
             if self.engine.passthrough is None:
                 raise RefusedError(  # noqa: TRY301
                     404,
@@ -294,6 +301,10 @@ class GatewayApp:
                     "this key is held to some tiers, and this path belongs to none of them",
                     code="tier_not_allowed",
                 )
+            # As it was sent: a slash or question mark that was escaped is no part of the path's form.
+            raw_path = scope.get("raw_path", path.encode()).decode("latin-1")
+            if not raw_path.startswith("/v1/"):
+                raise RefusedError(400, "/v1 must stand in the path unescaped", code="invalid_path")  # noqa: TRY301
             body = await self.access.body(receive, arrival, scope["extensions"]["undertow"])
             self.decisions.begin(
                 Intent(
@@ -307,16 +318,17 @@ class GatewayApp:
             error = await pass_through(
                 self.engine.passthrough,
                 method,
-                path.removeprefix("/v1"),
+                raw_path.removeprefix("/v1"),
                 scope.get("query_string", b""),
                 scope["headers"],
                 body,
                 send,
+                scope["extensions"]["undertow"],
                 decision_id,
                 on_end=lambda: leave_record("ok"),
             )
             if error:
-                leave_record("error", error)
+                leave_record("abandoned" if error == "client_closed" else "error", error)
         except RefusedError as refused:
             leave_record("error" if refused.type_ == "upstream_error" else "refused", refused.code)
             refused.headers = (*refused.headers, (b"x-undertow-decision-id", decision_id.encode()))

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 SEGMENT = b"x-undertow-segment-"
 CONVERSATION = (b"x-undertow-conversation-id", b"x-conversation-id", b"x-session-id", b"x-claude-code-session-id")
 USER = b"x-undertow-user-id"
-FORWARDED = frozenset({b"anthropic-beta", b"anthropic-version", b"openai-beta", b"idempotency-key", b"tracestate"})
+FORWARDED = frozenset({b"anthropic-beta", b"anthropic-version", b"openai-beta", b"tracestate"})
 """Headers that go on to the upstream as they are (`traceparent` goes on too, with our own span in it)."""
 
 MAX_LABELS = 32
@@ -103,6 +103,7 @@ _READ = frozenset(
         b"traceparent",
         b"x-stainless-retry-count",
         b"content-encoding",
+        b"idempotency-key",
         b"sec-fetch-site",
     }
 )
@@ -126,9 +127,10 @@ def _read_rest(arrival: Arrival, name: bytes, value: bytes) -> None:
         arrival.content_encoding = value
     elif name == b"sec-fetch-site":
         arrival.is_from_page = value != b"none"
+    elif name == b"idempotency-key":
+        # For signals. It does not go on: two tiers are two requests, and one key would make the second a repeat of the first.
+        arrival.idempotency_key = _text(name, value)
     else:
-        if name == b"idempotency-key":
-            arrival.idempotency_key = _text(name, value)
         arrival.forwarded.append((name, value))
 
 

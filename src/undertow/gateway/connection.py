@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._discarded_bytes = 0
         self._raw_head_bytes = 0
         self._chunk_bytes = 0
+        self._silent_bytes = 0
         self.phase = IDLE
         self.deadline = NEVER
         self.is_write_paused = False
@@ -128,6 +129,7 @@ class Connection(asyncio.Protocol):
             return
         before = self.phase
         self._chunk_bytes = len(data)
+        self._silent_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -146,6 +148,9 @@ class Connection(asyncio.Protocol):
             self._raw_head_bytes += len(data)
             if self._raw_head_bytes > self._limits.max_header_bytes:
                 self._refuse(431, "headers_too_large")
+        elif self.phase == BODY and self._silent_bytes > self._limits.max_header_bytes + len(data):
+            # Trailers and chunk extensions are headers in all but name, and the parser gathers each until it ends.
+            self._refuse(431, "headers_too_large")
 
     def pause_writing(self) -> None:
         """The write buffer is full: whoever sends has to wait."""
@@ -174,7 +179,7 @@ class Connection(asyncio.Protocol):
         self.deadline = self._server.now + self._limits.header_timeout_s
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._raw_head_bytes = 0
+        self._raw_head_bytes = self._silent_bytes = 0
         self._hosts = 0
         self._content_length = 0
         self._has_coding = False
@@ -273,6 +278,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of a request's body."""
+        self._silent_bytes = 0
         if self._arriving is not None and self._arriving.feed(body) > RESUME_BYTES:
             self._pause_reading()
 

@@ -1,6 +1,7 @@
 """Paths that are not routed, passed on to the upstream of `[passthrough]` as they are."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from undertow.adapters.upstreams.exchange import Exchange
 from undertow.adapters.upstreams.passthrough import HOP_HEADERS, PassthroughUpstream
@@ -19,6 +20,7 @@ async def pass_through(
     headers: Iterable[tuple[bytes, bytes]],
     body: bytes,
     send: Send,
+    caller: Any,
     decision_id: str,
     *,
     on_end: Callable[[], None],
@@ -33,6 +35,7 @@ async def pass_through(
         headers: The caller's.
         body: The caller's.
         send: ASGI's.
+        caller: The server's connection: `disconnected` and `on_disconnect`. When it has gone the upstream is let go.
         decision_id: The caller is told it.
         on_end: Called once the whole answer is there, before its last byte is sent.
 
@@ -54,6 +57,10 @@ async def pass_through(
             504 if error.kind == "timeout" else 502, "the upstream for unrouted paths did not answer",
             code=f"upstream_{error.kind}", type_="upstream_error",
         ) from None  # fmt: skip
+    caller.on_disconnect = answer.abort
+    if caller.disconnected:
+        answer.abort()
+        return "client_closed"
     if answer.status in (401, 403):
         answer.abort()
         raise RefusedError(
@@ -76,6 +83,8 @@ async def pass_through(
             if sent:
                 await send({"type": "http.response.body", "body": sent, "more_body": True})
     except UpstreamFailedError as error:
+        if caller.disconnected:
+            return "client_closed"
         # Without its last piece the message is visibly incomplete: the caller's client reports it.
         return error.call_status
     on_end()

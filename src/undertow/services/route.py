@@ -49,6 +49,8 @@ from undertow.records.serving import ServingPlan, TierPlan
 log = logging.getLogger("undertow.route")
 
 NO_HEADERS: Mapping[bytes, bytes] = {}
+END_S = 1.0
+"""An upstream may take this long to end its message after the last event; the answer is whole by then."""
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -191,7 +193,7 @@ class Router:
                 run.refuse(REFUSALS["internal"], error="internal")
         finally:
             if not run.recorded:  # cancelled: the process is being stopped, or the in-process caller gave up
-                run.record(None, status="abandoned", error="cancelled")
+                run.record_cancelled()
 
     def price(self, tier: str, usage: Usage | None) -> float | None:
         """What `usage` costs at a tier, or None where price or usage are unknown."""
@@ -246,6 +248,7 @@ class _Run:
         "router",
         "sent_chars",
         "ttft_ms",
+        "under_way",
     )
 
     def __init__(self, router: Router, incoming: Incoming, reply: Reply) -> None:
@@ -263,6 +266,7 @@ class _Run:
         self.sent_chars = 0
         self.observed_steps: tuple[Steps, Ask] | None = None
         self.answer_facts: AnswerFacts | None = None
+        self.under_way: tuple[str, StreamReader, float] | None = None
 
     async def to_end(self) -> None:
         placement = self.incoming.placement
@@ -421,7 +425,9 @@ class _Run:
         try:
             if incoming.facts.wants_stream:
                 reader = incoming.dialect.stream_reader(incoming.read, keeps_text=parts.keeps_text)
+                self.under_way = (tier, reader, began)
                 payload = await self.read_stream(answer, reader)
+                self.under_way = None
                 facts = reader.facts()
             else:
                 # A caller that goes away does not stop this call: its cost would never be known.
@@ -430,6 +436,7 @@ class _Run:
                 facts, payload = whole.facts, whole.body
         except (UpstreamFailedError, ValueError) as error:
             answer.abort()
+            self.under_way = None
             self.fail(tier, _failure(error, answer), began, reader.facts() if reader is not None else None)
             return None
         call = self.add_call(tier, facts, began, "ok")
@@ -444,19 +451,33 @@ class _Run:
         """
         _expect_events(answer)
         pieces: list[bytes] = []
+        ending: list[asyncio.TimerHandle] = []
 
         def take(chunk: bytes) -> None:
             piece = _next_piece(reader, chunk)
             pieces.extend((piece.forward, piece.last))
+            if piece.last:
+                ending.append(asyncio.get_running_loop().call_later(END_S, answer.abort))
 
-        self.reply.watch(answer.abort)
+        self.watch(answer)
         try:
             await answer.pump(take)
+        except UpstreamFailedError:
+            if not reader.is_complete:
+                raise
         finally:
             self.reply.watch(None)
+            for timer in ending:
+                timer.cancel()
         if not reader.is_complete:
             raise UpstreamFailedError("cut", tries=answer.tries)
         return b"".join(pieces)
+
+    def watch(self, answer: UpstreamAnswer) -> None:
+        """End the upstream's work when the caller leaves, or if it left while the upstream thought."""
+        self.reply.watch(answer.abort)
+        if self.reply.disconnected:
+            answer.abort()
 
     async def serve(self, ask: Ask, *, with_confidence: bool = False) -> Event:
         if self.held is not None:
@@ -478,11 +499,13 @@ class _Run:
     def deliver(self, fetched: _Fetched) -> None:
         """Send a whole answer: the record first, then all of it."""
         facts = fetched.facts
-        self.sent_chars = facts.chars
-        self.ttft_ms = self.elapsed_ms()
         is_gone = self.reply.disconnected
+        if not is_gone:
+            self.sent_chars = facts.chars
+            self.ttft_ms = self.elapsed_ms()
         status = "abandoned" if is_gone else "error" if facts.is_empty else self.good_status()
-        self.record(facts, status=status, tier=fetched.tier, error="client_closed" if is_gone else None)
+        served = None if is_gone else fetched.tier
+        self.record(facts, status=status, tier=served, error="client_closed" if is_gone else None)
         self.reply.start(200, fetched.headers, self.served_by(fetched.tier), is_stream=self.incoming.facts.wants_stream)
         self.reply.end(fetched.payload)
         self.done = True
@@ -500,7 +523,8 @@ class _Run:
         reader = self.incoming.dialect.stream_reader(self.incoming.read, keeps_text=parts.keeps_text)
         live = _LiveStream(self, ask.tier, answer, reader, began)
         failure: UpstreamFailedError | None = None
-        reply.watch(answer.abort)
+        self.under_way = (ask.tier, reader, began)
+        self.watch(answer)
         try:
             _expect_events(answer)
             await answer.pump(live.take)
@@ -509,6 +533,9 @@ class _Run:
             failure = _failure(error, answer)
         finally:
             reply.watch(None)
+            if live.ending is not None:
+                live.ending.cancel()
+        self.under_way = None
         if self.done:
             return Served()
         return self.stream_failed(live, failure or UpstreamFailedError("cut", tries=answer.tries))
@@ -606,7 +633,8 @@ class _Run:
         reason = ask.reason if ask is not None else placement.reason
         decided_tier = tier
         if self.observed_steps is not None:
-            decided_tier, judgement = self.decided(facts)
+            # The beginning of an answer says nothing of the whole.
+            decided_tier, judgement = self.decided(facts if error is None else None)
         usage = facts.usage if facts is not None else None
         costs = [call.cost_usd for call in self.calls if call.cost_usd is not None]
         is_empty = facts is not None and facts.is_empty and error is None
@@ -661,6 +689,18 @@ class _Run:
         parts.decisions.finish(record)
         parts.on_record(record, incoming, facts)
 
+    def record_cancelled(self) -> None:
+        """The record of a request that was ended from outside: what was delivered until then, and what it cost."""
+        if self.under_way is None:
+            self.record(None, status="abandoned", error="cancelled")
+            return
+        tier, reader, began = self.under_way
+        facts = reader.facts()
+        self.add_call(tier, facts, began, "abandoned")
+        is_begun = self.ttft_ms is not None
+        self.sent_chars = facts.chars
+        self.record(facts, status="abandoned", tier=tier if is_begun else None, error="cancelled")
+
     def kept(self, text: str | None) -> str | None:
         """A text as it may be written: through the redaction hook, and not at all where that fails."""
         parts = self.router.parts
@@ -681,7 +721,7 @@ class _LiveStream:
     Until the first piece of the answer itself, everything is kept back, so that another tier can still answer.
     """
 
-    __slots__ = ("answer", "began", "reader", "run", "started", "tier", "waiting")
+    __slots__ = ("answer", "began", "ending", "reader", "run", "started", "tier", "waiting")
 
     def __init__(self, run: "_Run", tier: str, answer: UpstreamAnswer, reader: StreamReader, began: float) -> None:
         self.run = run
@@ -691,6 +731,7 @@ class _LiveStream:
         self.began = began
         self.started = False
         self.waiting = b""
+        self.ending: asyncio.TimerHandle | None = None
 
     def take(self, chunk: bytes) -> Awaitable[None] | None:
         """Take a chunk; what is returned is to be awaited before the next one."""
@@ -734,11 +775,13 @@ class _LiveStream:
         run.sent_chars = facts.chars
         is_gone = run.reply.disconnected
         status = "abandoned" if is_gone else "error" if facts.is_empty else run.good_status()
-        run.record(facts, status=status, tier=self.tier, error="client_closed" if is_gone else None)
+        served = None if is_gone and is_first else self.tier
+        run.record(facts, status=status, tier=served, error="client_closed" if is_gone else None)
         if is_first:
             self.start()
         run.reply.end(rest)
         run.done = True
+        self.ending = asyncio.get_running_loop().call_later(END_S, self.answer.abort)
 
 
 class _CallerGoneError(Exception):

@@ -82,7 +82,9 @@ class Gateway:
     def __init__(self, app, store):
         self.app, self.store = app, store
 
-    async def call(self, method, path, body=b"", headers=(), *, client=("127.0.0.1", 1), query=b"", arrives=None):
+    async def call(
+        self, method, path, body=b"", headers=(), *, client=("127.0.0.1", 1), query=b"", arrives=None, raw_path=None
+    ):
         got = Got()
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         exchange = _Exchange(got, client[0])
@@ -100,7 +102,7 @@ class Gateway:
         scope = {
             "type": "http", "method": method, "path": path, "query_string": query, "client": client,
             "headers": [(name.encode(), value.encode()) for name, value in headers],
-            "extensions": {"undertow": exchange},
+            "extensions": {"undertow": exchange}, "raw_path": raw_path or path.encode(),
         }  # fmt: skip
         await self.app(scope, receive, send)
         return got

@@ -85,3 +85,9 @@ def test_labels_are_bounded():
 def test_any_headers_are_read_or_refused(headers):
     with contextlib.suppress(ArrivalError):
         read_headers(headers)
+
+
+def test_an_idempotency_key_is_for_signals_and_does_not_go_on_to_two_tiers():
+    arrival = read_headers([(b"idempotency-key", b"k")])
+    assert arrival.idempotency_key == "k"
+    assert arrival.forwarded == []

@@ -1,5 +1,6 @@
 """Raw sockets against the real server with a tiny application: what a caller may send, and what becomes of it."""
 
+import contextlib
 import json
 import time
 
@@ -108,6 +109,19 @@ def test_a_broken_chunk_is_told_to_the_application_which_then_has_the_record(run
     assert answer.status == 400
     assert running.app.bodies_refused[refusals:] == [(400, "malformed_request")]
     assert len(running.app.refused) == before
+
+
+@pytest.mark.parametrize("tail", [b"0\r\nX: ", b"0;x="], ids=["trailer", "chunk extension"])
+def test_what_follows_a_body_is_bounded_as_a_head_is(running, tail):
+    with RawConnection(running.port) as connection:
+        before = len(running.app.bodies_refused)
+        connection.send(CHUNKED + b"1\r\na\r\n" + tail)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                connection.send(b"a" * 4096)
+                time.sleep(0.001)
+        running.wait_until(lambda: len(running.app.bodies_refused) > before, 2)
+    assert running.app.bodies_refused[before:] == [(431, "headers_too_large")]
 
 
 def test_bodies_arrive_whole_however_they_are_cut(running):

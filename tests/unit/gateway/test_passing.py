@@ -1,5 +1,6 @@
 import asyncio
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -131,5 +132,53 @@ def test_the_record_is_there_before_the_answer_s_end(tmp_path, upstream, framing
                 await g.app({**scope, "extensions": {"undertow": exchange}}, receive, send)
                 assert bytes(got_body) == b"abcdef"
                 assert seen == [b"abc" if b"length" in framing else b"abcdef"]
+
+    run(steps)
+
+
+def test_paths_go_on_as_they_were_sent(tmp_path, upstream):
+    plan = plan_for(tmp_path, upstream, passthrough=EndpointPlan(base_url=upstream.base_url))
+
+    async def steps():
+        async with gateway(tmp_path, plan) as g:
+            for sent in ("/v1/files/a%20b", "/v1/files/x%3Flimit=1", "/v1/files/a%2Fb"):
+                await g.call("GET", unquote(sent), raw_path=sent.encode())
+                assert upstream.requests[-1].path == sent
+            assert (await g.call("GET", "/v1/files", raw_path=b"/%761/files")).status == 400
+            assert (await g.call("DELETE", "/v1/undertow/decisions/abc")).status == 405
+            assert (await g.call("GET", "/v1/undertow/keys")).status == 404
+            assert len(upstream.requests) == 3
+
+    run(steps)
+
+
+def test_a_caller_that_leaves_ends_the_upstreams_work_and_is_no_success(tmp_path, upstream):
+    async def answers(peer):
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        left.set()
+        await asyncio.sleep(0.2)
+        await peer.send(b"0\r\n\r\n")
+
+    left = asyncio.Event()
+
+    async def steps():
+        async with ScriptedServer(answers) as server:
+            plan = plan_for(tmp_path, upstream, passthrough=EndpointPlan(base_url=server.base_url))
+            async with gateway(tmp_path, plan) as g:
+                callers = []
+
+                def arrives(exchange):
+                    callers.append(exchange)
+                    yield {"type": "http.request", "body": b"{}"}
+
+                call = asyncio.create_task(g.call("POST", "/v1/embeddings", arrives=arrives))
+                await left.wait()
+                await asyncio.sleep(0.02)
+                callers[0].disconnected = True
+                callers[0].on_disconnect()
+                await asyncio.wait_for(call, 5)
+                (record,) = g.records()
+                assert (record["status"], record["error"]) == ("abandoned", "client_closed")
 
     run(steps)

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 
 from gateway_fakes.upstream import FakeUpstream
@@ -65,3 +66,18 @@ def test_the_key_is_the_source_and_a_handover_is_told_to_the_keeper(tmp_path, up
     run(steps)
     ((_, decision, conversation),) = told
     assert (decision, conversation) == (None, "c")
+
+
+def test_a_key_without_budget_or_rate_left_can_still_say_what_became_of_its_answers(tmp_path, upstream):
+    spent = msgspec.structs.replace(KEY, budget_usd_day=0.0, requests_per_minute=1)
+
+    async def steps():
+        async with gateway(tmp_path, plan_for(tmp_path, upstream, keys=(spent,))) as g:
+            assert (await g.chat(key=SECRET)).status == 429
+            for number in range(3):
+                row = {"decision_id": f"d{number}", "value": 1}
+                got = await g.call("POST", "/v1/feedback", row, [("authorization", f"Bearer {SECRET}")])
+                assert got.status == 202
+            assert (await g.call("GET", "/v1/models", headers=[("authorization", f"Bearer {SECRET}")])).status == 200
+
+    run(steps)

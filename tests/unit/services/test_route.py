@@ -579,3 +579,88 @@ def test_a_caller_that_reads_slowly_is_waited_for():
     stage.reply.is_congested = True
     stage.request(stream=True)
     assert stage.journal.count("room") == stage.journal.count("send") == 4
+
+
+def test_a_stream_that_is_cancelled_after_it_began_says_what_was_delivered_and_what_it_cost():
+    stage = Stage(plan(kind="fixed", tier="capable"))
+
+    def cancel(number):
+        if number == 2:
+            raise asyncio.CancelledError
+
+    stage.capable.replies = [Answer(stream("abcd" * 10, "b"), events=True, before_chunk=cancel)]
+    with pytest.raises(asyncio.CancelledError):
+        stage.request(stream=True)
+    (record,) = stage.log.records
+    assert (record.status, record.error, record.tier) == ("abandoned", "cancelled", "capable")
+    assert record.delivered_chars == 40
+    assert record.cost_usd > 0
+
+
+@pytest.mark.parametrize("policy", [{"kind": "fixed", "tier": "capable"}, {"threshold": 0.7}], ids=["passed", "held"])
+def test_an_upstream_that_does_not_close_after_its_last_event_holds_up_nothing(policy):
+    stage = Stage(plan(**policy))
+    answer_ = Answer(stream("a"), events=True)
+
+    async def pump(take):
+        for chunk in stream("a"):
+            take(chunk)
+        aborted = asyncio.Event()
+        answer_.abort = aborted.set
+        await aborted.wait()
+        raise UpstreamFailedError("aborted")
+
+    answer_.pump = pump
+    stage.capable.replies = [answer_]
+    stage.cheap.replies = [answer_]
+
+    async def main():
+        context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, {}, user_id="u")
+        body = json.dumps({"model": "auto", "stream": True, "messages": [{"role": "user", "content": "hi"}]}).encode()
+        incoming = stage.admission.admit(ChatDialect(), body, context)
+        await asyncio.wait_for(stage.router.route(incoming, stage.reply), 5)
+
+    asyncio.run(main())
+    assert stage.reply.ended
+
+
+def test_a_caller_that_left_before_the_stream_s_head_came_ends_the_upstreams_work():
+    stage = Stage(plan(kind="fixed", tier="capable"))
+    answer_ = Answer(stream("abcd" * 10, "b"), events=True)
+    stage.capable.replies = [answer_]
+    original = stage.capable.ask
+
+    async def ask(request):
+        reply = await original(request)
+        stage.reply.disconnect()  # while the upstream thought
+        return reply
+
+    stage.capable.ask = ask
+    record = stage.request(stream=True)
+    assert answer_.aborted
+    assert (record.status, record.tier, record.delivered_chars) == ("abandoned", None, None)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_who_left_before_anything_was_sent_was_served_nothing(streams):
+    stage = Stage(plan(threshold=0.7))
+    stage.cheap.replies = [events("a") if streams else whole("yes")]
+    original = stage.cheap.ask
+
+    async def ask(request):
+        reply = await original(request)
+        stage.reply.disconnect()
+        return reply
+
+    stage.cheap.ask = ask
+    record = stage.request(stream=streams)
+    assert (record.status, record.tier, record.delivered_chars) == ("abandoned", None, None)
+
+
+def test_observing_an_answer_that_was_cut_decides_nothing_by_its_beginning():
+    chunks = stream("a", "b", probability=0.99)[:2]
+    stage = Stage(
+        plan(mode="observe", threshold=0.7), cheap=[Answer(chunks, events=True, fails=UpstreamFailedError("cut"))]
+    )
+    record = stage.request(model="cheap", stream=True)
+    assert (record.status, record.decided_tier, record.confidence) == ("error", None, None)

@@ -6,11 +6,14 @@ it ends, and a process id may be reused. The lock belongs to the open file, so a
 
 import fcntl
 import os
+from collections.abc import Callable
 from os import write as _write
 from pathlib import Path
 from threading import Lock
 
 LOCK_ATTEMPTS = 3
+_sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""macOS has no `fdatasync`."""
 
 
 class AppendFile:
@@ -107,7 +110,7 @@ class AppendFile:
             if self._fd < 0:
                 return
             self._dirty = False
-            os.fdatasync(self._fd)
+            _sync(self._fd)
             if not self._is_linked:
                 sync_folder(self.path.parent)
                 self._is_linked = True

@@ -1,6 +1,8 @@
 """A file of whole lines: locked while its writer lives, never with half a line in it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,12 @@ def test_a_file_deleted_before_it_was_locked_is_made_again(tmp_path: Path, monke
     (tmp_path / "a").unlink()
     assert file.was_removed
     file.close()
+
+
+def test_a_system_without_fdatasync_syncs_all_the_same(tmp_path):
+    probe = (
+        "import os, sys; from pathlib import Path; del os.fdatasync\n"
+        "from undertow.adapters.store.append_file import AppendFile\n"
+        "file = AppendFile.create(Path(sys.argv[1])); file.append(b'line\\n'); file.sync(); assert not file.is_dirty"
+    )
+    subprocess.run([sys.executable, "-c", probe, str(tmp_path / "file")], check=True)

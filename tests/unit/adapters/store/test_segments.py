@@ -191,7 +191,7 @@ def test_a_sync_reaches_sealed_segments_and_counts_failures(tmp_path: Path, monk
     bench.writer.append(b"two\n")
     assert bench.writer.is_dirty
     synced = []
-    monkeypatch.setattr(append_file.os, "fdatasync", synced.append)
+    monkeypatch.setattr(append_file, "_sync", synced.append)
     bench.writer.sync()
     assert len(synced) == 2
     assert not bench.writer.is_dirty
@@ -200,6 +200,6 @@ def test_a_sync_reaches_sealed_segments_and_counts_failures(tmp_path: Path, monk
         raise OSError(errno.EIO, "the disk is ill")
 
     bench.writer.append(b"three\n")
-    monkeypatch.setattr(append_file.os, "fdatasync", broken)
+    monkeypatch.setattr(append_file, "_sync", broken)
     bench.writer.sync()
     assert bench.writer.sync_errors == 1
