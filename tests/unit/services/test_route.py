@@ -603,10 +603,10 @@ def test_an_upstream_that_does_not_close_after_its_last_event_holds_up_nothing(p
     answer_ = Answer(stream("a"), events=True)
 
     async def pump(take):
-        for chunk in stream("a"):
-            take(chunk)
         aborted = asyncio.Event()
         answer_.abort = aborted.set
+        for chunk in stream("a"):
+            take(chunk)
         await aborted.wait()
         raise UpstreamFailedError("aborted")
 
