@@ -27,7 +27,8 @@ from undertow.records.decision import DecisionRecord
 from undertow.records.runtime_files import LENGTH_RATIOS, LengthRatios
 from undertow.records.serving import PolicyPlan, ServingPlan
 from undertow.services.admit import AUTO, Admission
-from undertow.services.route import Incoming, Router, RouterParts
+from undertow.services.route import Router
+from undertow.services.routing import Incoming, RouterParts
 
 log = logging.getLogger("undertow.gateway")
 

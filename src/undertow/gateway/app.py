@@ -36,7 +36,7 @@ from undertow.records.decision import DecisionRecord, Intent
 from undertow.records.serving import KeyPlan, ServingPlan
 from undertow.services.admit import Context, refused_record
 from undertow.services.collect import rfc3339
-from undertow.services.route import Incoming
+from undertow.services.routing import Incoming
 
 log = logging.getLogger("undertow.gateway")
 

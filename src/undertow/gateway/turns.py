@@ -11,7 +11,7 @@ from datetime import datetime
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
 from undertow.records.turn import Handover, Message, Turn, encode_messages
-from undertow.services.route import Incoming
+from undertow.services.routing import Incoming
 
 MAX_WAITING = 4_096
 

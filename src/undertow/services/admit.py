@@ -16,7 +16,7 @@ from undertow.records.decision import DecisionRecord
 from undertow.records.pseudonym import pseudonym
 from undertow.records.request import RequestFacts
 from undertow.records.serving import KeyPlan, ServingPlan
-from undertow.services.route import Incoming, Placement
+from undertow.services.routing import Incoming, Placement
 
 AUTO = "auto"
 PREFIX = "undertow/"

@@ -1,0 +1,256 @@
+"""The account of one request: every call that was made for it, what it cost, what was delivered, and the one record of it all."""
+
+import logging
+from collections.abc import Mapping
+
+from undertow.policies.base import NOT_JUDGED, Ask, Judgement, Release
+from undertow.ports.reply import ServedBy
+from undertow.ports.upstream import UpstreamFailedError
+from undertow.ports.wire import StreamReader
+from undertow.records.answer import AnswerFacts, Usage
+from undertow.records.decision import Call, DecisionRecord, Intent
+from undertow.records.pricing import cost_usd
+from undertow.records.serving import TierPlan
+from undertow.services.routing import Incoming, RouterParts
+
+log = logging.getLogger("undertow.route")
+
+
+class Account:
+    """Kept by whoever routes the request; writes exactly one record.
+
+    Args:
+        parts: Of the router.
+        tiers: All tiers by name; the last is the capable one.
+        incoming: The request.
+
+    Attributes:
+        incoming: The request.
+        calls: Upstream calls so far.
+        ask: What the policy asked for last.
+        first_tier: Tier that was asked first.
+        failure: Why the last tier that failed did.
+        under_way: The stream that is being read: its tier, reader and beginning, for a request that is cancelled meanwhile.
+        sent_chars: Characters of the answer that were sent.
+        ttft_ms: When the first piece was sent.
+        recorded: The record is written.
+    """
+
+    __slots__ = (
+        "_capable",
+        "_parts",
+        "_tiers",
+        "ask",
+        "calls",
+        "failure",
+        "first_tier",
+        "incoming",
+        "recorded",
+        "sent_chars",
+        "ttft_ms",
+        "under_way",
+    )
+
+    def __init__(self, parts: RouterParts, tiers: Mapping[str, TierPlan], incoming: Incoming) -> None:
+        self._parts = parts
+        self._tiers = tiers
+        self._capable = parts.plan.tiers[-1]
+        self.incoming = incoming
+        self.calls: list[Call] = []
+        self.ask: Ask | Release | None = None
+        self.first_tier: str | None = None
+        self.failure: UpstreamFailedError | None = None
+        self.under_way: tuple[str, StreamReader, float] | None = None
+        self.sent_chars = 0
+        self.ttft_ms: float | None = None
+        self.recorded = False
+
+    def decided(self, facts: AnswerFacts | None) -> tuple[str | None, Judgement]:
+        """Mode observe: what the policy would have served given the whole answer, and its judgement; whoever drives one overrides it."""
+        del facts
+        return None, NOT_JUDGED
+
+    def price(self, tier: str, usage: Usage | None) -> float | None:
+        """What `usage` costs at a tier, or None where price or usage are unknown."""
+        return None if usage is None else cost_usd(self._tiers[tier].prices, usage)
+
+    def baseline_usd(self, tier: str, usage: Usage | None, segment: Mapping[str, str]) -> float | None:
+        """What the capable tier alone would have cost; None where it cannot be estimated."""
+        if usage is None:
+            return None
+        if tier == self._capable.name:
+            return cost_usd(self._capable.prices, usage)
+        ratio = self._parts.length_ratio(tier, segment)
+        if ratio is None:
+            return None
+        return cost_usd(
+            self._capable.prices,
+            Usage(
+                input_tokens=usage.input_tokens,
+                cached_tokens=usage.cached_tokens,
+                audio_input_tokens=usage.audio_input_tokens,
+                output_tokens=round(usage.output_tokens * ratio),
+            ),
+        )
+
+    def fail(self, tier: str, error: UpstreamFailedError, began: float, facts: AnswerFacts | None = None) -> None:
+        """Note that a tier failed, and what it cost."""
+        self.failure = error
+        self.add_call(tier, facts, began, error.call_status)
+
+    def add_call(self, tier: str, facts: AnswerFacts | None, began: float, status: str) -> int:
+        """Note an upstream call; returns its place among the calls."""
+        usage = facts.usage if facts is not None else None
+        self.calls.append(
+            Call(
+                tier=tier,
+                model=(facts.model if facts is not None else None) or self._tiers[tier].model,
+                input_tokens=usage.input_tokens if usage else None,
+                cached_tokens=usage.cached_tokens if usage else None,
+                output_tokens=usage.output_tokens if usage else None,
+                reasoning_tokens=usage.reasoning_tokens if usage else None,
+                cost_usd=self.price(tier, usage),
+                latency_ms=round((self._parts.now() - began) * 1000, 2),
+                status=status,
+            )
+        )
+        return len(self.calls) - 1
+
+    def elapsed_ms(self) -> float:
+        """Since the request arrived."""
+        return round((self._parts.now() - self.incoming.began) * 1000, 2)
+
+    def good_status(self) -> str:
+        """Status of an answer that was served whole."""
+        return "fallback" if self.failure is not None else "ok"
+
+    def served_by(self, tier: str | None) -> ServedBy:
+        """What the caller is told beside the answer."""
+        policy, ask = self.incoming.placement.policy, self.ask
+        return ServedBy(
+            self.incoming.decision_id,
+            tier,
+            self._tiers[tier].model if tier is not None else None,
+            policy.name if policy is not None else None,
+            ask.judgement.confidence if ask is not None else None,
+        )
+
+    def intent(self) -> Intent:
+        """What is written before the first upstream call."""
+        incoming, placement = self.incoming, self.incoming.placement
+        facts, policy = incoming.facts, placement.policy
+        return Intent(
+            decision_id=incoming.decision_id,
+            event_time=incoming.event_time,
+            conversation_id=facts.conversation_id,
+            user_id=facts.user_id,
+            segment=facts.segment or None,
+            policy=policy.name if policy is not None else None,
+            policy_version=policy.version if policy is not None else None,
+            mode=placement.mode,
+            origin="live",
+            eligible=placement.setting.eligible,
+            arm=placement.arm,
+            arm_probability=placement.arm_probability,
+            requested_model=facts.requested_model,
+            prompt_hash=facts.prompt_hash,
+            endpoint=facts.endpoint,
+            key_name=incoming.key_name,
+            client_retry=incoming.client_retry,
+            trace_id=incoming.trace_id,
+            span_id=incoming.span_id,
+            parent_span_id=incoming.parent_span_id,
+        )
+
+    def record(
+        self, facts: AnswerFacts | None, *, status: str, tier: str | None = None, error: str | None = None
+    ) -> None:
+        """Write the one record of this request."""
+        assert not self.recorded, "one record a request"
+        self.recorded = True
+        incoming, placement, ask = self.incoming, self.incoming.placement, self.ask
+        known, policy = incoming.facts, placement.policy
+        judgement = ask.judgement if ask is not None else NOT_JUDGED
+        reason = ask.reason if ask is not None else placement.reason
+        decided_tier = tier
+        if placement.observed_tier is not None:
+            # The beginning of an answer says nothing of the whole.
+            decided_tier, judgement = self.decided(facts if error is None else None)
+        usage = facts.usage if facts is not None else None
+        costs = [call.cost_usd for call in self.calls if call.cost_usd is not None]
+        is_empty = facts is not None and facts.is_empty and error is None
+        answer_text = facts.text if facts is not None else None
+        record = DecisionRecord(
+            decision_id=incoming.decision_id,
+            event_time=incoming.event_time,
+            conversation_id=known.conversation_id,
+            user_id=known.user_id,
+            segment=known.segment or None,
+            policy=policy.name if policy is not None else None,
+            policy_version=policy.version if policy is not None else None,
+            mode=placement.mode,
+            origin="live",
+            eligible=placement.setting.eligible,
+            arm=placement.arm,
+            arm_probability=placement.arm_probability,
+            propensity=ask.propensity if ask is not None and tier is not None else None,
+            first_tier=self.first_tier,
+            tier=tier,
+            requested_model=known.requested_model,
+            model=None if tier is None else (facts.model if facts is not None else None) or self._tiers[tier].model,
+            model_fingerprint=facts.fingerprint if facts is not None else None,
+            escalated=ask.escalated if ask is not None else False,
+            reason=reason,
+            score=judgement.score,
+            confidence=judgement.confidence,
+            threshold=judgement.threshold,
+            confidence_kind=judgement.confidence_kind,
+            input_tokens=usage.input_tokens if usage else None,
+            output_tokens=usage.output_tokens if usage else None,
+            calls=tuple(self.calls) or None,
+            cost_usd=sum(costs) if costs else None,
+            baseline_cost_usd=self.baseline_usd(tier, usage, known.segment) if tier is not None else None,
+            latency_ms=self.elapsed_ms(),
+            ttft_ms=self.ttft_ms,
+            status=status,
+            finish_reason=facts.finish_reason if facts is not None else None,
+            prompt_hash=known.prompt_hash,
+            prompt=self.kept(incoming.prompt),
+            response=self.kept(answer_text),
+            endpoint=known.endpoint,
+            key_name=incoming.key_name,
+            decided_tier=decided_tier,
+            error="empty_answer" if is_empty else error,
+            delivered_chars=self.sent_chars if tier is not None else None,
+            client_retry=incoming.client_retry,
+            trace_id=incoming.trace_id,
+            span_id=incoming.span_id,
+            parent_span_id=incoming.parent_span_id,
+        )
+        self._parts.decisions.finish(record)
+        self._parts.on_record(record, incoming, facts)
+
+    def record_cancelled(self) -> None:
+        """The record of a request that was ended from outside: what was delivered until then, and what it cost."""
+        if self.under_way is None:
+            self.record(None, status="abandoned", error="cancelled")
+            return
+        tier, reader, began = self.under_way
+        facts = reader.facts()
+        self.add_call(tier, facts, began, "abandoned")
+        is_begun = self.ttft_ms is not None
+        self.sent_chars = facts.chars
+        self.record(facts, status="abandoned", tier=tier if is_begun else None, error="cancelled")
+
+    def kept(self, text: str | None) -> str | None:
+        """A text as it may be written: through the redaction hook, and not at all where that fails."""
+        parts = self._parts
+        if text is None or not parts.keeps_text:
+            return None
+        if parts.redact is None:
+            return text
+        try:
+            return parts.redact(text)
+        except Exception:  # the user's hook: a text that could not be cleaned is not kept
+            log.exception("redaction_failed", extra={"decision_id": self.incoming.decision_id})
+            return None
