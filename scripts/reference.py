@@ -13,7 +13,7 @@ import click
 from undertow.cli.main import COMMANDS, main
 from undertow.config.schema import FILE, schema_text
 from undertow.config.shape import Setting, all_settings
-from undertow.records.columns import DECISION_COLUMNS, DRAW_COLUMNS, SIGNAL_COLUMNS, Column
+from undertow.records.columns import DECISION_COLUMNS, DRAW_COLUMNS, GATEWAY_COLUMNS, SIGNAL_COLUMNS, Column
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -80,6 +80,7 @@ def _help(command: click.Command | None, parent: click.Context, name: str) -> It
 
 PARTS: dict[str, Callable[[], str]] = {
     "decisions": lambda: columns(DECISION_COLUMNS),
+    "gateway": lambda: columns(GATEWAY_COLUMNS),
     "signals": lambda: columns(SIGNAL_COLUMNS),
     "draws": lambda: columns(DRAW_COLUMNS),
     "settings": settings,
