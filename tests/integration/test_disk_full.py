@@ -6,9 +6,9 @@ import resource
 import time
 
 import pytest
+
 from gateway_fakes.raw import post
 from gateway_fakes.upstream import FakeUpstream
-
 from integration.gateway_process import running_gateway, settings_for
 
 ROOM_BYTES = 64_000
