@@ -9,29 +9,43 @@ NARROW_PX = 600
 """Below this width a chart takes its narrow form: labels above rows, panels under one another."""
 
 
-_SLENDER = frozenset("fijlrtI.,:;|!'`()[]{}/\\ -")
-_BROAD = frozenset("mwMW@%&")
-_BOLD = 1.07
+_WIDTHS_PX = {
+    **dict.fromkeys("ijlI.,:;|!'/\\ -", 4.4),
+    **dict.fromkeys('frt()[]"', 5.1),
+    **dict.fromkeys("DGHNOQUw", 9.9),
+    **dict.fromkeys("+<=>~^#", 10.1),
+    **dict.fromkeys("mWM@%&", 11.9),
+}
+"""Letters that are not of the common width, at 12 px, by the widest type that systems set pages in (DejaVu Sans, Verdana)."""
+_CAPITAL_PX = 8.5
+_COMMON_PX = 7.7
+_BOLD = 1.13
 """Bold type is this much wider."""
+_BOLD_CLASSES = frozenset(("strong", "name", "marginlabel"))
+"""Classes of text that the style sheet sets in bold type."""
 
 
-def text_px(text: str) -> float:
+def text_px(text: str, cls: str = "") -> float:
     """Estimated width of 12 px system type, in pixels, rather too wide than too narrow: fonts differ between machines.
+
+    Args:
+        text: As it will be shown.
+        cls: Its classes, as `Canvas.text` takes them; those of bold type are wider.
 
     Examples:
         >>> text_px("ill") < text_px("abc") < text_px("MWM") < text_px("日本語")
         True
     """
-    return sum(_letter_px(letter) for letter in text)
+    return _weight(cls) * sum(_letter_px(letter) for letter in text)
+
+
+def _weight(cls: str) -> float:
+    return 1.0 if _BOLD_CLASSES.isdisjoint(cls.split()) else _BOLD
 
 
 def _letter_px(letter: str) -> float:
-    if letter in _SLENDER:
-        return 4.4
-    if letter in _BROAD:
-        return 11.4
     if letter.isascii():
-        return 8.2 if letter.isupper() else 7.1
+        return _WIDTHS_PX.get(letter, _CAPITAL_PX if letter.isupper() else _COMMON_PX)
     cells = columns(letter)
     if cells == 0:
         return 0.0
@@ -121,7 +135,7 @@ class Canvas:
     ) -> None:
         """Text at its baseline, escaped, cut to `room` pixels where that is given."""
         if room is not None:
-            text = fit(text, room / _BOLD if {"strong", "name"} & set(cls.split()) else room)
+            text = fit(text, room / _weight(cls))
         attributes = _attributes({"x": float(x), "y": float(y), "class_": cls, "text_anchor": anchor})
         self._parts.append(f"<text{attributes}>{escape(text)}</text>")
 

@@ -52,7 +52,7 @@ def forest_chart(
     for value in marks:
         canvas.text(x(value), bottom + 16, f"{value * 100:.4g}".replace("-", figures.MINUS), "tick", "middle")
     label = f"margin {figures.points(margin)}"
-    canvas.text(min(x(margin) + 5, width - text_px(label)), top - 12, label, "marginlabel")
+    canvas.text(min(x(margin) + 5, width - text_px(label, "marginlabel")), top - 12, label, "marginlabel")
     canvas.text((x.start + x.end) / 2, bottom + 34, "loss in points; to the right is worse", "tick", "middle")
     for position, segment in enumerate(segments):
         y = top + row_px * position

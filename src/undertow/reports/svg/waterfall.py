@@ -76,7 +76,7 @@ def _row(
     if tier:
         label += f" ({isolated(tier)})"
     if narrow:
-        canvas.text(0, y + 17, label, f"label{strong}", room=canvas.width - text_px(value) - 10)
+        canvas.text(0, y + 17, label, f"label{strong}", room=canvas.width - text_px(value, strong) - 10)
         canvas.text(canvas.width, y + 17, value, f"value{strong}", "end")
     else:
         canvas.text(6, centre + 4, label, f"label{strong}", room=_LABEL_PX - 8)
