@@ -9,7 +9,7 @@ NARROW_PX = 600
 """Below this width a chart takes its narrow form: labels above rows, panels under one another."""
 
 
-_WIDTHS_PX = {
+_WIDTHS_PX: dict[str, float] = {
     **dict.fromkeys("ijlI.,:;|!'/\\ -", 4.4),
     **dict.fromkeys('frt()[]"', 5.1),
     **dict.fromkeys("DGHNOQUw", 9.9),
