@@ -107,7 +107,7 @@ def next_steps(
             if need is not None:
                 steps.append(_more_labels(f"the {report.tier} tier", need - report.n, report.n, labels_per_day))
         elif report.interval is None:
-            steps.append(f"Label decisions of the {report.tier} tier and of its reference: there are none to compare.")
+            steps.append(_first_labels(report.tier, reference))
     for report, variance in segments if unsettled else ():
         if report.share < settings.min_share or report.state != "open" or len(steps) >= MAX_STEPS:
             continue
@@ -125,6 +125,12 @@ def next_steps(
     if "segment" in missing:
         steps.append("Log segments (intent, product, language): a loss in a tenth of the traffic hides in the whole.")
     return tuple(dict.fromkeys(steps))[:MAX_STEPS]
+
+
+def _first_labels(tier: str, reference: ReferenceReport) -> str:
+    if reference.kind == "own_first_period":
+        return f"Go on labelling decisions of the {tier} tier: it has no labels yet after its first period, its only reference."
+    return f"Label decisions of the {tier} tier and of its reference: there are none to compare."
 
 
 def _reference(in_hand: InHand) -> str:

@@ -70,6 +70,14 @@ def test_a_segment_without_a_reference_is_named():
     assert "no reference to compare with" in found[0]
 
 
+def test_a_tier_without_a_loss_is_told_what_it_lacks():
+    bare = replace(OPEN, n=0, loss=None, interval=None, state="no_data")
+    assert any("none to compare" in step for step in steps(tiers=((bare, 0.0),)))
+    within = steps(tiers=((bare, 0.0),), reference="own_first_period")
+    assert any("no labels yet after its first period" in step for step in within)
+    assert not any("none to compare" in step for step in within), "its first period may be full of labels"
+
+
 def test_a_loss_is_acted_on_first():
     found = steps("quality_loss", tiers=((OPEN, 1e-4),))
     assert "never_cheap" in found[0]
