@@ -10,7 +10,7 @@ from undertow.adapters.duckdb.inputs import FoundFiles, LogFile, LogInputs
 from undertow.adapters.duckdb.row_rules import CheckedRows, check_decisions, check_signals, keep_checked, required
 from undertow.adapters.duckdb.row_sources import Intake, RowSource, jsonl_source, parquet_sources
 from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
-from undertow.adapters.duckdb.typing_rules import ZONED_TIME, TimeReading
+from undertow.adapters.duckdb.typing_rules import ZONED_TIME, TimeReading, as_text
 from undertow.errors import LogError
 from undertow.ports.audit_source import CellOptions, Progress
 from undertow.records.columns import DECISION_COLUMNS, SIGNAL_COLUMNS, Column
@@ -25,6 +25,8 @@ FOREIGN_NAMES: dict[str, tuple[str, ...]] = {
     "value": ("score", "rating", "label"),
 }
 """What other tools call these columns: named in an error as what may be meant."""
+
+_UNSERVED = "'refused', 'error', 'abandoned'"
 
 
 @dataclass(slots=True)
@@ -168,15 +170,21 @@ def _nothing_usable(found: FoundFiles, intake: Intake) -> str:
 def _require(
     engine: duckdb.DuckDBPyConnection, intake: Intake, files: tuple[LogFile, ...], columns: tuple[Column, ...]
 ) -> None:
-    """Set sources without the required columns aside; an error if none is left."""
+    """Set sources without the required columns aside; an error if none is left.
+
+    A source of decisions that were all refused or failed has no tier, which is right beside one that has: its `status` says so.
+    """
     usable: list[RowSource] = []
+    is_served = columns is not DECISION_COLUMNS
     complaint: str | None = None
     for source in intake.sources:
         missing = [name for name in required(columns, source.role) if name not in source.facts]
-        if columns is DECISION_COLUMNS and "tier" not in source.facts and "model" not in source.facts and not missing:
+        has_tier = "tier" in source.facts or "model" in source.facts
+        if columns is DECISION_COLUMNS and not missing and not has_tier and not _says_unserved(engine, source):
             missing = ["tier"]
         if not missing:
             usable.append(source)
+            is_served = is_served or has_tier
             continue
         complaint = _complaint(engine, source, missing)
         intake.count("wrong_columns", source.rows or 0)
@@ -184,6 +192,27 @@ def _require(
     intake.sources[:] = usable
     if complaint and not usable and files:
         raise LogError(complaint)
+    if usable and not is_served:
+        raise LogError(
+            f"{_where(usable[0])}: no tier served any of these decisions (`tier` and `model` are missing or empty; `status` says "
+            "how each ended), so there is nothing to audit yet"
+        )
+
+
+def _says_unserved(engine: duckdb.DuckDBPyConnection, source: RowSource) -> bool:
+    """Whether every row says by its status that nothing was served."""
+    facts = source.facts.get("status")
+    if facts is None:
+        return False
+    status = f"lower({as_text(identifier('status'), facts.sql_type)})"
+    row = engine.execute(
+        f"SELECT bool_and(coalesce({status} IN ({_UNSERVED}), false)) FROM {source.from_sql}"
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _where(source: RowSource) -> str:
+    return source.files[0] + (f" and {len(source.files) - 1} more" if len(source.files) > 1 else "")
 
 
 def _complaint(engine: duckdb.DuckDBPyConnection, source: RowSource, missing: list[str]) -> str:
@@ -198,8 +227,7 @@ def _complaint(engine: duckdb.DuckDBPyConnection, source: RowSource, missing: li
     lacking = ", ".join(f"`{name}`" for name in missing)
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     hint = f" ({'; '.join(near)}: say so in a mapping file with --map)" if near else ""
-    where = source.files[0] + (f" and {len(source.files) - 1} more" if len(source.files) > 1 else "")
-    return f"{where}: required column{'s' if len(missing) > 1 else ''} {lacking} missing or empty{hint}; found {shown or 'none'}"
+    return f"{_where(source)}: required column{'s' if len(missing) > 1 else ''} {lacking} missing or empty{hint}; found {shown or 'none'}"
 
 
 def _column_names(engine: duckdb.DuckDBPyConnection, source: RowSource) -> list[str]:

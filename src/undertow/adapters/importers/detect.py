@@ -13,8 +13,10 @@ from undertow.adapters.importers.files import Undecodable, container_of, expand,
 from undertow.adapters.importers.registry import IMPORTERS
 from undertow.adapters.importers.result import Detection
 from undertow.errors import LogError
+from undertow.records.columns import LOG_COLUMNS
 
 CANONICAL_KEYS = frozenset({"decision_id", "event_time", "tier"})
+_OWN_KEYS = frozenset(column.name for column in LOG_COLUMNS)
 READ_DIRECTLY = frozenset({"parquet", "jsonl"})
 """Containers that the engine reads without an import; canonical columns in a CSV or JSON array are imported as a plain table."""
 CANONICAL = Detection("undertow", "columns decision_id, event_time and tier")
@@ -75,13 +77,18 @@ def _look(file: Path) -> tuple[Detection | None, list[str]]:
             if isinstance(part, Undecodable) or not isinstance(part, dict):
                 continue
             keys = keys or [str(k)[:40] for k in part]
-            if part.keys() >= CANONICAL_KEYS and container in READ_DIRECTLY:
+            if container in READ_DIRECTLY and (part.keys() >= CANONICAL_KEYS or _is_unserved(part)):
                 return CANONICAL, keys
             found = recognise(part)
             if found is not None and found.format not in {"csv", "otel"}:
                 return found, keys
             general = general or found
     return general, keys
+
+
+def _is_unserved(record: Mapping[str, Any]) -> bool:
+    """A record of Undertow's own for a request that no tier served: it leaves out what is null."""
+    return record.keys() >= {"decision_id", "event_time", "status"} and record.keys() <= _OWN_KEYS
 
 
 def recognise(record: Mapping[str, Any]) -> Detection | None:

@@ -32,6 +32,21 @@ def test_neither_tier_nor_model(tmp_path: Path) -> None:
         read(write_parquet(tmp_path / "x.parquet", [without(decision(1), "tier", "model")]))
 
 
+REFUSED = {"decision_id": "r1", "event_time": "2026-03-01T04:00:00Z", "status": "refused", "error": "invalid_json"}
+
+
+def test_decisions_that_nobody_served_count_beside_others(tmp_path: Path) -> None:
+    good = write_parquet(tmp_path / "a.parquet", [decision(1)])
+    refused = write_jsonl(tmp_path / "b.jsonl", [REFUSED])
+    coverage = read(good, refused).coverage
+    assert (coverage.decisions, coverage.reasons) == (2, {})
+
+
+def test_a_log_in_which_nobody_served_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match=r"no tier served any of these decisions .* nothing to audit yet"):
+        read(write_jsonl(tmp_path / "x.jsonl", [REFUSED]))
+
+
 def test_files_of_wrong_columns_among_good_ones_are_set_aside(tmp_path: Path) -> None:
     good = write_parquet(tmp_path / "a.parquet", [decision(1)])
     bad = write_parquet(tmp_path / "b.parquet", [without(decision(2), "event_time")])

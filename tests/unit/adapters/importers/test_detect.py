@@ -38,6 +38,16 @@ def test_canonical_lines_and_parquet_and_folders(tmp_path):
         assert detect_format(path).format == "undertow"
 
 
+def test_a_record_that_no_tier_served_is_recognised_by_its_other_columns(tmp_path):
+    path = tmp_path / "x.jsonl"
+    refused = {"decision_id": "a", "event_time": "2026-08-01T12:00:00Z", "status": "refused", "endpoint": "messages"}
+    path.write_text(json.dumps(refused) + "\n")
+    assert detect_format(path).format == "undertow"
+    path.write_text(json.dumps(refused | {"colour": "red"}) + "\n")
+    with pytest.raises(LogError, match="no format that is known"):
+        detect_format(path)
+
+
 def test_canonical_columns_in_a_container_that_the_engine_does_not_read_are_imported(tmp_path, load):
     path = tmp_path / "x.csv"
     path.write_text(",".join(CANONICAL) + "\n" + ",".join(CANONICAL.values()) + "\n")
