@@ -27,7 +27,10 @@ requests = st.fixed_dictionaries(
         | st.dictionaries(st.text(max_size=70), st.text(max_size=3), max_size=18),
         "user": texts | st.just("u" * 600),
         "safety_identifier": texts,
-        "max_tokens": st.none() | st.integers(-5, 5) | st.just(10**12) | st.floats(allow_nan=False, allow_infinity=False),
+        "max_tokens": st.none()
+        | st.integers(-5, 5)
+        | st.just(10**12)
+        | st.floats(allow_nan=False, allow_infinity=False),
         "max_completion_tokens": st.none() | st.integers(-5, 5),
         "logprobs": st.none() | st.booleans(),
         "response_format": st.just({"type": "json_object"}),
