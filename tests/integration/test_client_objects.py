@@ -8,12 +8,11 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from moto import server as moto_server
 
 import undertow
 from client_plan import plan_for
 from gateway_fakes.upstream import FakeUpstream
-
-moto_server = pytest.importorskip("moto.server")
 
 ASK = [{"role": "user", "content": "When was my invoice sent?"}]
 

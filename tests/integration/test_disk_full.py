@@ -5,8 +5,7 @@ import re
 import resource
 import time
 
-import pytest
-
+from conftest import require
 from gateway_fakes.raw import post
 from gateway_fakes.upstream import FakeUpstream
 from integration.gateway_process import running_gateway, settings_for
@@ -24,8 +23,8 @@ def limit_files_of(process, most_bytes):
     resource.prlimit(process, resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
 
 
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="a full disk is simulated with prlimit, which Linux has")
 def test_a_full_disk_is_an_alarm_and_no_outage(tmp_path):
+    require(hasattr(resource, "prlimit"), "a full disk is simulated with prlimit, which Linux has")
     with FakeUpstream() as upstream, running_gateway(tmp_path, settings_for(upstream.base_url)) as gateway:
         (worker,) = gateway.inner.children("undertow.gateway.worker")
         limit_files_of(worker, ROOM_BYTES)

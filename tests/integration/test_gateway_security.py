@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import require
 from gateway_fakes.raw import RawConnection, exchange, get, post, request_bytes
 from gateway_fakes.reply import Reply
 from gateway_fakes.upstream import FakeUpstream
@@ -541,8 +542,8 @@ def memory_mb(gateway):
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_a_caller_that_does_not_read_an_endless_stream_costs_no_memory(gateway, upstream):
+    require(Path("/proc/self/status").exists(), "memory is read from /proc")
     upstream.answer("large", Reply(endless="flood"))
     exchange(gateway.port, ask(gateway, {"model": "cheap", **ASK}))
     before = memory_mb(gateway)

@@ -307,7 +307,6 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, exchange: Exchange) -> None:
         self._running = exchange
-        exchange.is_started = True
         self._server.run(exchange)
 
     def exchange_done(self, exchange: Exchange) -> None:

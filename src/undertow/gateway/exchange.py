@@ -34,12 +34,11 @@ class Exchange:
         refusal: Status and reason for which the rest of the body will not come, or None. The application may still answer.
         is_complete: The whole response was handed to the connection.
         has_whole_body: The request has arrived in full.
-        is_started: The application's task runs or has run.
     """
 
     __slots__ = (
         "_body", "_connection", "_expects_continue", "_head", "_is_chunked", "_keep_alive", "_missing_bytes", "_waiter",
-        "disconnected", "has_whole_body", "is_complete", "is_head", "is_started", "on_disconnect", "peer", "refusal",
+        "disconnected", "has_whole_body", "is_complete", "is_head", "on_disconnect", "peer", "refusal",
         "scope", "status",
     )  # fmt: skip
 
@@ -52,7 +51,6 @@ class Exchange:
         self.on_disconnect: Callable[[], None] | None = None
         self.refusal: tuple[int, str] | None = None
         self.is_complete = False
-        self.is_started = False
         self.has_whole_body = False
         self.is_head = scope["method"] == "HEAD"
         self.status = 0

@@ -18,8 +18,6 @@ CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0
 NONE = "none"
 """Label of what is absent."""
 
-Labels = tuple[str, ...]
-
 
 class Distribution(msgspec.Struct):
     """A histogram: how many values fell at or below each bound and above the one before; the last count is of those above all."""

