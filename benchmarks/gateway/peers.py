@@ -289,11 +289,8 @@ path = "{store}"
 """
 
 
-def start_undertow(upstream: int, *, tls: bool = False) -> Peer:
-    """Undertow with the whole path on: key, limits of the key, constraints, cascade with confidence, log on disk, metrics."""
-    port = free_port()
-    folder = WORK / f"undertow-{port}"
-    shutil.rmtree(folder, ignore_errors=True)
+def write_settings(folder: Path, upstream: int, *, tls: bool = False) -> Path:
+    """Settings of Undertow with the whole path on, in a new folder."""
     folder.mkdir(parents=True)
     scheme = "https" if tls else "http"
     endpoint = f'base_url = "{scheme}://127.0.0.1:{upstream}/v1"'
@@ -307,9 +304,19 @@ def start_undertow(upstream: int, *, tls: bool = False) -> Peer:
         sha256=hashlib.sha256(KEY.encode()).hexdigest(),
         store=folder / "store",
     )
-    (folder / "undertow.toml").write_text(config, encoding="utf-8")
+    settings = folder / "undertow.toml"
+    settings.write_text(config, encoding="utf-8")
+    return settings
+
+
+def start_undertow(upstream: int, *, tls: bool = False) -> Peer:
+    """Undertow with the whole path on: key, limits of the key, constraints, cascade with confidence, log on disk, metrics."""
+    port = free_port()
+    folder = WORK / f"undertow-{port}"
+    shutil.rmtree(folder, ignore_errors=True)
+    settings = write_settings(folder, upstream, tls=tls)
     program = Path(sys.executable).parent / "undertow"
-    command = [str(program), "serve", "--config", str(folder / "undertow.toml"), "--host", "127.0.0.1"]
+    command = [str(program), "serve", "--config", str(settings), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", "1"]
     env = os.environ | {"PYTHONPYCACHEPREFIX": str(ROOT / "build" / "bench" / "pycache")}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
