@@ -10,7 +10,7 @@ Numbers are per bucket: a scalar for all of them, or one a bucket. A part with a
 engine's cells do. Buckets count from `FIRST` (2026-01-01).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from undertow.records.cells import (
     ARM_TREATMENT,
     ARM_UNKNOWN,
     BASIS_CODES,
+    CALL_FATES,
     CALL_PURPOSES,
     CHANGE_KINDS,
     NO,
@@ -36,6 +37,7 @@ from undertow.records.cells import (
     Coverage,
     ExposureCells,
     LabelCells,
+    LatencyCells,
     ModelCells,
     OutcomeCells,
     Table,
@@ -181,15 +183,37 @@ def model(tier: str, value: str, per_day: Daily, *, days: int, start: int = 0, k
     return Part(ModelCells, columns, tier, value=value)
 
 
-def calls(tier: str, purpose: str, usd_per_day: Daily, *, days: int, start: int = 0) -> Part:
-    """Upstream calls of one purpose and what they cost."""
+def calls(
+    tier: str,
+    purpose: str,
+    usd_per_day: Daily | None,
+    *,
+    days: int,
+    start: int = 0,
+    fate: str = "used",
+    output_tokens: float = 0.0,
+) -> Part:
+    """One upstream call a bucket of one purpose and fate, and what it cost (None: not known)."""
     columns = {
         "bucket": _buckets(start, days),
         "purpose": np.full(days, CALL_PURPOSES.index(purpose)),
+        "fate": np.full(days, CALL_FATES.index(fate)),
         "calls": np.ones(days),
-        "cost_usd": _per_bucket(usd_per_day, days),
+        "cost_n": np.full(days, usd_per_day is not None),
+        "cost_usd": _per_bucket(0.0 if usd_per_day is None else usd_per_day, days),
+        "output_tokens": np.full(days, output_tokens),
     }
     return Part(CallCells, columns, tier)
+
+
+def latency(tier: str, histogram: Mapping[int, int], *, escalated: bool) -> Part:
+    """Answered decisions by bin of latency."""
+    columns = {
+        "bin": np.array(list(histogram)),
+        "n": np.array(list(histogram.values())),
+        "escalated": np.full(len(histogram), YES if escalated else NO),
+    }
+    return Part(LatencyCells, columns, tier)
 
 
 def confidence(tier: str, counts: npt.ArrayLike, *, start: int = 0) -> Part:
@@ -263,6 +287,7 @@ TABLES: dict[type[Table], str] = {
     OutcomeCells: "outcomes",
     ExposureCells: "exposure",
     CallCells: "calls",
+    LatencyCells: "latency",
 }
 _BUCKETS = ("bucket", "available", "decided")
 

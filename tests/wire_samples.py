@@ -1,6 +1,7 @@
 """Requests, answers and streams of the three wire formats, small and made up, for tests of the dialects."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -75,6 +76,12 @@ def tokens(*logprobs: float) -> dict[str, Any]:
         {"token": f"t{n}", "logprob": value, "bytes": [116], "top_logprobs": []} for n, value in enumerate(logprobs)
     ]
     return {"content": content, "refusal": None}
+
+
+def with_alternatives(logprobs: dict[str, Any], count: int) -> dict[str, Any]:
+    """`logprobs` of a choice with so many alternatives of each token, of probability 1/2, 1/4, 1/8, ..."""
+    top = [{"token": f"x{n}", "logprob": -(n + 1) * math.log(2), "bytes": None} for n in range(count)]
+    return {**logprobs, "content": [{**token, "top_logprobs": top} for token in logprobs["content"]]}
 
 
 def completion(content: str | None = "Press the button.", **changes: Any) -> dict[str, Any]:
@@ -191,9 +198,10 @@ def response(*output: dict[str, Any], **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def said(text: str, *logprobs: float) -> dict[str, Any]:
-    """An output message."""
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": tokens(*logprobs)["content"]}
+def said(text: str, *logprobs: float, alternatives: int = 0) -> dict[str, Any]:
+    """An output message; each token with so many alternatives."""
+    content = with_alternatives(tokens(*logprobs), alternatives)["content"]
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": content}
     return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
 
 

@@ -3,10 +3,11 @@
     for check in CHECKS:
         check(policy, facts, setting, world)
 
-A `World` is what would happen: the answer of each tier (None: it fails) and what the classifier says. Nothing in it is random, so
-the same request can be decided in both arms and by every draw.
+A `World` is what would happen: the answer of each tier (None: it fails), what a stream of it shows first, what the classifier says, and
+what further questions would find. Nothing in it is random, so the same request can be decided in both arms and by every draw.
 """
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -15,25 +16,35 @@ from msgspec.structs import replace
 
 from undertow.policies.base import (
     Ask,
+    Begun,
+    Checked,
     Classified,
     ClassifierFailed,
     Classify,
     Command,
+    Commit,
     Event,
     Failed,
     Held,
     Policy,
+    Race,
     Release,
+    Sample,
+    Sampled,
+    SelfCheck,
     Served,
     Setting,
+    Wait,
 )
-from undertow.records.answer import AnswerFacts
+from undertow.records.answer import AnswerFacts, TokenEvidence
 from undertow.records.reasons import REASONS
 from undertow.records.request import RequestFacts
 
 MOST_COMMANDS = 20
 DRAWS = 250
 ABSENT = ClassifierFailed("classifier_absent")
+ANSWERING = (Ask, Release, Commit)
+"""Commands that say who answers, and why."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,9 @@ class World:
 
     answers: dict[str, AnswerFacts | None] = field(default_factory=dict)
     classifier: Classified | ClassifierFailed = ABSENT
+    beginnings: dict[str, AnswerFacts] = field(default_factory=dict)
+    p_true: float | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,9 +69,13 @@ class Trace:
         return [command for command, _ in self.steps if isinstance(command, Ask)]
 
     @property
-    def served(self) -> Ask | Release | None:
+    def served(self) -> Ask | Release | Commit | None:
         last, event = self.steps[-1]
-        return last if isinstance(event, Served) and not isinstance(last, Classify) else None
+        return last if isinstance(event, Served) and isinstance(last, ANSWERING) else None
+
+    @property
+    def commits(self) -> list[Commit]:
+        return [command for command, _ in self.steps if isinstance(command, Commit)]
 
 
 def drive(policy: Policy, facts: RequestFacts, setting: Setting, world: World) -> Trace:
@@ -76,21 +94,48 @@ def drive(policy: Policy, facts: RequestFacts, setting: Setting, world: World) -
 
 
 def _event(command: Command, world: World, done: list[tuple[Command, Event]]) -> Event:
+    last, before = done[-1] if done else (None, None)
     match command:
         case Classify():
             assert command.deadline_ms > 0
+            assert last is None, "classifies after it has asked"
             return world.classifier
         case Release():
-            last, event = done[-1]
-            assert isinstance(last, Ask)
-            assert isinstance(event, Held), "released what it does not hold"
-            assert last.tier == command.tier
+            assert _holds(done) == command.tier, "released what it does not hold"
             return Served()
+        case SelfCheck() | Sample():
+            assert _holds(done) == command.tier, "asks about an answer that it does not hold"
+            if isinstance(command, SelfCheck):
+                return Checked(world.p_true)
+            assert command.samples > 0
+            return Sampled(world.agreement)
+        case Commit() | Wait() | Race():
+            assert isinstance(last, Ask)
+            assert isinstance(before, Begun), "there is no beginning to decide on"
+            assert command.tier == last.tier
+            return Served() if isinstance(command, Commit) else _end_of(command.tier, world)
         case Ask():
-            answer = world.answers.get(command.tier)
-            if answer is None:
-                return Failed("timeout")
-            return Held(answer) if command.hold else Served()
+            assert not isinstance(before, Begun), "leaves a stream that has begun"
+            if command.hold and command.begun_tokens > 0 and command.tier in world.beginnings:
+                return Begun(world.beginnings[command.tier])
+            if command.hold:
+                return _end_of(command.tier, world)
+            return Failed("timeout") if world.answers.get(command.tier) is None else Served()
+
+
+def _end_of(tier: str, world: World) -> Event:
+    answer = world.answers.get(tier)
+    return Failed("timeout") if answer is None else Held(answer)
+
+
+def _holds(done: list[tuple[Command, Event]]) -> str | None:
+    """The tier whose whole answer is held."""
+    for command, event in reversed(done):
+        if isinstance(event, Held):
+            return command.tier
+        if isinstance(command, Ask):
+            return None
+    return None
 
 
 def check_comes_to_an_end(policy, facts, setting, world):
@@ -111,6 +156,7 @@ def check_goes_to_the_next_dearer_after_a_failure(policy, facts, setting, world)
     steps = drive(policy, facts, setting, world).steps
     for (command, event), (following, _) in pairwise(steps):
         if isinstance(event, Failed):
+            assert isinstance(following, Ask)
             assert setting.tiers.index(following.tier) == setting.tiers.index(command.tier) + 1
             assert following.reason == "upstream_error"
             assert following.propensity is None
@@ -118,11 +164,15 @@ def check_goes_to_the_next_dearer_after_a_failure(policy, facts, setting, world)
 
 def check_releases_no_unmeasured_confidence(policy, facts, setting, world):
     served = drive(policy, facts, setting, world).served
+    if isinstance(served, Commit):
+        assert served.judgement.confidence is not None
+        assert served.judgement.confidence >= served.judgement.threshold
     if not isinstance(served, Release):
         return
     answer, judgement = world.answers[served.tier], served.judgement
     assert not answer.is_empty
     assert answer.are_tool_calls_valid is not False
+    assert answer.is_format_valid is not False
     assert not answer.is_refusal
     if judgement.confidence is None:
         assert answer.is_tool_calls_only
@@ -135,7 +185,7 @@ def check_releases_no_unmeasured_confidence(policy, facts, setting, world):
 
 def check_reasons_and_numbers_are_as_the_log_wants_them(policy, facts, setting, world):
     for command, _ in drive(policy, facts, setting, world).steps:
-        if isinstance(command, Classify):
+        if not isinstance(command, ANSWERING):
             continue
         assert command.reason in REASONS
         assert command.propensity is None or 0 < command.propensity <= 1
@@ -144,12 +194,13 @@ def check_reasons_and_numbers_are_as_the_log_wants_them(policy, facts, setting, 
         assert judgement.threshold is None or 0 <= judgement.threshold <= 1
         assert (judgement.confidence is None) == (judgement.confidence_kind is None)
         assert judgement.confidence_kind in {None, "calibrated", "uncalibrated"}
+        assert all(map(math.isfinite, (judgement.features or {}).values()))
 
 
 def check_marks_escalation_exactly_when_an_answer_was_withheld(policy, facts, setting, world):
     held = False
     for command, event in drive(policy, facts, setting, world).steps:
-        if not isinstance(command, Classify):
+        if isinstance(command, ANSWERING):
             withheld = held if isinstance(command, Ask) else command.escalated
             assert command.escalated == withheld
         held = held or isinstance(event, Held)
@@ -188,6 +239,18 @@ def check_propensity_is_the_frequency_over_arms_and_draws(policy, facts, setting
         assert abs(frequency[tier] - claimed) <= 2 / DRAWS, (tier, claimed, frequency)
 
 
+def check_commits_nothing_that_must_be_checked_whole(policy, facts, setting, world):
+    for demand in ("has_tools", "has_media", "has_format"):
+        assert not drive(policy, replace(facts, **{demand: True}), setting, world).commits
+    assert not drive(policy, replace(facts, wants_stream=False), setting, world).commits
+
+
+def check_races_the_next_dearer_tier_only(policy, facts, setting, world):
+    for command, _ in drive(policy, facts, setting, world).steps:
+        if isinstance(command, Race):
+            assert setting.tiers.index(command.rival) == setting.tiers.index(command.tier) + 1
+
+
 def check_is_the_same_every_time(policy, facts, setting, world):
     assert drive(policy, facts, setting, world) == drive(policy, facts, setting, world)
 
@@ -202,6 +265,8 @@ CHECKS = (
     check_decides_nothing_for_the_ineligible,
     check_keeps_the_holdout_on_the_capable_tier,
     check_propensity_is_the_frequency_over_arms_and_draws,
+    check_commits_nothing_that_must_be_checked_whole,
+    check_races_the_next_dearer_tier_only,
     check_is_the_same_every_time,
 )
 
@@ -223,6 +288,13 @@ numbers = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True),
     st.sampled_from([0.0, -0.0, 1e-7, 3.0]),
 )
+log_probabilities = st.one_of(st.floats(-5, 0), st.sampled_from([0.0, 1e-7, 3.0, float("nan"), float("-inf")]))
+tokens = st.one_of(
+    st.none(),
+    st.lists(st.tuples(log_probabilities, st.booleans(), st.floats(0, 1)), max_size=8).map(
+        lambda rows: TokenEvidence(*(tuple(column) for column in zip(*rows, strict=True))) if rows else TokenEvidence()
+    ),
+)
 answers = st.builds(
     AnswerFacts,
     logprob_sum=numbers,
@@ -232,7 +304,13 @@ answers = st.builds(
     are_tool_calls_valid=st.sampled_from([None, True, False]),
     is_refusal=st.booleans(),
     finish_reason=st.sampled_from([None, "stop", "length"]),
+    model=st.sampled_from([None, "small-1", "other"]),
+    chars=st.integers(0, 100),
+    text=st.one_of(st.none(), st.sampled_from(["", "(B).", "It might be red.", "I cannot say."]), st.text(max_size=20)),
+    tokens=tokens,
+    is_format_valid=st.sampled_from([None, True, False]),
 )
+shares = st.one_of(st.none(), st.floats(0, 1), st.just(float("nan")))
 classified = st.one_of(
     st.builds(Classified, st.floats(0, 1)),
     st.builds(Classified, st.floats(allow_nan=True)),
@@ -248,11 +326,24 @@ settings_drawn = st.builds(
     is_holdout=st.booleans(),
     treatment_probability=st.sampled_from([1.0, 0.95, 0.5]),
     draw=st.floats(0, 1, exclude_max=True),
+    last_tier=st.sampled_from([None, *TIERS]),
+    stays=st.booleans(),
 )
-worlds = st.builds(World, st.fixed_dictionaries({tier: st.one_of(st.none(), answers) for tier in TIERS}), classified)
+worlds = st.builds(
+    World,
+    st.fixed_dictionaries({tier: st.one_of(st.none(), answers) for tier in TIERS}),
+    classified,
+    st.dictionaries(st.sampled_from(TIERS), answers),
+    shares,
+    shares,
+)
 requests = st.builds(
     RequestFacts,
     endpoint=st.just("chat.completions"),
     requested_model=st.just("auto"),
-    segment=st.dictionaries(st.sampled_from(["intent", "plan"]), st.sampled_from(["faq", "fraud"])),
+    segment=st.dictionaries(st.sampled_from(["intent", "plan"]), st.sampled_from(["faq", "fraud", "new"])),
+    wants_stream=st.booleans(),
+    has_tools=st.booleans(),
+    has_format=st.booleans(),
+    text=st.sampled_from(["", "where is my card"]),
 )

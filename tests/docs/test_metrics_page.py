@@ -1,12 +1,14 @@
 """The page on metrics names every metric that there is, and no other."""
 
 import re
+import time
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from undertow.gateway.metrics import Metrics
 from undertow.gateway.runtime import Runtime, Supervision, write_supervision
+from undertow.gateway.tallies import SEPARATOR, InForce
 from undertow.records.decision import Call, DecisionRecord
 from undertow.records.runtime_files import HEARTBEAT
 
@@ -22,9 +24,12 @@ def test_the_page_names_every_metric_with_its_labels(tmp_path):
     calls = (Call(tier="cheap", cost_usd=1.0),)
     metrics.tallies.add(
         DecisionRecord(
-            decision_id="d", event_time="t", calls=calls, escalated=True, confidence=0.5, latency_ms=1.0, ttft_ms=1.0
+            decision_id="d", event_time="t", calls=calls, escalated=True, confidence=0.5, latency_ms=1.0, ttft_ms=1.0,
+            committed_tokens=1,
         )
-    )
+    )  # fmt: skip
+    metrics.tallies.gauges.at = time.time()
+    metrics.tallies.in_force = {SEPARATOR.join(("auto", "cheap", "*")): InForce(0.9)}
     metrics.tallies.add_signals("feedback", "accepted", 1)
     metrics.tallies.add_refusal("team", "rate")
     shown = {}

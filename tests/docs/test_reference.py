@@ -48,8 +48,8 @@ def test_every_check_of_doctor_has_its_heading_and_every_heading_its_check():
 def test_every_reason_for_setting_a_row_aside_is_documented():
     from undertow.adapters.duckdb import row_rules
 
-    pages = ("reference/row-rules.md", "how-to/import-logs.md", "how-to/train-a-classifier.md")
-    # the engine's reasons, the importers', and those of training
+    pages = ("reference/row-rules.md", "how-to/import-logs.md", "how-to/train-a-classifier.md", "how-to/calibrate.md")
+    # the engine's reasons, the importers', and those of training and calibrating
     page = "".join((PROJECT / "docs" / name).read_text(encoding="utf-8") for name in pages)
     in_rules = set(re.findall(r"`([a-z_]+(?:COLUMN)?)`", row_rules.__doc__)) - {
         "sampled",

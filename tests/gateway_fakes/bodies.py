@@ -57,14 +57,15 @@ def _pieces(reply: Reply) -> list[str]:
     return ["".join(words[start : start + size]) for start in range(0, len(words), size)]
 
 
-def _tokens(text: str, reply: Reply, *, top: int = 0) -> list[Document]:
+def _tokens(text: str, reply: Reply, *, top: int = 0, start: int = 0) -> list[Document]:
     assert reply.confidence is not None
-    logprob = math.log(reply.confidence)
-    others = [{"token": f"other{rank}", "logprob": logprob - 1 - rank, "bytes": None} for rank in range(top)]
-    return [
-        {"token": word, "logprob": logprob, "bytes": list(word.encode()), "top_logprobs": others}
-        for word in Reply(text=text).words
-    ]
+    result = []
+    for place, word in enumerate(Reply(text=text).words, start):
+        first = reply.first_confidences
+        logprob = math.log(first[place] if place < len(first) else reply.confidence)
+        others = [{"token": f"other{rank}", "logprob": logprob - 1 - rank, "bytes": None} for rank in range(top)]
+        result.append({"token": word, "logprob": logprob, "bytes": list(word.encode()), "top_logprobs": others})
+    return result
 
 
 def _finish(reply: Reply) -> str:
@@ -91,11 +92,11 @@ def _calls(reply: Reply) -> list[Document]:
     ]
 
 
-def _chat_logprobs(request: Document, reply: Reply, text: str) -> Document | None:
+def _chat_logprobs(request: Document, reply: Reply, text: str, *, start: int = 0) -> Document | None:
     if not request.get("logprobs") or reply.confidence is None:
         return None
     written = text or "".join(arguments for _, arguments in reply.tool_calls)
-    return {"content": _tokens(written, reply, top=request.get("top_logprobs") or 0), "refusal": None}
+    return {"content": _tokens(written, reply, top=request.get("top_logprobs") or 0, start=start), "refusal": None}
 
 
 def _chat(request: Document, reply: Reply) -> Document:
@@ -142,7 +143,10 @@ def _chat_events(request: Document, reply: Reply) -> list[bytes]:
     result = [chunk(opening)]
     if reply.reasoning is not None:
         result.append(chunk({"reasoning_content": reply.reasoning}))
-    result += [chunk({"content": piece}, logprobs=_chat_logprobs(request, reply, piece)) for piece in _pieces(reply)]
+    start = 0
+    for piece in _pieces(reply):
+        result.append(chunk({"content": piece}, logprobs=_chat_logprobs(request, reply, piece, start=start)))
+        start += len(Reply(text=piece).words)
     if reply.refusal is not None:
         result.append(chunk({"refusal": reply.refusal}))
     for index, call in enumerate(_calls(reply)):

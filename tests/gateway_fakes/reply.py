@@ -26,6 +26,7 @@ class Reply:
         text: What the model says; None: no content at all.
         pieces: Into how many parts a stream cuts the text; None: one a word.
         confidence: Probability of every token, given where log-probabilities were asked for; None: never given.
+        first_confidences: Probabilities of the first tokens of a chat completion's text, where they differ from `confidence`.
         tool_calls: (name, arguments as written) of each call. A name of None is the first tool that the request offers.
         refusal: Text of the refusal.
         reasoning: Text of a de-facto `reasoning_content` (chat) or thinking block (messages).
@@ -57,6 +58,7 @@ class Reply:
     text: str | None = "The invoice was sent on Monday."
     pieces: int | None = None
     confidence: float | None = 0.95
+    first_confidences: tuple[float, ...] = ()
     tool_calls: tuple[tuple[str | None, str], ...] = ()
     refusal: str | None = None
     reasoning: str | None = None

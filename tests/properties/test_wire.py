@@ -3,18 +3,23 @@
 import asyncio
 import contextlib
 import json
+import math
 from typing import Any
 
 import anthropic
 import httpx2
+import jsonschema
 import msgspec
 import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from undertow.adapters.wire.body import nesting_depth
+from undertow.adapters.wire.body import nesting_depth, outside_strings
+from undertow.adapters.wire.schema_cost import schema_cost
+from undertow.adapters.wire.schemas import fits_schema
 from undertow.ports.wire import WireError
+from undertow.records.answer import SUM_OF_LOGPROBS, Evidence
 from wire_samples import (
     CHAT,
     CHAT_EVENTS,
@@ -23,6 +28,7 @@ from wire_samples import (
     RESPONSES,
     STREAMS,
     asked,
+    chunk,
     completion,
     cut,
     dumps,
@@ -117,7 +123,9 @@ def test_any_json_is_read_or_refused(dialect, body):
     document = json.dumps(body).encode()
     with contextlib.suppress(WireError):
         read = dialect.read_request(document, max_nesting=20)
-        made = dialect.upstream_body(read, model="small", parameters={"temperature": 0}, with_confidence=True)
+        made = dialect.upstream_body(read, model="small", parameters={"temperature": 0}, evidence=SUM_OF_LOGPROBS)
+        dialect.self_check_body(read, "yes", model="small", parameters={})
+        dialect.sample_body(read, model="small", parameters={}, temperature=0.7)
         assert json.loads(made)["model"] == "small"
         assert read.facts.input_tokens >= 0
 
@@ -176,6 +184,201 @@ def test_an_answer_with_a_broken_byte_is_read_or_refused(dialect, place, byte):
     document[place % len(document)] = byte
     with contextlib.suppress(ValueError):
         dialect.read_answer(asked(dialect), bytes(document))
+
+
+# --- evidence
+
+
+ALTERNATIVES = st.lists(st.floats(-20, -1.7), min_size=2, max_size=5)
+TOKENS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "token": st.text(max_size=3),
+            "logprob": st.floats(-30, 0),
+            "top_logprobs": ALTERNATIVES.map(lambda values: [{"token": "x", "logprob": value} for value in values]),
+        }
+    ),
+    max_size=6,
+)
+ALL = Evidence(logprobs=True, alternatives=5, tokens=True, text=True)
+
+
+def stream_of(dialect: Any, pieces: list[tuple[str, list[Any]]]) -> bytes:
+    """A whole stream of pieces of text, each with its tokens."""
+    if dialect is CHAT:
+        return sse(
+            *(chunk({"content": text}, logprobs={"content": found, "refusal": None}) for text, found in pieces),
+            done=True,
+        )
+    end = {"type": "response.completed", "response": response(output=[])}
+    return sse(
+        *({"type": "response.output_text.delta", "delta": text, "logprobs": found} for text, found in pieces), end
+    )
+
+
+def answer_of(dialect: Any, text: str, found: list[Any]) -> bytes:
+    """The same as a whole answer."""
+    if dialect is CHAT:
+        return dumps(completion(text, logprobs={"content": found, "refusal": None}))
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": found}
+    return dumps(response({"type": "message", "role": "assistant", "content": [part]}))
+
+
+@settings(deadline=None)
+@given(
+    dialect=st.sampled_from([CHAT, RESPONSES]),
+    found=TOKENS.filter(bool),
+    sizes=st.lists(st.integers(1, 3), max_size=6),
+    places=st.lists(st.integers(0, 10_000), max_size=20),
+)
+def test_any_cut_of_a_stream_gives_the_tokens_of_the_whole_answer(dialect, found, sizes, places):
+    pieces, rest = [], found
+    for size in [*sizes, len(found)]:
+        if rest:
+            pieces.append(("word ", rest[:size]))
+            rest = rest[size:]
+    reader = dialect.stream_reader(asked(dialect, stream=True), evidence=ALL)
+    fed(reader, cut(stream_of(dialect, pieces), places))
+    whole = dialect.read_answer(asked(dialect), answer_of(dialect, "word " * len(pieces), found), evidence=ALL).facts
+    seen = reader.facts()
+    assert seen.tokens == whole.tokens
+    assert len(seen.tokens.logprobs) == len(seen.tokens.margins) == len(found)
+    assert all(0 <= margin <= 1 for margin in seen.tokens.margins)
+    assert all(0 <= entropy <= math.log(6) + 1e-9 for entropy in seen.tokens.entropies)
+    assert (seen.text, seen.logprob_count) == (whole.text, whole.logprob_count)
+    assert seen.logprob_sum == pytest.approx(whole.logprob_sum)
+
+
+@settings(deadline=None)
+@given(
+    dialect=st.sampled_from([CHAT, RESPONSES]),
+    found=TOKENS,
+    given_=st.integers(0, 6),
+    odd=st.booleans(),
+    places=st.lists(st.integers(0, 10_000), max_size=20),
+)
+def test_a_caller_never_sees_how_many_alternatives_the_gateway_wanted(dialect, found, given_, odd, places):
+    fields = {"logprobs": True} if dialect is CHAT else {"include": ["message.output_text.logprobs"]}
+    request = asked(dialect, **fields, top_logprobs=given_, stream=True)
+    fewer = [{**token, "top_logprobs": token["top_logprobs"][:given_]} for token in found]
+    expected = fewer if given_ < ALL.alternatives else found
+    separators = (" , ", " : ") if odd else (",", ":")
+    body = json.dumps(json.loads(answer_of(dialect, "x", found)), separators=separators).encode()
+    assert json.loads(dialect.read_answer(request, body, evidence=ALL).body) == json.loads(
+        answer_of(dialect, "x", expected)
+    )
+    piece = fed(dialect.stream_reader(request, evidence=ALL), cut(stream_of(dialect, [("x", found)]), places))
+    assert piece.forward + piece.last == stream_of(dialect, [("x", expected)])
+
+
+@settings(deadline=None)
+@given(dialect=DIALECT, data=st.data())
+def test_a_mutated_answer_never_gives_evidence_that_is_none(dialect, data):
+    answer = json.loads(ANSWERS[dialect.path])
+    place: Any = answer
+    while isinstance(place, dict | list) and place:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], dict | list) or not place[key]:
+            place[key] = data.draw(LIKELY | st.floats(allow_nan=False, allow_infinity=False))
+            break
+        place = place[key]
+    with contextlib.suppress(ValueError):
+        kept = dialect.read_answer(asked(dialect), json.dumps(answer).encode(), evidence=ALL).facts.tokens
+        assert kept is None or all(-math.inf < value <= 1e-6 for value in kept.logprobs)
+
+
+@settings(deadline=None)
+@given(body=st.binary(max_size=60) | LIKELY.map(lambda value: json.dumps(value).encode()))
+def test_any_answer_to_a_self_check_is_a_probability_or_none(body):
+    found = CHAT.read_self_check(body)
+    assert found is None or 0 <= found <= 1
+
+
+# --- schemas
+
+
+REFERENCES = st.sampled_from(["#", "#/$defs/a", "#/$defs/b", "#/properties/x"]).map(lambda to: {"$ref": to})
+SCHEMAS = st.recursive(
+    REFERENCES
+    | st.booleans()
+    | st.sampled_from(["object", "array", "integer", "string", "null"]).map(lambda kind: {"type": kind})
+    | st.lists(st.integers(0, 3) | st.sampled_from(["x", None]), min_size=1, max_size=3).map(
+        lambda values: {"enum": values}
+    )
+    | st.integers(0, 3).map(lambda least: {"minimum": least}),
+    lambda inner: (
+        st.dictionaries(
+            st.sampled_from(["not", "items", "additionalProperties", "contains", "if", "then", "propertyNames"]),
+            inner,
+            min_size=1,
+            max_size=3,
+        )
+        | st.fixed_dictionaries(
+            {}, optional=dict.fromkeys(["allOf", "anyOf", "oneOf"], st.lists(inner, min_size=1, max_size=3))
+        )
+        | st.fixed_dictionaries({"properties": st.dictionaries(st.sampled_from(["x", "y"]), inner, max_size=2)})
+    ),
+    max_leaves=8,
+)
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 4) | st.sampled_from(["x", "y", "text, 1"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["x", "y", "z"]), inner, max_size=3),
+    max_leaves=10,
+)
+ROOTS = st.fixed_dictionaries(
+    {"$defs": st.fixed_dictionaries({"a": SCHEMAS, "b": SCHEMAS}), "properties": st.fixed_dictionaries({"x": SCHEMAS})},
+    optional={"allOf": st.lists(SCHEMAS, min_size=1, max_size=2), "items": SCHEMAS},
+)
+
+
+@settings(deadline=None)
+@given(schema=ROOTS, document=DOCUMENTS)
+def test_a_document_fits_as_another_validator_says(schema, document):
+    fits = fits_schema(dumps(schema), dumps(document))
+    assert fits is None or fits is jsonschema.Draft202012Validator(schema).is_valid(document)
+
+
+@settings(deadline=None)
+@given(
+    schema=LIKELY | st.dictionaries(st.sampled_from(["$ref", "$id", "type", "pattern", "enum", "items"]), LIKELY),
+    document=LIKELY,
+)
+def test_any_schema_and_any_document_have_an_answer(schema, document):
+    assert fits_schema(json.dumps(schema).encode(), json.dumps(document).encode()) in (True, False, None)
+
+
+def evaluations(schema: Any, root: Any, value: Any) -> int:
+    """How many subschemas are held against values, by a validator that leaves nothing out."""
+    if not isinstance(schema, dict):
+        return 0
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    count = 1
+    if "$ref" in schema:
+        target = root
+        for part in schema["$ref"][2:].split("/") if schema["$ref"] != "#" else []:
+            target = target[part]
+        count += evaluations(target, root, value)
+    for name in ("not", "if", "then"):
+        count += evaluations(schema.get(name), root, value)
+    for name in ("allOf", "anyOf", "oneOf"):
+        count += sum(evaluations(part, root, value) for part in schema.get(name, []))
+    for name in ("items", "contains", "additionalProperties"):
+        count += sum(evaluations(schema.get(name), root, item) for item in inside)
+    if isinstance(value, dict):
+        count += sum(evaluations(schema.get("propertyNames"), root, key) for key in value)
+        named = schema.get("properties", {})
+        count += sum(evaluations(named[key], root, item) for key, item in value.items() if key in named)
+    return count
+
+
+@settings(deadline=None)
+@given(schema=ROOTS, document=DOCUMENTS)
+def test_the_work_is_never_more_than_its_bound(schema, document):
+    cost = schema_cost(schema)
+    if cost is not None:
+        raw = dumps(document)
+        values = 1 + sum(outside_strings(raw).count(mark) for mark in (b",", b"[", b"{"))
+        assert evaluations(schema, schema, document) <= cost._bound(nesting_depth(raw)).steps * values
 
 
 def depth_of(value: Any) -> int:

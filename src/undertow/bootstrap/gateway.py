@@ -17,16 +17,18 @@ from undertow.adapters.upstreams.build import build_passthrough, build_upstreams
 from undertow.adapters.upstreams.passthrough import PassthroughUpstream
 from undertow.adapters.upstreams.tier import TierUpstream
 from undertow.adapters.wire import dialects
+from undertow.bootstrap.judging import Judges, ThresholdFile, load_judges
 from undertow.errors import ConfigError, UndertowError
-from undertow.policies.build import build_policy
+from undertow.policies.build import NO_JUDGES, build_policy
 from undertow.ports.classifier import Classifier
 from undertow.ports.decision_log import DecisionLog, SignalLog
 from undertow.ports.wire import Dialect
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
-from undertow.records.runtime_files import LENGTH_RATIOS, LengthRatios
+from undertow.records.runtime_files import LENGTH_RATIOS, THRESHOLDS, LengthRatios
 from undertow.records.serving import PolicyPlan, ServingPlan
 from undertow.services.admit import AUTO, Admission
+from undertow.services.conversations import Conversations, Stickiness
 from undertow.services.route import Router
 from undertow.services.routing import Incoming, RouterParts
 
@@ -89,6 +91,8 @@ class Engine:
         passthrough: For unrouted paths, or None.
         ratios: For the baseline cost.
         classifiers: By policy, those that could be loaded.
+        judges: Of calibrated cascades.
+        thresholds: What has become of their thresholds.
     """
 
     plan: ServingPlan
@@ -101,10 +105,14 @@ class Engine:
     passthrough: PassthroughUpstream | None
     ratios: LengthRatioFile
     classifiers: Mapping[str, Classifier]
+    judges: Judges
+    thresholds: ThresholdFile
 
     def refresh(self) -> None:
         """Look at files that others change; call it now and then."""
-        self.ratios.refresh(time.monotonic())
+        now_s = time.monotonic()
+        self.ratios.refresh(now_s)
+        self.thresholds.refresh(now_s)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -139,7 +147,7 @@ def build_engine(
             classifier, so the capable tier answers.
 
     Raises:
-        ConfigError: A named variable is unset, or a hook cannot be loaded.
+        ConfigError: A named variable is unset, a hook cannot be loaded, or a calibration is not what it should be.
     """
     upstreams = build_upstreams(plan, env)
     formats = dialects()
@@ -150,6 +158,15 @@ def build_engine(
     ratios = LengthRatioFile(Path(plan.store.path) / LENGTH_RATIOS)
     ratios.refresh(time.monotonic())
     classifiers = _classifiers(plan.policies, sidecars)
+    judges = load_judges(plan.policies)
+    thresholds = ThresholdFile(Path(plan.store.path) / THRESHOLDS, judges)
+    thresholds.refresh(time.monotonic())
+    conversations = Conversations()
+
+    def told(record: DecisionRecord, incoming: Incoming, facts: AnswerFacts | None) -> None:
+        conversations.note(record, time.perf_counter())
+        on_record(record, incoming, facts)
+
     router = Router(
         RouterParts(
             plan=plan,
@@ -157,19 +174,21 @@ def build_engine(
             decisions=decisions,
             classifiers=classifiers,
             now=time.perf_counter,
-            on_record=on_record,
+            on_record=told,
             length_ratio=ratios,
             keeps_text=plan.store.keeps_text,
             redact=_hook(plan.store.redact),
         )
     )
-    policies = {policy.name: build_policy(policy) for policy in plan.policies}
+    policies = {policy.name: build_policy(policy, judges.get(policy.name, NO_JUDGES)) for policy in plan.policies}
     if AUTO not in policies:
         raise ConfigError("the plan has no policy `auto`; compile it again")
     return Engine(
         plan=plan,
         router=router,
-        admission=Admission(plan, policies, speaks, _id_key(plan, env)),
+        admission=Admission(
+            plan, policies, speaks, _id_key(plan, env), Stickiness(plan, conversations, acceptance_by(judges))
+        ),
         dialects=formats,
         decisions=decisions,
         signals=signals,
@@ -177,26 +196,48 @@ def build_engine(
         passthrough=build_passthrough(plan, env),
         ratios=ratios,
         classifiers=classifiers,
+        judges=judges,
+        thresholds=thresholds,
     )
 
 
-def sidecar_policies(plan: ServingPlan) -> tuple[PolicyPlan, ...]:
-    """The policies whose classifier needs a process of its own: those with an encoder, which the data plane does not load."""
-    return tuple(
-        p for p in plan.policies if p.kind == "classifier" and p.method == "embedding" and p.artefact is not None
-    )
+def acceptance_by(judges: Judges) -> Callable[[str, str, Mapping[str, str]], float | None]:
+    """(policy, tier, labels) -> certified share of such requests that the tier's answers are served to; None where it is not known."""
+
+    def acceptance(policy: str, tier: str, segment: Mapping[str, str]) -> float | None:
+        judge = judges.get(policy, NO_JUDGES).get(tier)
+        return None if judge is None else judge.acceptance(segment)
+
+    return acceptance
+
+
+def sidecar_artefacts(plan: ServingPlan) -> dict[str, str]:
+    """Policy -> artefact of its classifier, where that needs a process of its own: those with an encoder, which the data plane does not load."""
+    return {
+        policy.name: artefact
+        for policy in plan.policies
+        if policy.method == "embedding" and (artefact := _artefact(policy)) is not None
+    }
+
+
+def _artefact(policy: PolicyPlan) -> str | None:
+    """The classifier that a policy asks before any model runs, or None."""
+    if policy.kind == "cascade":
+        return policy.predictive
+    return policy.artefact if policy.kind == "classifier" and policy.method != "rules" else None
 
 
 def _classifiers(policies: tuple[PolicyPlan, ...], sidecars: Mapping[str, str]) -> dict[str, Classifier]:
-    """The classifiers that can be loaded. One that cannot is absent: its policy then answers with the capable tier."""
+    """The classifiers that can be loaded. Without it a classifier policy answers with the capable tier, and a cascade judges every answer."""
     found: dict[str, Classifier] = {}
     for policy in policies:
-        if policy.kind != "classifier" or policy.method == "rules" or policy.artefact is None:
+        artefact = _artefact(policy)
+        if artefact is None:
             continue
         from undertow.adapters.classifiers.loading import load_classifier  # noqa: PLC0415 (most gateways have none)
 
         try:
-            found[policy.name] = load_classifier(policy.artefact, socket=sidecars.get(policy.name))
+            found[policy.name] = load_classifier(artefact, socket=sidecars.get(policy.name))
         except (UndertowError, OSError):
             log.exception("classifier_not_loaded", extra={"policy": policy.name})
     return found

@@ -13,7 +13,7 @@ from undertow.adapters.telemetry.segment_tail import SegmentTail
 from undertow.adapters.telemetry.spans import provider_of
 from undertow.behaviour.implicit import ImplicitSignals
 from undertow.errors import ConfigError
-from undertow.records.serving import ImplicitPlan, ServingPlan, StorePlan, TelemetryPlan, decode_plan
+from undertow.records.serving import ImplicitPlan, ServingPlan, StorePlan, TelemetryPlan, TuningPlan, decode_plan
 
 if TYPE_CHECKING:
     from undertow.config.settings import Settings
@@ -29,6 +29,8 @@ class KeeperPlan:
         providers: `gen_ai.provider.name` by tier.
         implicit: Signals read off conversations.
         telemetry: Traces and logs.
+        tuning: Thresholds that follow their labels.
+        calibrations: Absolute paths of calibration artefacts, by the name of the policy that uses them.
     """
 
     store: StorePlan
@@ -36,6 +38,8 @@ class KeeperPlan:
     providers: Mapping[str, str] = field(default_factory=dict)
     implicit: ImplicitPlan = field(default_factory=ImplicitPlan)
     telemetry: TelemetryPlan = field(default_factory=TelemetryPlan)
+    tuning: TuningPlan = field(default_factory=TuningPlan)
+    calibrations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def keeper_plan(plan: ServingPlan) -> KeeperPlan:
@@ -50,6 +54,8 @@ def keeper_plan(plan: ServingPlan) -> KeeperPlan:
         },
         implicit=plan.implicit,
         telemetry=plan.telemetry,
+        tuning=plan.tuning,
+        calibrations={policy.name: policy.calibrations for policy in plan.policies if policy.calibrations},
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from undertow.adapters.prices.serving import flat_prices, listed_model
+from undertow.bootstrap.calibration_files import calibration_files, with_certified_margin
 from undertow.bootstrap.serving_check import AUTO, serving_order, serving_problems
 from undertow.config import Settings, find_file, load_settings
 from undertow.config.problems import Problem
@@ -31,7 +32,13 @@ from undertow.records.serving import (
     StorePlan,
     TelemetryPlan,
     TierPlan,
+    TuningPlan,
 )
+
+_CASCADE_SETTINGS = (
+    "threshold", "strict", "streaming", "race_below", "self_check", "samples", "skip_below", "hysteresis", "stay_turns", "evidence",
+    "prefix_tokens",
+)  # fmt: skip
 
 
 def load_plan(path: Path | None, env: Mapping[str, str]) -> ServingPlan:
@@ -98,6 +105,13 @@ def compile_plan(
             handover_tools=settings.implicit.handover_tools,
         ),
         telemetry=TelemetryPlan(**settings.telemetry.model_dump()),
+        tuning=TuningPlan(
+            **settings.tuning.model_dump(),
+            monitors_margin=with_certified_margin(settings, folder).monitors_margin,
+            alpha=settings.monitors.alpha,
+            bucket=settings.monitors.bucket,
+            segments=settings.monitors.segments,
+        ),
     )
 
 
@@ -126,7 +140,11 @@ def _policy(name: str, policy: PolicyBase, order: tuple[str, ...], folder: Path)
     own: dict[str, Any] = {}
     match policy:
         case CascadePolicy():
-            own = {"threshold": policy.threshold}
+            own = {
+                "calibrations": tuple(str(folder / file) for file in calibration_files(policy)),
+                "predictive": None if policy.predictive is None else str(folder / policy.predictive),
+                **{name: getattr(policy, name) for name in _CASCADE_SETTINGS},
+            }
         case ClassifierPolicy():
             own = {
                 "threshold": policy.threshold,
@@ -154,7 +172,7 @@ def _versioned(
     """
     document = msgspec.json.encode(
         [
-            msgspec.structs.replace(policy, name="", artefact=None),
+            msgspec.structs.replace(policy, name="", artefact=None, calibrations=(), predictive=None),
             [(name, tiers[name].model, tiers[name].parameters, tiers[name].context_tokens) for name in policy.tiers],
             constraints,
             holdout,
@@ -162,8 +180,9 @@ def _versioned(
         order="deterministic",
     )
     digest = hashlib.sha256(document)
-    if policy.artefact is not None:
-        digest.update(Path(policy.artefact).read_bytes())
+    for file in (policy.artefact, *policy.calibrations, policy.predictive):
+        if file is not None:
+            digest.update(Path(file).read_bytes())
     return msgspec.structs.replace(policy, version=digest.hexdigest()[:12])
 
 

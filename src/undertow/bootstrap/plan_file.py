@@ -86,7 +86,12 @@ def _with_paths(plan: ServingPlan, change: Callable[[str], str]) -> ServingPlan:
         return msgspec.structs.replace(given, endpoints=tuple(map(endpoint, given.endpoints)))
 
     def policy(given: PolicyPlan) -> PolicyPlan:
-        return given if given.artefact is None else msgspec.structs.replace(given, artefact=change(given.artefact))
+        return msgspec.structs.replace(
+            given,
+            artefact=None if given.artefact is None else change(given.artefact),
+            calibrations=tuple(map(change, given.calibrations)),
+            predictive=None if given.predictive is None else change(given.predictive),
+        )
 
     return msgspec.structs.replace(
         plan,

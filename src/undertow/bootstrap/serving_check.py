@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from undertow.bootstrap.calibration_files import cascade_problems
 from undertow.config import Settings, check_secrets
 from undertow.config.contradictions import policies_of
 from undertow.config.problems import Problem, dotted, near
@@ -66,7 +67,7 @@ def serving_problems(settings: Settings, folder: Path) -> Iterator[Problem]:
     yield from _name_problems(settings)
     for path, policy in policies_of(settings):
         yield from _tiers_of_policy_problems(path, policy, order or tuple(settings.tiers), is_ordered=order is not None)
-        yield from _policy_problems(path, policy, policy.tiers or order or tuple(settings.tiers), folder)
+        yield from _policy_problems(path, policy, settings, policy.tiers or order or tuple(settings.tiers), folder)
     if settings.passthrough.ca_file is not None:
         yield from _ca_problems(("passthrough", "ca_file"), folder / settings.passthrough.ca_file)
 
@@ -141,7 +142,9 @@ def _tiers_of_policy_problems(
         yield Problem(where, f"{dotted(where)} must go from the cheapest up: {upwards}")
 
 
-def _policy_problems(path: SettingPath, policy: PolicyBase, used: tuple[str, ...], folder: Path) -> Iterator[Problem]:
+def _policy_problems(
+    path: SettingPath, policy: PolicyBase, settings: Settings, used: tuple[str, ...], folder: Path
+) -> Iterator[Problem]:
     where = dotted(path)
     match policy:
         case FixedPolicy():
@@ -162,13 +165,7 @@ def _policy_problems(path: SettingPath, policy: PolicyBase, used: tuple[str, ...
                 )
         case CascadePolicy():
             yield from _single_tier(path, "cascade", used)
-            later = [name for name in ("calibration", "strict") if getattr(policy, name)]
-            later += ["streaming"] if policy.streaming != "hold" else []
-            for name in later:
-                yield Problem(
-                    (*path, name),
-                    f"{where}.{name} is set, but this version serves no calibrated cascade yet; leave it at its default",
-                )
+            yield from cascade_problems(path, policy, settings, used, folder)
         case ClassifierPolicy():
             yield from _single_tier(path, "classifier", used)
             if policy.method != "rules" and policy.artefact is not None and not (folder / policy.artefact).is_file():

@@ -117,10 +117,12 @@ def command(
     Pareto trap, 3 inconclusive, 2 bad usage or unreadable input.
     """
     from undertow.bootstrap.audit import AuditRequest, run_audit
+    from undertow.bootstrap.calibration_files import with_certified_margin
     from undertow.config.load import load_settings
 
     path = settings_file(config, inputs)
-    settings = load_settings(path, os.environ).settings
+    loaded = load_settings(path, os.environ)
+    settings = with_certified_margin(loaded.settings, loaded.folder)
     if path is not None and config is None and not quiet:
         click.echo(f"settings: {path}", err=True)
     monitors = {k: v for k, v in (("margin", margin), ("alpha", alpha)) if v is not None}
@@ -172,7 +174,7 @@ def settings_file(given: str | None, inputs: tuple[str, ...]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def parse_date(text: str | None) -> datetime | None:
+def parse_date(text: str | None, option: str = "--baseline-until") -> datetime | None:
     """A date or time in UTC.
 
     Examples:
@@ -185,7 +187,7 @@ def parse_date(text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UsageError(f"--baseline-until {text!r}: expected a date such as 2026-03-01") from None
+        raise UsageError(f"{option} {text!r}: expected a date such as 2026-03-01") from None
 
 
 def _check_writable(target: str | None) -> None:

@@ -87,10 +87,11 @@ def command(
         )
         with progress_bar(shown=not as_json) as progress:
             cells = read_cells(request, progress)
+        from undertow.bootstrap.calibration_files import with_certified_margin
         from undertow.verdicts.readiness import Plans, readiness
 
         plans = Plans(
-            margin=settings.monitors_margin,
+            margin=with_certified_margin(settings, loaded.folder).monitors_margin,
             alpha=settings.monitors.alpha,
             priced_outcomes=tuple(name for name, outcome in settings.outcomes.items() if outcome.usd is not None),
             is_id_key_set=settings.store.id_key_env is not None,

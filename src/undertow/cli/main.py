@@ -40,6 +40,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "serve": LazyCommand("undertow.cli.serve", "Route requests, and log every decision."),
     "simulate": LazyCommand("undertow.cli.simulate", "Write the logs of a routing incident, or of its healthy twin."),
     "train": LazyCommand("undertow.cli.train", "Train a classifier on labelled texts or a judged log."),
+    "tune": LazyCommand("undertow.cli.tune", "Move calibrated thresholds to where the labels want them."),
+    "calibrate": LazyCommand("undertow.cli.calibrate", "Fit confidence and thresholds on labelled answers."),
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
     "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),
     "key": LazyCommand("undertow.cli.key", "Make and check the keys of the gateway's callers."),

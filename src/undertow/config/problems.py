@@ -115,7 +115,9 @@ def _path(loc: tuple[str | int, ...], raw: Any) -> tuple[str | int, ...]:
             level = level[str(part)]
         elif isinstance(level, list) and isinstance(part, int):
             level = level[part]
-        elif (part in POLICY_KINDS or part in {"auto", "table"}) and not (is_last and isinstance(level, Mapping)):
+        elif (part in POLICY_KINDS or part in {"auto", "table", "one", "several"}) and not (
+            is_last and isinstance(level, Mapping)
+        ):
             continue
         path.append(part)
     return tuple(path)
@@ -166,6 +168,8 @@ def _form(path: tuple[str | int, ...]) -> str:
         return "http(s)://host[:port]/path without user, password or query"
     if name in {"never_cheap", "never", "cheap_segments"}:
         return "'key=value', such as 'intent=fraud'"
+    if name in {"calibration", "predictive", "ca_file"}:
+        return "the path of a file"
     if name == "redact":
         return "'package.module:function'"
     return "a mail address" if name == "email_to" else "letters, digits and . _ : - only"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from undertow.config.section import Name, Section, SegmentLabel, Share
+from undertow.config.section import FilePath, Name, Section, SegmentLabel, Share
 
 
 class PolicyBase(Section):
@@ -30,6 +30,13 @@ class PolicyBase(Section):
     tiers: tuple[Name, ...] = Field(default=(), description="Tiers it may use, cheapest first. Empty: all of them.")
 
 
+FilePaths = Annotated[
+    Annotated[FilePath, Tag("one")] | Annotated[tuple[FilePath, ...], Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
+]
+"""A file, or a list of files."""
+
+
 class CascadePolicy(PolicyBase):
     """Answer with the cheap tier; escalate where its confidence is too low. The default, and the safest to start with."""
 
@@ -37,20 +44,69 @@ class CascadePolicy(PolicyBase):
         default="cascade", description="Which kind of policy this is; it decides what else can be set."
     )
     threshold: Share = Field(
-        default=0.7, description="Escalate below this confidence. Holds until a calibration says better."
+        default=0.7, description="Escalate below this confidence. Holds for tiers without a calibration."
     )
-    calibration: str | None = Field(
+    calibration: FilePaths | None = Field(
         examples=["calibration.json"],
         default=None,
-        description="Calibration artefact. Unset: confidence is uncalibrated.",
+        description="Calibration artefact that `undertow calibrate` wrote, or a list of them, one for each tier but the last; beside this "
+        "file or absolute. Unset: confidence is uncalibrated, and threshold decides.",
+    )
+    strict: bool = Field(
+        default=False,
+        description="Serve nothing cheaply in a segment whose certificate is void (after an alarm) or that was never certified.",
     )
     streaming: Literal["hold", "commit", "race"] = Field(
         default="hold",
         description="hold: release the cheap answer once it is judged as a whole; commit: after a judged prefix; race: "
-        "start the capable tier early. hold needs no calibrated prefix, so it is the default.",
+        "start the capable tier early where the prefix is poor. hold needs no calibrated prefix, so it is the default.",
     )
-    strict: bool = Field(
-        default=False, description="Serve nothing cheaply in a segment whose certificate is void (after an alarm)."
+    race_below: Share | None = Field(
+        examples=[0.4],
+        default=None,
+        description="Streaming race: confidence of the prefix below which the capable tier is started. Unset: half the threshold.",
+    )
+    self_check: bool = Field(
+        default=False,
+        description="Ask the cheap tier whether its own answer is right, where that can still matter: one more cheap call of one token.",
+    )
+    samples: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="Further answers of the cheap tier to compare its answer with, where that can still matter; each costs one more "
+        "cheap answer.",
+    )
+    predictive: FilePath | None = Field(
+        examples=["classifier.json"],
+        default=None,
+        description="Text classifier that `undertow train` wrote, asked before any tier: hopeless requests go straight to the capable tier.",
+    )
+    skip_below: Share = Field(
+        default=0.1,
+        description="Predictive: a request less probably easy than this is hopeless; low, since the cheap answer is judged anyway.",
+    )
+    hysteresis: Share = Field(
+        default=0.02,
+        description="Added to the threshold where another tier answered the conversation's last turn, so that it does not flap.",
+    )
+    stay_turns: int = Field(
+        default=3,
+        ge=0,
+        le=1000,
+        description="Turns for which a conversation stays with the capable tier after it came to it.",
+    )
+    evidence: Literal["sum", "tokens", "alternatives"] = Field(
+        default="sum",
+        description="What is measured of cheap answers at least, for a calibration to come: the mean log-probability; token by token; or "
+        "with alternatives of each token too, which some upstreams refuse. A calibration's own needs come on top.",
+    )
+    prefix_tokens: int = Field(
+        default=0,
+        ge=0,
+        le=4096,
+        description="Measure the first so many tokens of cheap answers too, so that `undertow calibrate` can fit a prefix for streaming. "
+        "0: not.",
     )
 
 

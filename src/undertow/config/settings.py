@@ -11,6 +11,7 @@ from undertow.config.keys import KeySettings
 from undertow.config.routing import CascadePolicy, ConstraintsSettings, HoldoutSettings, Policy
 from undertow.config.section import Name, Section
 from undertow.config.tiers import TierSettings
+from undertow.config.tuning import TuningSettings
 from undertow.config.watching import (
     ImplicitSettings,
     JudgeSettings,
@@ -50,6 +51,9 @@ class Settings(Section):
     review: ReviewSettings = Field(default_factory=ReviewSettings, description="The queue for people.")
     judge: JudgeSettings = Field(default_factory=JudgeSettings, description="A model that compares or grades answers.")
     implicit: ImplicitSettings = Field(default_factory=ImplicitSettings, description="Signals read off conversations.")
+    tuning: TuningSettings = Field(
+        default_factory=TuningSettings, description="Calibrated thresholds that follow the labels that come in."
+    )
     retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long text is kept.")
     alerts: AlertsSettings = Field(default_factory=AlertsSettings, description="Who is told of an alarm.")
     passthrough: PassthroughSettings = Field(

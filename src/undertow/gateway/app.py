@@ -18,6 +18,7 @@ from undertow.adapters.store.log import StoreDecisionLog
 from undertow.adapters.store.signal_log import StoreSignalLog
 from undertow.adapters.store.syncing import sync_loop
 from undertow.bootstrap.gateway import Engine, build_engine, writer_name
+from undertow.bootstrap.judging import standings
 from undertow.gateway.access import Access, CallerGoneError, Receive
 from undertow.gateway.arrival import Arrival, ArrivalError, read_headers
 from undertow.gateway.http_errors import CALLER_LEFT
@@ -29,6 +30,7 @@ from undertow.gateway.reply import Headers, HttpReply, Send
 from undertow.gateway.runtime import Runtime
 from undertow.gateway.sidecars import sidecar_sockets
 from undertow.gateway.signals import post_signals
+from undertow.gateway.tallies import SEPARATOR, InForce
 from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
@@ -45,6 +47,8 @@ Scope = dict[str, Any]
 TICK_S = 0.05
 TICKS_PER_LOOK = 20
 """Turns go to the keeper every tick; gauges are looked at once a second."""
+OTHERS = "*"
+"""Stands in metrics for the requests that no group of a calibration holds."""
 LOOPBACK = ("127.", "::1", "unix")
 
 
@@ -406,6 +410,12 @@ class GatewayApp:
         gauges.log_waiting = decisions.waiting
         gauges.log_unsettled = decisions.unsettled
         gauges.log_sync_errors = decisions.sync_errors
+        self.tallies.in_force = {
+            SEPARATOR.join((policy, tier, OTHERS if standing.value is None else standing.value)): InForce(
+                None if standing.blocked else standing.threshold, is_void=standing.is_void, is_suspect=is_suspect
+            )
+            for policy, tier, standing, is_suspect in standings(self.engine.judges)
+        }
         self.metrics.write()
 
     def _count_dropped_turns(self, count: int) -> None:

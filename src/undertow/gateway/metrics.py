@@ -5,6 +5,7 @@ labels are closed lists (tiers, policies, reasons, statuses, key names), never i
 `prometheus_client` writes the format; it is loaded when somebody asks.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,8 @@ class _Collected:
     def collect(self) -> "Iterator[Metric]":
         yield from self._requests()
         yield from self._calls()
+        yield from self._beside()
+        yield from self._thresholds()
         yield from self._log()
         yield from self._watching()
 
@@ -139,7 +142,7 @@ class _Collected:
         calls = CounterMetricFamily("undertow_upstream_calls", "Upstream calls.", labels=("tier", "status"))
         cost = CounterMetricFamily(
             "undertow_cost_usd",
-            "Cost of upstream calls, by tier and whether the answer was served.",
+            "Cost of upstream calls, by tier and what became of the answer.",
             labels=("tier", "kind"),
         )
         tokens = CounterMetricFamily("undertow_tokens", "Tokens of upstream calls.", labels=("tier", "direction"))
@@ -147,17 +150,61 @@ class _Collected:
         for key, found in self._total.calls.items():
             tier, status = key.split(SEPARATOR)
             calls.add_metric((tier, status), found.calls)
-            more = (found.served_usd, found.wasted_usd, float(found.input_tokens), float(found.output_tokens))
+            usd = (found.served_usd, found.wasted_usd, found.checking_usd)
+            more = (*usd, float(found.input_tokens), float(found.output_tokens))
             sums[tier] = [a + b for a, b in zip(sums.get(tier, [0.0] * len(more)), more, strict=True)]
-        for tier, (served, wasted, read, written) in sums.items():
+        for tier, (served, wasted, checking, read, written) in sums.items():
             cost.add_metric((tier, "served"), served)
             cost.add_metric((tier, "wasted"), wasted)
+            cost.add_metric((tier, "checking"), checking)
             tokens.add_metric((tier, "input"), read)
             tokens.add_metric((tier, "output"), written)
         baseline = CounterMetricFamily(
             "undertow_baseline_cost_usd", "What the capable tier alone would have cost.", value=self._total.baseline_usd
         )
         yield from (calls, cost, tokens, baseline)
+
+    def _beside(self) -> "Iterator[Metric]":
+        """What cascades did beside plain asking."""
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
+
+        families = {
+            "commits": "Answers whose beginning was served before their end had come.",
+            "races": "Calls of a dearer tier that were started beside a cheaper one.",
+            "races_cancelled": "Such calls that were not needed.",
+            "self_checks": "Calls that asked a tier about its own answer.",
+        }
+        for name, meaning in families.items():
+            family = CounterMetricFamily(f"undertow_{name}", meaning, labels=("policy",))
+            for policy, found in self._total.beside.items():
+                family.add_metric((policy,), getattr(found, name))
+            yield family
+
+    def _thresholds(self) -> "Iterator[Metric]":
+        """Calibrated thresholds in force."""
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+        labels = ("policy", "tier", "group")
+        threshold = GaugeMetricFamily(
+            "undertow_threshold",
+            "Confidence from which on cheap answers are served; +Inf: none are.",
+            labels=labels,
+        )
+        void = GaugeMetricFamily("undertow_certificate_void", "1: its certificate is void.", labels=labels)
+        suspect = GaugeMetricFamily(
+            "undertow_calibration_suspect",
+            "1: scores of late are nothing like those that it was fitted on; nothing is served cheaply.",
+            labels=("policy", "tier"),
+        )
+        suspects: dict[tuple[str, str], bool] = {}
+        for key, found in self._total.in_force.items():
+            policy, tier, group = key.split(SEPARATOR)
+            threshold.add_metric((policy, tier, group), math.inf if found.threshold is None else found.threshold)
+            void.add_metric((policy, tier, group), int(found.is_void))
+            suspects[policy, tier] = suspects.get((policy, tier), False) or found.is_suspect
+        for place, is_suspect in suspects.items():
+            suspect.add_metric(place, int(is_suspect))
+        yield from (threshold, void, suspect)
 
     def _log(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415

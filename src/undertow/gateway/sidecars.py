@@ -61,9 +61,9 @@ def sidecar_sockets(plan: ServingPlan, runtime_dir: str, generation: int) -> dic
 
 
 def _artefacts(plan: ServingPlan) -> Mapping[str, str]:
-    from undertow.bootstrap.gateway import sidecar_policies  # noqa: PLC0415 (the supervisor seldom needs all that it loads)
+    from undertow.bootstrap.gateway import sidecar_artefacts  # noqa: PLC0415 (the supervisor seldom needs all that it loads)
 
-    return {policy.name: policy.artefact for policy in sidecar_policies(plan) if policy.artefact is not None}
+    return sidecar_artefacts(plan)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from undertow.records.decision import DecisionRecord
+from undertow.records.decision import Call, DecisionRecord
 
 LATENCY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 TTFT_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -47,8 +47,39 @@ class Upstreamed(msgspec.Struct):
     calls: int = 0
     served_usd: float = 0.0
     wasted_usd: float = 0.0
+    checking_usd: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
+
+
+class Beside(msgspec.Struct):
+    """What a policy had done beside plain asking.
+
+    Attributes:
+        commits: Answers whose beginning was served before their end had come.
+        races: Calls of a dearer tier that were started beside a cheaper one.
+        races_cancelled: Those that were not needed.
+        self_checks: Calls that asked a tier about its own answer, or for another one to compare it with.
+    """
+
+    commits: int = 0
+    races: int = 0
+    races_cancelled: int = 0
+    self_checks: int = 0
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """A calibrated threshold.
+
+    Attributes:
+        threshold: Confidence from which on answers are served; None: nothing is served cheaply.
+        is_void: Its certificate is void.
+        is_suspect: Scores of late are nothing like those that it was fitted on, as this worker sees them.
+    """
+
+    threshold: float | None
+    is_void: bool = False
+    is_suspect: bool = False
 
 
 class Gauges(msgspec.Struct):
@@ -77,6 +108,8 @@ class Snapshot(msgspec.Struct):
     Attributes:
         outcomes: By tier, policy, status, reason.
         calls: By tier, status.
+        beside: By policy.
+        in_force: Thresholds at the moment, by policy, tier and value of the group label.
         baseline_usd: What the capable tier alone would have cost.
         signals: Posted signals by kind and outcome.
         key_refusals: Requests refused for their key, by key and why.
@@ -86,6 +119,8 @@ class Snapshot(msgspec.Struct):
 
     outcomes: dict[str, Outcome] = {}
     calls: dict[str, Upstreamed] = {}
+    beside: dict[str, Beside] = {}
+    in_force: dict[str, InForce] = {}
     baseline_usd: float = 0.0
     signals: dict[str, int] = {}
     key_refusals: dict[str, int] = {}
@@ -95,6 +130,8 @@ class Snapshot(msgspec.Struct):
 
 SEPARATOR = "\x1f"
 """Between the labels of a key: no name can hold it."""
+CHECKING = frozenset({"self_check", "classify"})
+"""Purposes of calls that answer nobody."""
 
 
 class Tallies:
@@ -110,6 +147,8 @@ class Tallies:
     def __init__(self) -> None:
         self._outcomes: dict[tuple[str | None, str | None, str | None, str | None], Outcome] = {}
         self._calls: dict[tuple[str, str], Upstreamed] = {}
+        self._beside: dict[str, Beside] = {}
+        self.in_force: dict[str, InForce] = {}
         self._signals: dict[str, int] = {}
         self._key_refusals: dict[str, int] = {}
         self._baseline_usd = 0.0
@@ -138,14 +177,30 @@ class Tallies:
             if calls is None:
                 calls = self._calls[place] = Upstreamed()
             calls.calls += 1
+            if call.purpose != "serve":
+                self._add_beside(record.policy or NONE, call)
             if call.cost_usd:
-                if call.tier == record.tier and call.status == "ok":
+                if call.purpose in CHECKING:
+                    calls.checking_usd += call.cost_usd
+                elif call.tier == record.tier and call.status == "ok":
                     calls.served_usd += call.cost_usd
                 else:
                     calls.wasted_usd += call.cost_usd
             calls.input_tokens += call.input_tokens or 0
             calls.output_tokens += call.output_tokens or 0
+        if record.committed_tokens is not None:
+            self._of(record.policy or NONE).commits += 1
         self._baseline_usd += record.baseline_cost_usd or 0.0
+
+    def _of(self, policy: str) -> Beside:
+        return self._beside.setdefault(policy, Beside())
+
+    def _add_beside(self, policy: str, call: Call) -> None:
+        if call.purpose == "race":
+            self._of(policy).races += 1
+            self._of(policy).races_cancelled += call.status in {"cancelled", "discarded"}
+        elif call.purpose == "self_check":
+            self._of(policy).self_checks += 1
 
     def add_signals(self, kind: str, outcome: str, count: int) -> None:
         """Count posted signals: outcome `accepted`, `duplicate` or `rejected`."""
@@ -163,6 +218,8 @@ class Tallies:
         return Snapshot(
             outcomes={SEPARATOR.join(label or NONE for label in key): value for key, value in self._outcomes.items()},
             calls={SEPARATOR.join(key): value for key, value in self._calls.items()},
+            beside=self._beside,
+            in_force=self.in_force,
             baseline_usd=self._baseline_usd,
             signals=self._signals,
             key_refusals=self._key_refusals,
@@ -207,9 +264,9 @@ def merge(snapshots: Iterable[Snapshot], *, alive_since: float) -> Snapshot:
         for key, outcome in found.outcomes.items():
             _add_outcome(total.outcomes.setdefault(key, _new_outcome()), outcome)
         for key, calls in found.calls.items():
-            into = total.calls.setdefault(key, Upstreamed())
-            for name in Upstreamed.__struct_fields__:
-                setattr(into, name, getattr(into, name) + getattr(calls, name))
+            _add_fields(total.calls.setdefault(key, Upstreamed()), calls)
+        for key, beside in found.beside.items():
+            _add_fields(total.beside.setdefault(key, Beside()), beside)
         for here, there in ((total.signals, found.signals), (total.key_refusals, found.key_refusals)):
             for key, count in there.items():
                 here[key] = here.get(key, 0) + count
@@ -222,6 +279,8 @@ def merge(snapshots: Iterable[Snapshot], *, alive_since: float) -> Snapshot:
             total.gauges.in_flight += found.gauges.in_flight
             total.gauges.log_waiting += found.gauges.log_waiting
             total.gauges.log_unsettled += found.gauges.log_unsettled
+            for key, in_force in found.in_force.items():
+                total.in_force[key] = _stricter(total.in_force.get(key), in_force)
     return total
 
 
@@ -232,6 +291,22 @@ def _new_outcome() -> Outcome:
         Distribution([0] * (len(LATENCY_BUCKETS_S) + 1)),
         Distribution([0] * (len(TTFT_BUCKETS_S) + 1)),
         Distribution([0] * (len(CONFIDENCE_BUCKETS) + 1)),
+    )
+
+
+def _add_fields(into: Upstreamed | Beside, more: Upstreamed | Beside) -> None:
+    for name in into.__struct_fields__:
+        setattr(into, name, getattr(into, name) + getattr(more, name))
+
+
+def _stricter(one: InForce | None, other: InForce) -> InForce:
+    """Workers read a change within seconds of each other; until then the stricter one is shown."""
+    if one is None:
+        return other
+    return InForce(
+        None if one.threshold is None or other.threshold is None else max(one.threshold, other.threshold),
+        is_void=one.is_void or other.is_void,
+        is_suspect=one.is_suspect or other.is_suspect,
     )
 
 

@@ -21,6 +21,7 @@ from undertow.keeper.look_ups import LookUps
 from undertow.keeper.pulse import Pulse
 from undertow.keeper.storing import Storing
 from undertow.keeper.traces import Traces
+from undertow.keeper.tuning import Tuning
 from undertow.keeper.turns import TurnInbox
 from undertow.records.runtime_files import LOOKUP_SOCKET, TURNS_SOCKET
 
@@ -95,6 +96,9 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
         jobs.append(Job("implicit", CONVERSATIONS_S, conversations.run, is_run_at_end=True))
     if traces is not None:
         jobs.append(Job("traces", TRACES_S, traces.run))
+    if plan.tuning.enabled and plan.calibrations:
+        tuning = Tuning(Path(plan.store.path), plan.tuning, plan.calibrations, plan.tiers)
+        jobs.append(Job("tuning", 60.0 * plan.tuning.every_minutes, tuning.run))
     return jobs
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from undertow.ledger.overhead import overhead_items
 from undertow.ledger.usd import SECONDS_PER_DAY, per_month
 from undertow.records.cells import CALL_PURPOSES, AuditCells
 from undertow.records.report import LedgerItem
@@ -22,7 +23,10 @@ OUTPUT_PRICE_RATIO = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Savings and watching cost over the routed period."""
+    """Savings and watching cost over the routed period.
+
+    `items` also hold what the savings have inside (kinds `wasted` and `checking`), which is no part of either total.
+    """
 
     items: tuple[LedgerItem, ...]
     savings_usd_month: float | None
@@ -64,6 +68,7 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
     if days <= 0:
         return Savings((), None, None, "no routed traffic")
     watching = _watching_usd(cells, traffic.first_bucket + start)
+    inside = overhead_items(cells, traffic.first_bucket + start, days)
     items: list[LedgerItem] = []
     notes: list[str] = []
     for code, tier in enumerate(cells.tiers):
@@ -90,7 +95,7 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
         name = "cheaper answers" if code < len(cells.tiers) - 1 else "what routing adds to the bill"
         items.append(LedgerItem(name, "savings", tier, per_month(saved, days), None, True, note))
     if not items:
-        return Savings((), None, None, "the log holds no costs, or none to compare with")
+        return Savings(inside, None, None, "the log holds no costs, or none to compare with")
     total = sum(item.usd_month for item in items)
     watched = per_month(watching, days) if watching is not None else 0.0
     if watching is not None:
@@ -100,7 +105,7 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
             items[0].name, "savings", items[0].tier, items[0].usd_month + watched, None, True, items[0].note
         )
         items.append(LedgerItem("shadow answers and judge", "watching", None, watched, None, True))
-    return Savings(tuple(items), total, watched, "; ".join(notes))
+    return Savings((*items, *inside), total, watched, "; ".join(notes))
 
 
 def _watching_usd(cells: AuditCells, first_bucket: int) -> float | None:

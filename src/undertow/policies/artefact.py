@@ -4,22 +4,20 @@
      "auroc": {...}, "thresholds": [...], "advised_threshold": ..., "seed": 1, "size": 32768,
      "intercept": -0.4, "weights": "<base64 of little-endian float32>", "sha256": "..."}
 
-The hash is SHA-256 over the same object without `sha256`, as `json.dumps(..., sort_keys=True, separators=(",", ":"))` writes it.
-It finds a file that was cut, merged or edited by hand; it is no signature.
+The hash is that of `undertow.records.sealed`.
 """
 
 import base64
 import binascii
-import hashlib
-import json
 import math
 import sys
 from array import array
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from undertow.errors import ConfigError
+from undertow.records.sealed import seal, unseal
 
 SCHEMA = "undertow.classifier/1"
 MAX_SIZE = 2**20
@@ -139,42 +137,15 @@ def unpack_weights(artefact: Artefact, where: str) -> list[float]:
     return weights.tolist()
 
 
-def content_hash(content: dict[str, Any]) -> str:
-    """SHA-256 over an artefact's content, a `sha256` in it left out."""
-    bare = {key: value for key, value in content.items() if key != "sha256"}
-    canonical = json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
 def encode_artefact(artefact: Artefact) -> bytes:
     """An artefact as the content of its file."""
-    content = msgspec.to_builtins(artefact)
-    return (json.dumps(content | {"sha256": content_hash(content)}, indent=1) + "\n").encode()
+    return seal(artefact)
 
 
 def decode_artefact(document: bytes, where: str) -> tuple[Artefact, str]:
     """An artefact from the content of its file, and its hash.
 
-    Args:
-        document: The file's content.
-        where: Its name, for messages.
-
     Raises:
         ConfigError: It is no artefact of this version, or its content is not what its hash says.
     """
-    try:
-        content = json.loads(document)
-    except (ValueError, RecursionError):
-        raise ConfigError(f"{where}: not JSON; expected a classifier that `undertow train` wrote") from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else None
-        raise ConfigError(
-            f"{where}: schema {str(found)[:60]!r} is not {SCHEMA!r}; expected a classifier that this version's `undertow train` wrote"
-        )
-    said, is_ = content.get("sha256"), content_hash(content)
-    if said != is_:
-        raise ConfigError(f"{where}: its content is not what its sha256 says: it was cut or edited; train it again")
-    try:
-        return msgspec.convert(content, Artefact), is_
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}; train it again") from None
+    return unseal(document, where, Artefact, schema=SCHEMA, made_by="undertow train")

@@ -15,6 +15,7 @@ from undertow.policies.base import (
     ask_upwards,
 )
 from undertow.policies.holdout import serve_constrained, serve_holdout
+from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import RequestFacts
 
 FAILURES = frozenset({"classifier_absent", "classifier_late", "classifier_error"})
@@ -49,14 +50,14 @@ class ClassifierPolicy(msgspec.Struct, gc=False):
         version: Hash of its settings.
         threshold: Least probability that is served cheaply, in [0, 1].
         deadline_ms: How long the classifier may take.
-        needs_confidence: Never.
+        needs: Nothing of an answer: it is not judged.
     """
 
     name: str
     version: str
     threshold: float
     deadline_ms: float
-    needs_confidence: bool = False
+    needs: Evidence = NO_EVIDENCE
 
     def decide(self, facts: RequestFacts, setting: Setting) -> Steps:  # noqa: ARG002 (the driver has the text classified)
         """Start one decision."""
@@ -85,13 +86,13 @@ class RulesPolicy(msgspec.Struct, gc=False):
         name: `auto`, or its name under [policies].
         version: Hash of its settings.
         cheap_segments: Labels `key=value`.
-        needs_confidence: Never.
+        needs: Nothing of an answer: it is not judged.
     """
 
     name: str
     version: str
     cheap_segments: frozenset[str]
-    needs_confidence: bool = False
+    needs: Evidence = NO_EVIDENCE
 
     def decide(self, facts: RequestFacts, setting: Setting) -> Steps:
         """Start one decision."""

@@ -38,6 +38,31 @@ def text_features(text: str) -> set[int]:
         [18572, 23879, 29100]
     """
     shown = text[:MAX_CHARS].lower()
+    found = _of_words(shown)
+    padded = f" {shown} ".encode("utf-16-le", "surrogatepass")
+    found.update(
+        [_crc32(padded[at : at + _RUN_BYTES]) & _MASK for at in range(0, len(padded) - _RUN_BYTES + 1, 2)],
+    )
+    return found
+
+
+def word_features(text: str) -> set[int]:
+    """Those of the words and pairs of words alone: what novelty is measured by, since runs of characters are hardly ever new.
+
+    Args:
+        text: The message, cut like that of `text_features`.
+
+    Returns:
+        Numbers in [0, BUCKETS).
+
+    Examples:
+        >>> sorted(word_features("Is it?")), word_features("?!")
+        ([21591, 25239, 30516], set())
+    """
+    return _of_words(text[:MAX_CHARS].lower())
+
+
+def _of_words(shown: str) -> set[int]:
     found: set[int] = set()
     before = 0
     for word in _WORD.findall(shown):
@@ -47,8 +72,4 @@ def text_features(text: str) -> set[int]:
         if before:
             found.add(_crc32(spelt, before) & _MASK)
         before = one
-    padded = f" {shown} ".encode("utf-16-le", "surrogatepass")
-    found.update(
-        [_crc32(padded[at : at + _RUN_BYTES]) & _MASK for at in range(0, len(padded) - _RUN_BYTES + 1, 2)],
-    )
     return found

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from undertow.policies.base import Setting, Steps, ask_upwards
 from undertow.policies.holdout import serve_constrained, serve_holdout
+from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import RequestFacts
 
 
@@ -16,14 +17,14 @@ class FixedPolicy:
         version: Hash of its settings.
         tiers: All its tiers, cheapest first.
         tier: The one it names.
-        needs_confidence: Never.
+        needs: Nothing of an answer: it is not judged.
     """
 
     name: str
     version: str
     tiers: tuple[str, ...]
     tier: str
-    needs_confidence: bool = False
+    needs: Evidence = NO_EVIDENCE
 
     def decide(self, facts: RequestFacts, setting: Setting) -> Steps:  # noqa: ARG002 (what is asked does not matter)
         """Start one decision."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from undertow.policies.base import Setting, Steps, ask_upwards
 from undertow.policies.holdout import serve_constrained, serve_holdout
+from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import RequestFacts
 
 
@@ -16,13 +17,13 @@ class SplitPolicy:
         name: `auto`, or its name under [policies].
         version: Hash of its settings.
         shares: Share by tier, each at least 0.
-        needs_confidence: Never.
+        needs: Nothing of an answer: it is not judged.
     """
 
     name: str
     version: str
     shares: Mapping[str, float]
-    needs_confidence: bool = False
+    needs: Evidence = NO_EVIDENCE
 
     def decide(self, facts: RequestFacts, setting: Setting) -> Steps:  # noqa: ARG002 (what is asked does not matter)
         """Start one decision."""

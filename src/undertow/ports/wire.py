@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from undertow.records.answer import AnswerFacts
+from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence
 from undertow.records.request import Endpoint, RequestFacts
 
 
@@ -30,6 +30,28 @@ class WireError(Exception):
         self.status = status
 
 
+class OfferedTool(msgspec.Struct, frozen=True, gc=False):
+    """A tool that a request offers.
+
+    Attributes:
+        required: Keys that its schema requires at the top level of the arguments.
+        schema: JSON Schema of its arguments; empty where it has none.
+    """
+
+    required: tuple[str, ...] = ()
+    schema: msgspec.Raw = msgspec.Raw()
+
+
+class AnswerFormat(msgspec.Struct, frozen=True, gc=False):
+    """JSON, which a request demands in place of free text.
+
+    Attributes:
+        schema: JSON Schema that it must fit; empty: any JSON will do.
+    """
+
+    schema: msgspec.Raw = msgspec.Raw()
+
+
 class ReadRequest(msgspec.Struct, frozen=True, gc=False):
     """A request body, read.
 
@@ -39,14 +61,18 @@ class ReadRequest(msgspec.Struct, frozen=True, gc=False):
         fields: Top-level fields as raw JSON values, in order: what an upstream body is made from.
         wants_logprobs: The caller asked for log-probabilities itself.
         wants_usage: The caller asked for usage in a stream itself (always true where the format has it without asking).
-        tools: Offered tools: name -> required top-level argument keys (empty tuple where the schema names none).
+        tools: Offered tools by their names.
+        top_logprobs: How many alternatives of each token the caller asked for itself, 0 to 20.
+        answer_format: What the answer's text must be, or None where it may be anything.
     """
 
     facts: RequestFacts
     fields: Mapping[str, Any]
     wants_logprobs: bool = False
     wants_usage: bool = False
-    tools: Mapping[str, tuple[str, ...]] = {}
+    tools: Mapping[str, OfferedTool] = {}
+    top_logprobs: int = 0
+    answer_format: AnswerFormat | None = None
 
 
 class ReadAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -119,21 +145,48 @@ class Dialect(Protocol):
         ...
 
     def upstream_body(
-        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], with_confidence: bool
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], evidence: Evidence = NO_EVIDENCE
     ) -> bytes:
-        """The body for a tier: its model and parameters put in, and usage (and, `with_confidence`, log-probabilities) asked for."""
+        """The body for a tier: its model and parameters put in, usage asked for, and what `evidence` needs of log-probabilities."""
         ...
 
-    def read_answer(self, request: ReadRequest, body: bytes, *, keeps_text: bool = False) -> ReadAnswer:
-        """Read a whole answer with a 2xx status; its text goes into the facts only if `keeps_text`.
+    def read_answer(self, request: ReadRequest, body: bytes, *, evidence: Evidence = NO_EVIDENCE) -> ReadAnswer:
+        """Read a whole answer with a 2xx status.
+
+        Args:
+            request: What was asked.
+            body: What came.
+            evidence: What the upstream was asked for beside the answer; its tokens and text go into the facts only if so asked.
 
         Raises:
             ValueError: It is no answer of this format (HTML, truncated JSON, an error body under status 200).
         """
         ...
 
-    def stream_reader(self, request: ReadRequest, *, keeps_text: bool = False) -> StreamReader:
-        """A reader for one stream; see `read_answer` for `keeps_text`."""
+    def stream_reader(self, request: ReadRequest, *, evidence: Evidence = NO_EVIDENCE) -> StreamReader:
+        """A reader for one stream; see `read_answer` for `evidence`."""
+        ...
+
+    def self_check_body(
+        self, request: ReadRequest, answer_text: str, *, model: str, parameters: Mapping[str, object]
+    ) -> bytes | None:
+        """A whole (not streamed) request that asks the model whether `answer_text` answers the request; see `read_self_check`.
+
+        None where that cannot be asked: no log-probabilities in the format or by the tier's parameters, media, tool calls.
+        """
+        ...
+
+    def read_self_check(self, body: bytes) -> float | None:
+        """Probability in [0, 1] that the model gives its answer of being right, from the answer to `self_check_body`; None: it gave none."""
+        ...
+
+    def sample_body(
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], temperature: float
+    ) -> bytes | None:
+        """The same request once more, not streamed, with another temperature (at least 0), for one answer to hold the first against.
+
+        Its text is read with `read_answer(..., evidence=Evidence(text=True))`. None where the format has no such thing.
+        """
         ...
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:

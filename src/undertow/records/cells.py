@@ -225,17 +225,50 @@ class ExposureCells(Table):
 
 @dataclass(frozen=True, slots=True)
 class CallCells(Table):
-    """Upstream calls by bucket, tier of the call and purpose: what watching, classifying and thrown-away answers cost."""
+    """Upstream calls by bucket, tier of the call, purpose and fate: what watching, checking and thrown-away answers cost."""
 
     bucket: IntArray
     tier: IntArray
     purpose: IntArray
     """Points into `CALL_PURPOSES`."""
+    fate: IntArray
+    """Points into `CALL_FATES`."""
     calls: IntArray
+    cost_n: IntArray
+    """Calls whose cost is known."""
     cost_usd: FloatArray
+    output_tokens: FloatArray
 
 
 CALL_PURPOSES: tuple[str, ...] = ("serve", "classify", "self_check", "race", "shadow", "judge", "other")
+
+CALL_FATES: tuple[str, ...] = ("used", "discarded", "cancelled", "abandoned", "failed")
+"""What became of a call: its answer was used; it was whole and not served; it was stopped since another tier answered; the
+caller went away; it failed. A call without a status counts as used."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyCells(Table):
+    """Histogram of the latency of live decisions that were answered, by served tier, escalated ones apart.
+
+    Decisions of which the log does not say whether they were escalated are left out: they are neither. Empty where nothing was
+    escalated, since there is nothing to compare then. No bucket of time: a tier's latency is that of the whole log.
+    """
+
+    tier: IntArray
+    escalated: IntArray
+    """YES or NO."""
+    bin: IntArray
+    """0 .. LATENCY_BINS - 1; bin i covers [i, i + 1) / LATENCY_BINS_PER_DECADE powers of ten of a millisecond, from
+    LATENCY_FIRST_MS; what lies outside is in the first or the last one."""
+    n: IntArray
+
+
+LATENCY_FIRST_MS = 0.1
+LATENCY_BINS_PER_DECADE = 40
+"""A bin is 5.9 % wide, so a quantile read off the histogram is within 3 % of the exact one."""
+LATENCY_BINS = 8 * LATENCY_BINS_PER_DECADE
+"""From a tenth of a millisecond to almost three hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,3 +327,6 @@ class AuditCells:
     exposure: ExposureCells
     calls: CallCells
     coverage: Coverage
+    latency: LatencyCells = field(
+        default_factory=lambda: LatencyCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(LatencyCells)})
+    )

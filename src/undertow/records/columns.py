@@ -104,6 +104,17 @@ GATEWAY_COLUMNS: tuple[Column, ...] = (
     Column("trace_id", "VARCHAR", "trace that the request belongs to (W3C, 32 hex digits)"),
     Column("span_id", "VARCHAR", "span of this decision (16 hex digits)"),
     Column("parent_span_id", "VARCHAR", "span of the caller"),
+    Column(
+        "features",
+        "MAP(VARCHAR, DOUBLE)",
+        "numbers by which a held answer was judged, as calibration needs them (docs/concepts/confidence.md)",
+    ),
+    Column(
+        "committed_tokens",
+        "BIGINT",
+        "tokens of the answer that had come when its beginning was served; null: it was judged whole, or not at all",
+        low=0,
+    ),
 )
 """What Undertow's own gateway writes beside the contract's columns; no other log has them, and the audit reads none of them."""
 

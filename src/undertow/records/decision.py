@@ -22,7 +22,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         reasoning_tokens: The part of `output_tokens` that was reasoning.
         cost_usd: What it cost; None where no price or no usage is known.
         latency_ms: From sending it to its last byte.
-        status: `ok`, `discarded` (a whole answer that was not served), or why it failed: `connect`, `timeout`, `http_503`,
+        status: `ok`, `discarded` (a whole answer that was not served), `cancelled` (stopped since another tier answered), or why it failed: `connect`, `timeout`, `http_503`,
             `cut`, `garbage`, `abandoned`, `breaker_open`.
     """
 
@@ -89,6 +89,8 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     trace_id: str | None = None
     span_id: str | None = None
     parent_span_id: str | None = None
+    features: dict[str, float] | None = None
+    committed_tokens: int | None = None
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

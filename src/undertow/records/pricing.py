@@ -33,14 +33,10 @@ def cost_usd(prices: Sequence[TokenPrices], usage: Usage) -> float | None:
         >>> cost_usd((), Usage(input_tokens=1000)) is None
         True
     """
-    if not prices:
-        return None
     total_in = max(usage.input_tokens, 0)
-    price = prices[0]
-    if len(prices) > 1:
-        for candidate in prices[1:]:
-            if total_in >= candidate.above_input_tokens:
-                price = candidate
+    price = prices_at(prices, total_in)
+    if price is None:
+        return None
     if not (
         usage.cached_tokens
         or usage.cache_write_tokens
@@ -67,6 +63,22 @@ def cost_usd(prices: Sequence[TokenPrices], usage: Usage) -> float | None:
         + reasoning * reasoning_usd
         + audio_out * price.audio_output_usd
     )
+
+
+def prices_at(prices: Sequence[TokenPrices], input_tokens: int) -> TokenPrices | None:
+    """The prices that hold for a prompt of this length, or None where none are known.
+
+    Args:
+        prices: By length of prompt, shortest first.
+        input_tokens: Of the prompt, at least 0.
+    """
+    if not prices:
+        return None
+    price = prices[0]
+    for candidate in prices[1:]:
+        if input_tokens >= candidate.above_input_tokens:
+            price = candidate
+    return price
 
 
 def _within(part: int, whole: int) -> int:

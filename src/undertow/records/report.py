@@ -62,6 +62,23 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyEstimate:
+    """How long answers took, in milliseconds: number of decisions, median and 95th percentile (None where there are none)."""
+
+    n: int
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TierLatency:
+    """Latency of what one tier served: after a cheaper answer had been withheld, and at once."""
+
+    escalated: LatencyEstimate
+    direct: LatencyEstimate
+
+
+@dataclass(frozen=True, slots=True)
 class TierReport:
     """One tier."""
 
@@ -72,6 +89,8 @@ class TierReport:
     baseline_cost_usd: float | None
     signals: dict[str, SignalEstimate]
     models: tuple[str, ...] = ()
+    latency_ms: TierLatency | None = None
+    """None where nothing was escalated, or the log does not say that or how long requests took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +142,12 @@ class Alarm:
 class LedgerItem:
     """One line of the ledger, USD per month: what is saved for `savings`, what it costs for the other kinds.
 
-    `causal`: from the randomised holdout.
+    `wasted` (answers thrown away) and `checking` (calls that decided which answer to serve) are inside the savings, which have them
+    taken off already: they belong to no sum. `causal`: from the randomised holdout.
     """
 
     name: str
-    kind: Literal["savings", "watching", "downstream"]
+    kind: Literal["savings", "watching", "downstream", "wasted", "checking"]
     tier: str | None
     usd_month: float
     interval: Interval | None

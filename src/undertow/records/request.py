@@ -26,6 +26,7 @@ class RequestFacts(msgspec.Struct, frozen=True, gc=False):
         prompt_hash: Hash of the system prompt, or None without one.
         is_user_turn: The request ends in a message of the user, not in a tool's result or the like.
         allowed_tiers: Tiers that the caller's key may use; None: all.
+        has_format: The answer must have a format that is checked as a whole (`response_format`), so none of it can be judged early.
     """
 
     endpoint: Endpoint
@@ -42,3 +43,4 @@ class RequestFacts(msgspec.Struct, frozen=True, gc=False):
     prompt_hash: str | None = None
     is_user_turn: bool = True
     allowed_tiers: tuple[str, ...] | None = None
+    has_format: bool = False

@@ -14,6 +14,9 @@ HEARTBEAT = "keeper.json"
 LENGTH_RATIOS = "state/length-ratios.json"
 """File under the store's folder with the keeper's `LengthRatios`."""
 
+THRESHOLDS = "state/thresholds.json"
+"""File under the store's folder with `undertow.records.calibration.ThresholdStates`: thresholds tuned, certificates voided."""
+
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one of the keeper's jobs.

@@ -88,7 +88,19 @@ class PolicyPlan(msgspec.Struct, frozen=True, kw_only=True):
         method: Classifier: `text`, `embedding` or `rules`.
         artefact: Classifier: absolute path of its file, or None.
         cheap_segments: Classifier, method rules: `key=value` labels that go to the cheap tier.
-        deadline_ms: Classifier: later than this is ignored.
+        deadline_ms: Classifier, and that of `predictive`: later than this is ignored.
+        calibrations: Cascade: absolute paths of calibration artefacts, one a tier at most.
+        strict: Cascade: serve nothing cheaply where a certificate is void or was never given.
+        streaming: Cascade: `hold`, `commit` or `race`.
+        race_below: Cascade, race: confidence of first tokens below which the capable tier is started, or None: half the threshold.
+        self_check: Cascade: ask the cheap tier whether its own answer is right.
+        samples: Cascade: further answers of the cheap tier to compare its answer with.
+        predictive: Cascade: absolute path of a classifier that is asked before any tier, or None.
+        skip_below: Cascade, predictive: probability of being easy below which the capable tier is asked at once.
+        hysteresis: Cascade: added to the threshold where another tier answered the conversation's last turn.
+        stay_turns: Cascade: turns for which a conversation stays with the capable tier after it came to it.
+        evidence: Cascade: what is measured of held answers at least: `sum`, `tokens` or `alternatives`.
+        prefix_tokens: Cascade: of how many first tokens features go into the log; 0: none.
     """
 
     name: str
@@ -103,6 +115,18 @@ class PolicyPlan(msgspec.Struct, frozen=True, kw_only=True):
     artefact: str | None = None
     cheap_segments: tuple[str, ...] = ()
     deadline_ms: float = 30.0
+    calibrations: tuple[str, ...] = ()
+    strict: bool = False
+    streaming: Literal["hold", "commit", "race"] = "hold"
+    race_below: float | None = None
+    self_check: bool = False
+    samples: int = 0
+    predictive: str | None = None
+    skip_below: float = 0.1
+    hysteresis: float = 0.02
+    stay_turns: int = 3
+    evidence: Literal["sum", "tokens", "alternatives"] = "sum"
+    prefix_tokens: int = 0
 
 
 class ConstraintsPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,6 +241,29 @@ class TelemetryPlan(msgspec.Struct, frozen=True, kw_only=True):
     metrics: bool = True
 
 
+class TuningPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Thresholds that follow their labels, by the keeper; see `[tuning]`.
+
+    Attributes:
+        enabled: Whether the keeper tunes.
+        every_minutes: Between two runs.
+        step: Log-odds of confidence by which one served failure raises a threshold.
+        max_step: Most that one run moves a threshold, in log-odds.
+        window_days: Days of decisions whose labels are looked at.
+        monitors_margin, alpha, bucket, segments: Of `[monitors]`, for the audit that looks for open alarms.
+    """
+
+    enabled: bool = False
+    every_minutes: float = 60.0
+    step: float = 0.15
+    max_step: float = 1.0
+    window_days: float = 30.0
+    monitors_margin: float = 0.02
+    alpha: float = 0.05
+    bucket: Literal["1d", "1h"] = "1d"
+    segments: tuple[str, ...] | None = None
+
+
 class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the data plane is told.
 
@@ -233,6 +280,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         traces: Propagate `traceparent` and give every decision a span.
         implicit: Signals read off conversations, by the keeper.
         telemetry: Traces and logs.
+        tuning: Thresholds that follow their labels.
     """
 
     schema: str = SCHEMA
@@ -247,6 +295,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     traces: bool = False
     implicit: ImplicitPlan = ImplicitPlan()
     telemetry: TelemetryPlan = TelemetryPlan()
+    tuning: TuningPlan = TuningPlan()
 
 
 def encode_plan(plan: ServingPlan) -> bytes:

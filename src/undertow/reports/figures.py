@@ -165,6 +165,20 @@ def evidence(log10_e: float | None) -> str:
     return f"10^{log10_e:.1f}" if _finite(log10_e) else ABSENT
 
 
+def milliseconds(ms: float | None) -> str:
+    """A latency in the unit that fits.
+
+    Examples:
+        >>> milliseconds(84.2), milliseconds(1_250.0), milliseconds(93_000.0), milliseconds(0.31), milliseconds(None)
+        ('84 ms', '1.2 s', '93 s', '0.3 ms', '–')
+    """
+    if not _finite(ms):
+        return ABSENT
+    if ms < 999.5:
+        return f"{ms:.0f} ms" if ms >= 9.95 else f"{ms:.1f} ms"
+    return f"{ms / 1e3:.1f} s" if ms < 99_950 / 10 else f"{ms / 1e3:,.0f} s"
+
+
 def moment(at: datetime | None) -> str:
     """A time in UTC: the day alone where it is midnight, as it is for daily buckets.
 

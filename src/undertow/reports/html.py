@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import undertow
-from undertow.records.report import Alarm, AuditReport, SegmentReport, Series
+from undertow.records.report import Alarm, AuditReport, LatencyEstimate, SegmentReport, Series
 from undertow.reports import figures, money, words
 from undertow.reports.changes import marks
 from undertow.reports.names import clip, plain, prose, segment_name
@@ -124,6 +124,7 @@ def _environment() -> Environment:
         "usd_interval": figures.usd_interval,
         "points_interval": figures.points_interval,
         "percent_interval": _kept(figures.percent_interval),
+        "milliseconds": _kept(figures.milliseconds),
         "count": figures.count,
         "level": _kept(figures.level),
         "evidence": figures.evidence,
@@ -202,9 +203,11 @@ def _view(report: AuditReport) -> dict[str, Any]:
         "ordered": ordered,
         "shown_segments": SHOWN_SEGMENTS,
         "steps": money.steps(report.ledger),
+        "inside": money.inside(report.ledger),
         "changes": marks(report.changes, report.period),
         "signals": _signal_order(report),
         "tiers": report.tiers[:_TIERS],
+        "waits": _waits(report),
         "alarms": report.alarms[:_CARDS],
         "warnings": report.warnings[:_CARDS],
         "pivot": _pivot,
@@ -266,6 +269,19 @@ def _signal_order(report: AuditReport) -> list[str]:
     names = list(dict.fromkeys([*report.aggregate.signals, *(name for tier in report.tiers for name in tier.signals)]))
     names.sort(key=lambda name: name != report.main_signal)
     return names[:_SIGNALS]
+
+
+def _waits(report: AuditReport) -> list[tuple[str, str, LatencyEstimate]]:
+    """Tier, escalated or direct, and how long that took; nothing where no request was escalated."""
+    known = [(tier.tier, tier.latency_ms) for tier in report.tiers[:_TIERS] if tier.latency_ms is not None]
+    if not any(latency.escalated.n for _, latency in known):
+        return []
+    return [
+        (tier, what, estimate)
+        for tier, latency in known
+        for what, estimate in (("escalated", latency.escalated), ("direct", latency.direct))
+        if estimate.n
+    ]
 
 
 def _pivot(series: Sequence[Series]) -> list[tuple[Any, list[Any]]]:

@@ -23,12 +23,14 @@ from undertow.records.report import (
     Change,
     Histogram,
     Interval,
+    LatencyEstimate,
     Ledger,
     LedgerItem,
     ReferenceReport,
     SegmentReport,
     Series,
     SignalEstimate,
+    TierLatency,
     TierReport,
 )
 
@@ -189,7 +191,16 @@ def _tier(tier: TierReport) -> dict[str, Any]:
         "baseline_cost_usd": _number(tier.baseline_cost_usd),
         "signals": _signals(tier.signals),
         "models": [_text(model) for model in tier.models],
+        "latency_ms": None if tier.latency_ms is None else _latency(tier.latency_ms),
     }
+
+
+def _latency(latency: TierLatency) -> dict[str, Any]:
+    return {"escalated": _quantiles(latency.escalated), "direct": _quantiles(latency.direct)}
+
+
+def _quantiles(estimate: LatencyEstimate) -> dict[str, Any]:
+    return {"p50": _number(estimate.p50), "p95": _number(estimate.p95), "n": _count(estimate.n)}
 
 
 def _alarm(alarm: Alarm) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The ledger as signed steps from zero to the net value: what the terminal lists and the waterfall draws.
 
 A ledger holds amounts: what is saved, what watching costs, what is lost downstream. Steps are signed: what costs money is
-negative, so that they add up to the net.
+negative, so that they add up to the net. What lies inside the savings already is no step.
 """
 
 import math
 from dataclasses import dataclass
 
-from undertow.records.report import Interval, Ledger
+from undertow.records.report import Interval, Ledger, LedgerItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ def steps(ledger: Ledger) -> tuple[Step, ...]:
         if not items and total is not None and math.isfinite(total) and total != 0:
             found.append(Step("saved" if kind == "savings" else kind, kind, sign * total))
     return tuple(found)
+
+
+def inside(ledger: Ledger) -> tuple[LedgerItem, ...]:
+    """Items that the savings have taken off already: answers thrown away and checking answers. They belong to no sum."""
+    return tuple(item for item in ledger.items if item.kind in {"wasted", "checking"} and math.isfinite(item.usd_month))
 
 
 def _signed(interval: Interval | None, sign: float) -> Interval | None:

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from undertow.records.report import Alarm, AuditReport, SegmentReport, SignalEstimate
+from undertow.records.report import Alarm, AuditReport, SegmentReport, SignalEstimate, TierReport
 from undertow.reports import figures, money, words
 from undertow.reports.names import clip, prose, segment_name
 from undertow.reports.order import worst_first
@@ -190,6 +190,13 @@ class _Page:
                 )
             if ledger.note:
                 self._line(prose(ledger.note), "dim")
+        inside = [
+            f"{clip(item.name, 30)}{f' ({clip(item.tier, 16)})' if item.tier else ''} {figures.usd(item.usd_month)}"
+            for item in money.inside(ledger)
+        ]
+        if inside:
+            self._line(f"In the bill, and taken off the savings already: {'; '.join(inside[:_SHOWN_LINES])}.")
+            self._more(len(inside) - _SHOWN_LINES, "item")
         if ledger.downstream_usd_month is None:
             self._line("What quality costs downstream is not known: pass --outcomes (tickets, churn) to see it.", "dim")
 
@@ -210,6 +217,7 @@ class _Page:
             )
         self._print(table)
         self._more(len(report.tiers) - len(shown), "tier")
+        self._latency(shown)
         if not total.signals and not any(tier.signals for tier in shown):
             self._line("No quality signal is joined to a decision: pass --signals (reviews, ratings, thumbs, checks).")
             return
@@ -224,6 +232,22 @@ class _Page:
                     self._signal_row(table, "", clip(tier.tier, 18), tier.signals[name])
         self._print(table)
         self._more(len(names) - _SHOWN_SIGNALS, "signal")
+
+    def _latency(self, tiers: tuple[TierReport, ...]) -> None:
+        """How long escalated requests took; nothing where none was escalated."""
+        both = [(tier.tier, tier.latency_ms) for tier in tiers if tier.latency_ms is not None]
+        if not any(latency.escalated.n for _, latency in both):
+            return
+        self._line()
+        table = self._table("latency", "", "median", "95 % within", "decisions", first=2)
+        for tier, latency in both:
+            name = clip(tier, 24)
+            for what, estimate in (("escalated", latency.escalated), ("direct", latency.direct)):
+                if estimate.n:
+                    median, most = figures.milliseconds(estimate.p50), figures.milliseconds(estimate.p95)
+                    self._row(table, name, what, median, most, figures.count(estimate.n))
+                    name = ""
+        self._print(table)
 
     def _signal_row(self, table: Table, name: str, tier: str, estimate: SignalEstimate) -> None:
         self._row(

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Mapping
 
-from undertow.policies.base import NOT_JUDGED, Ask, Judgement, Release
-from undertow.ports.reply import ServedBy
+import msgspec
+
+from undertow.policies.base import NOT_JUDGED, Ask, Commit, Judgement, Release
+from undertow.ports.reply import Reply, ServedBy
 from undertow.ports.upstream import UpstreamFailedError
-from undertow.ports.wire import StreamReader
 from undertow.records.answer import AnswerFacts, Usage
 from undertow.records.decision import Call, DecisionRecord, Intent
 from undertow.records.pricing import cost_usd
@@ -23,14 +24,19 @@ class Account:
         parts: Of the router.
         tiers: All tiers by name; the last is the capable one.
         incoming: The request.
+        reply: The way back to its caller.
 
     Attributes:
+        parts: Of the router.
+        tiers: All tiers by name.
         incoming: The request.
+        reply: The way back to its caller.
+        done: The caller has all that it will get.
         calls: Upstream calls so far.
         ask: What the policy asked for last.
         first_tier: Tier that was asked first.
         failure: Why the last tier that failed did.
-        under_way: The stream that is being read: its tier, reader and beginning, for a request that is cancelled meanwhile.
+        committed_tokens: Tokens of the answer that had come when its beginning was served, or None: none was.
         sent_chars: Characters of the answer that were sent.
         ttft_ms: When the first piece was sent.
         recorded: The record is written.
@@ -38,29 +44,33 @@ class Account:
 
     __slots__ = (
         "_capable",
-        "_parts",
-        "_tiers",
         "ask",
         "calls",
+        "committed_tokens",
+        "done",
         "failure",
         "first_tier",
         "incoming",
+        "parts",
         "recorded",
+        "reply",
         "sent_chars",
+        "tiers",
         "ttft_ms",
-        "under_way",
     )
 
-    def __init__(self, parts: RouterParts, tiers: Mapping[str, TierPlan], incoming: Incoming) -> None:
-        self._parts = parts
-        self._tiers = tiers
+    def __init__(self, parts: RouterParts, tiers: Mapping[str, TierPlan], incoming: Incoming, reply: Reply) -> None:
+        self.parts = parts
+        self.tiers = tiers
         self._capable = parts.plan.tiers[-1]
         self.incoming = incoming
+        self.reply = reply
+        self.done = False
         self.calls: list[Call] = []
-        self.ask: Ask | Release | None = None
+        self.ask: Ask | Release | Commit | None = None
         self.first_tier: str | None = None
         self.failure: UpstreamFailedError | None = None
-        self.under_way: tuple[str, StreamReader, float] | None = None
+        self.committed_tokens: int | None = None
         self.sent_chars = 0
         self.ttft_ms: float | None = None
         self.recorded = False
@@ -72,7 +82,7 @@ class Account:
 
     def price(self, tier: str, usage: Usage | None) -> float | None:
         """What `usage` costs at a tier, or None where price or usage are unknown."""
-        return None if usage is None else cost_usd(self._tiers[tier].prices, usage)
+        return None if usage is None else cost_usd(self.tiers[tier].prices, usage)
 
     def baseline_usd(self, tier: str, usage: Usage | None, segment: Mapping[str, str]) -> float | None:
         """What the capable tier alone would have cost; None where it cannot be estimated."""
@@ -80,7 +90,7 @@ class Account:
             return None
         if tier == self._capable.name:
             return cost_usd(self._capable.prices, usage)
-        ratio = self._parts.length_ratio(tier, segment)
+        ratio = self.parts.length_ratio(tier, segment)
         if ratio is None:
             return None
         return cost_usd(
@@ -93,32 +103,32 @@ class Account:
             ),
         )
 
-    def fail(self, tier: str, error: UpstreamFailedError, began: float, facts: AnswerFacts | None = None) -> None:
-        """Note that a tier failed, and what it cost."""
-        self.failure = error
-        self.add_call(tier, facts, began, error.call_status)
-
-    def add_call(self, tier: str, facts: AnswerFacts | None, began: float, status: str) -> int:
+    def add_call(self, tier: str, facts: AnswerFacts | None, began: float, status: str, purpose: str = "serve") -> int:
         """Note an upstream call; returns its place among the calls."""
         usage = facts.usage if facts is not None else None
         self.calls.append(
             Call(
                 tier=tier,
-                model=(facts.model if facts is not None else None) or self._tiers[tier].model,
+                model=(facts.model if facts is not None else None) or self.tiers[tier].model,
+                purpose=purpose,
                 input_tokens=usage.input_tokens if usage else None,
                 cached_tokens=usage.cached_tokens if usage else None,
                 output_tokens=usage.output_tokens if usage else None,
                 reasoning_tokens=usage.reasoning_tokens if usage else None,
                 cost_usd=self.price(tier, usage),
-                latency_ms=round((self._parts.now() - began) * 1000, 2),
+                latency_ms=round((self.parts.now() - began) * 1000, 2),
                 status=status,
             )
         )
         return len(self.calls) - 1
 
+    def discard(self, place: int) -> None:
+        """Mark a whole answer that was paid for and is not served."""
+        self.calls[place] = msgspec.structs.replace(self.calls[place], status="discarded")
+
     def elapsed_ms(self) -> float:
         """Since the request arrived."""
-        return round((self._parts.now() - self.incoming.began) * 1000, 2)
+        return round((self.parts.now() - self.incoming.began) * 1000, 2)
 
     def good_status(self) -> str:
         """Status of an answer that was served whole."""
@@ -130,7 +140,7 @@ class Account:
         return ServedBy(
             self.incoming.decision_id,
             tier,
-            self._tiers[tier].model if tier is not None else None,
+            self.tiers[tier].model if tier is not None else None,
             policy.name if policy is not None else None,
             ask.judgement.confidence if ask is not None else None,
         )
@@ -188,6 +198,7 @@ class Account:
             segment=known.segment or None,
             policy=policy.name if policy is not None else None,
             policy_version=policy.version if policy is not None else None,
+            calibration_version=judgement.calibration_version,
             mode=placement.mode,
             origin="live",
             eligible=placement.setting.eligible,
@@ -197,7 +208,7 @@ class Account:
             first_tier=self.first_tier,
             tier=tier,
             requested_model=known.requested_model,
-            model=None if tier is None else (facts.model if facts is not None else None) or self._tiers[tier].model,
+            model=None if tier is None else (facts.model if facts is not None else None) or self.tiers[tier].model,
             model_fingerprint=facts.fingerprint if facts is not None else None,
             escalated=ask.escalated if ask is not None else False,
             reason=reason,
@@ -205,6 +216,7 @@ class Account:
             confidence=judgement.confidence,
             threshold=judgement.threshold,
             confidence_kind=judgement.confidence_kind,
+            novelty=judgement.novelty,
             input_tokens=usage.input_tokens if usage else None,
             output_tokens=usage.output_tokens if usage else None,
             calls=tuple(self.calls) or None,
@@ -226,25 +238,21 @@ class Account:
             trace_id=incoming.trace_id,
             span_id=incoming.span_id,
             parent_span_id=incoming.parent_span_id,
+            features=judgement.features or None,
+            committed_tokens=self.committed_tokens if tier is not None else None,
         )
-        self._parts.decisions.finish(record)
-        self._parts.on_record(record, incoming, facts)
+        self.parts.decisions.finish(record)
+        self.parts.on_record(record, incoming, self.without_evidence(facts))
 
-    def record_cancelled(self) -> None:
-        """The record of a request that was ended from outside: what was delivered until then, and what it cost."""
-        if self.under_way is None:
-            self.record(None, status="abandoned", error="cancelled")
-            return
-        tier, reader, began = self.under_way
-        facts = reader.facts()
-        self.add_call(tier, facts, began, "abandoned")
-        is_begun = self.ttft_ms is not None
-        self.sent_chars = facts.chars
-        self.record(facts, status="abandoned", tier=tier if is_begun else None, error="cancelled")
+    def without_evidence(self, facts: AnswerFacts | None) -> AnswerFacts | None:
+        """What others may know of an answer: not its text, nor its tokens, which only the policy needed."""
+        if facts is None or (facts.text is None and facts.tokens is None):
+            return facts
+        return msgspec.structs.replace(facts, text=facts.text if self.parts.keeps_text else None, tokens=None)
 
     def kept(self, text: str | None) -> str | None:
         """A text as it may be written: through the redaction hook, and not at all where that fails."""
-        parts = self._parts
+        parts = self.parts
         if text is None or not parts.keeps_text:
             return None
         if parts.redact is None:

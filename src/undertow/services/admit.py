@@ -16,6 +16,7 @@ from undertow.records.decision import DecisionRecord
 from undertow.records.pseudonym import pseudonym
 from undertow.records.request import RequestFacts
 from undertow.records.serving import KeyPlan, ServingPlan
+from undertow.services.conversations import Stickiness
 from undertow.services.routing import Incoming, Placement
 
 AUTO = "auto"
@@ -61,6 +62,7 @@ class Admission:
         policies: By name, as `undertow.policies.build` made them.
         speaks: Wire format -> tiers with an endpoint that speaks it.
         id_key: Key of pseudonyms, or None.
+        stickiness: What is remembered of conversations; None: nothing.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Admission:
         policies: Mapping[str, Policy],
         speaks: Mapping[str, frozenset[str]],
         id_key: bytes | None = None,
+        stickiness: Stickiness | None = None,
     ) -> None:
+        self._stickiness = stickiness
         self._plan = plan
         self._policies = policies
         self._modes = {policy.name: policy.mode for policy in plan.policies}
@@ -120,11 +124,18 @@ class Admission:
             user_id=user_id,
             allowed_tiers=key.tiers if key is not None and key.tiers else None,
         )
+        placement = self.place(facts, dialect.kind, context.decision_id)
+        if self._stickiness is not None and placement.policy is not None and placement.mode == "route":
+            setting = self._stickiness.settled(
+                placement.setting, facts, placement.policy.name, key.name if key is not None else None, context.began
+            )
+            if setting is not placement.setting:
+                placement = msgspec.structs.replace(placement, setting=setting)
         return Incoming(
             dialect=dialect,
             read=read,
             facts=facts,
-            placement=self.place(facts, dialect.kind, context.decision_id),
+            placement=placement,
             decision_id=context.decision_id,
             event_time=context.event_time,
             began=context.began,

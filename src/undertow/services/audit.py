@@ -24,6 +24,7 @@ from undertow.estimators.periods import (
 from undertow.estimators.quality import tier_quality
 from undertow.estimators.series import evidence_series, quality_series, share_series
 from undertow.estimators.suspect import is_suspect
+from undertow.ledger.latency import tier_latency
 from undertow.ledger.net_value import net_value
 from undertow.ledger.usd import OutcomePrice
 from undertow.records.cells import ARM_HOLDOUT, CHANGE_KINDS, AuditCells
@@ -326,6 +327,7 @@ def _tiers(log: _Log) -> tuple[TierReport, ...]:
                 baseline_cost_usd=float(log.traffic.baseline_cost_usd[:, code].sum()) if paired > 0 else None,
                 signals=signals,
                 models=_models(log.cells, code),
+                latency_ms=tier_latency(log.cells, code),
             )
         )
     return tuple(found)

@@ -1,7 +1,7 @@
 """A stream being passed on to its caller, piece by piece."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from undertow.ports.reply import Reply, ServedBy
@@ -33,14 +33,30 @@ class Serving(Protocol):
         """What the caller is told beside the answer."""
         ...
 
-    def add_call(self, tier: str, facts: AnswerFacts | None, began: float, status: str) -> int:
-        """Note an upstream call."""
-        ...
-
     def record(
         self, facts: AnswerFacts | None, *, status: str, tier: str | None = None, error: str | None = None
     ) -> None:
         """Write the one record."""
+        ...
+
+
+class Streaming(Protocol):
+    """The call whose stream is passed on; see `undertow.services.open_call.OpenCall`."""
+
+    tier: str
+    reader: StreamReader
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """The upstream's response headers."""
+        ...
+
+    def ended(self, facts: AnswerFacts | None, status: str) -> int:
+        """Note that it is over; returns its place among the calls."""
+        ...
+
+    def abort(self) -> None:
+        """Close its connection now, if it has one that is still open."""
         ...
 
 
@@ -50,17 +66,31 @@ class LiveStream:
     Until the first piece of the answer itself, everything is kept back, so that another tier can still answer.
     """
 
-    __slots__ = ("answer", "began", "ending", "reader", "run", "started", "tier", "waiting")
+    __slots__ = ("call", "ending", "reader", "run", "started", "waiting")
 
-    def __init__(self, run: Serving, tier: str, answer: UpstreamAnswer, reader: StreamReader, began: float) -> None:
+    def __init__(self, run: Serving, call: Streaming) -> None:
         self.run = run
-        self.tier = tier
-        self.answer = answer
-        self.reader = reader
-        self.began = began
+        self.call = call
+        self.reader = call.reader
         self.started = False
         self.waiting = b""
         self.ending: asyncio.TimerHandle | None = None
+
+    def resume(self, held: bytes, last: bytes, *, has_content: bool) -> None:
+        """Begin with what was held back until now.
+
+        Args:
+            held: Events that have come, without those that end the stream.
+            last: The events that end it, or nothing: it goes on.
+            has_content: A piece of the answer itself is among them.
+        """
+        if last:
+            self.end(held + last)
+        elif has_content:
+            self.start()
+            self.run.reply.send(held)
+        else:
+            self.waiting = held
 
     def take(self, chunk: bytes) -> Awaitable[None] | None:
         """Take a chunk; what is returned is to be awaited before the next one."""
@@ -92,7 +122,7 @@ class LiveStream:
         run = self.run
         self.started = True
         run.ttft_ms = run.elapsed_ms()
-        run.reply.start(200, self.answer.headers, run.served_by(self.tier), is_stream=True)
+        run.reply.start(200, self.call.headers, run.served_by(self.call.tier), is_stream=True)
 
     def end(self, rest: bytes) -> None:
         """The stream's end has come: the record, then its last events."""
@@ -100,17 +130,22 @@ class LiveStream:
         is_first = not self.started
         if is_first:
             run.ttft_ms = run.elapsed_ms()
-        run.add_call(self.tier, facts, self.began, "ok")
+        self.call.ended(facts, "ok")
         run.sent_chars = facts.chars
         is_gone = run.reply.disconnected
         status = "abandoned" if is_gone else "error" if facts.is_empty else run.good_status()
-        served = None if is_gone and is_first else self.tier
+        served = None if is_gone and is_first else self.call.tier
         run.record(facts, status=status, tier=served, error="client_closed" if is_gone else None)
         if is_first:
             self.start()
         run.reply.end(rest)
         run.done = True
-        self.ending = asyncio.get_running_loop().call_later(END_S, self.answer.abort)
+        self.ending = asyncio.get_running_loop().call_later(END_S, self.call.abort)
+
+    def close(self) -> None:
+        """Wait no longer for the end of the upstream's message."""
+        if self.ending is not None:
+            self.ending.cancel()
 
 
 def expect_events(answer: UpstreamAnswer) -> None:

@@ -11,46 +11,48 @@ is asked; nothing is ever asked downwards.
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import assert_never
-
-import msgspec
+from typing import Literal, assert_never
 
 from undertow.policies.base import (
     NOT_JUDGED,
     Ask,
-    Classified,
-    ClassifierFailed,
+    Begun,
+    Checked,
     Classify,
     Command,
+    Commit,
     Event,
     Failed,
     Held,
     Judgement,
     Policy,
+    Race,
     Release,
+    Sample,
+    Sampled,
+    SelfCheck,
     Served,
     Steps,
+    Wait,
     ask_upwards,
 )
-from undertow.ports.classifier import ClassifierError
 from undertow.ports.reply import Reply
-from undertow.ports.upstream import UpstreamAnswer, UpstreamFailedError, UpstreamRequest
-from undertow.ports.wire import StreamReader
-from undertow.records.answer import AnswerFacts
-from undertow.records.decision import Call
+from undertow.ports.upstream import UpstreamAnswer, UpstreamFailedError
+from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence
 from undertow.records.serving import TierPlan
 from undertow.services.account import Account
-from undertow.services.live_stream import END_S, LiveStream, expect_events, next_piece
-from undertow.services.routing import FORWARDED_STATUS, REFUSALS, Incoming, Refusal, RouterParts
+from undertow.services.checking import TEXT, sampled_agreement, self_check
+from undertow.services.classifying import classify
+from undertow.services.log_probabilities import LogProbabilityRefusals
+from undertow.services.observing import Observation
+from undertow.services.open_call import OpenCall, Whole
+from undertow.services.routing import REFUSALS, Incoming, Refusal, RouterParts, as_shown
 
 log = logging.getLogger("undertow.route")
 
-NO_HEADERS: Mapping[bytes, bytes] = {}
-
 
 class Router:
-    """Routes requests. One per process; holds no state of a request.
+    """Routes requests. One per process; of requests that are over it remembers only who refuses log-probabilities.
 
     Examples:
         >>> router = Router(parts)  # doctest: +SKIP
@@ -60,51 +62,43 @@ class Router:
     def __init__(self, parts: RouterParts) -> None:
         self.parts = parts
         self.tiers: dict[str, TierPlan] = {tier.name: tier for tier in parts.plan.tiers}
+        self.refusals = LogProbabilityRefusals()
 
     async def route(self, incoming: Incoming, reply: Reply) -> None:
-        """Answer one request. Never raises; every path leaves one record."""
+        """Answer one request. Never raises; every path leaves one record, and no call that goes on by itself."""
         run = _Run(self, incoming, reply)
         try:
             await run.to_end()
         except _CallerGoneError:
+            run.close("abandoned")
             run.record(None, status="abandoned", error="client_closed")
         except Exception:  # the edge of one request: whatever it was, the caller gets an error and the log a record
             log.exception("request_failed", extra={"decision_id": incoming.decision_id})
             if not run.recorded:
-                run.failure = UpstreamFailedError("garbage")
-                run.refuse(REFUSALS["internal"], error="internal")
+                run.fail_internally()
         finally:
             if not run.recorded:  # cancelled: the process is being stopped, or the in-process caller gave up
                 run.record_cancelled()
-
-
-class _Fetched(msgspec.Struct, gc=False):
-    """A whole answer, ready to be sent."""
-
-    tier: str
-    facts: AnswerFacts
-    payload: bytes
-    headers: Mapping[bytes, bytes]
-    call: int
-    """Its place among the calls."""
+            await run.settle()
 
 
 class _Run(Account):
     """One request on its way: drives its policy, and answers its caller."""
 
-    __slots__ = ("done", "held", "observed_steps", "reply", "router")
+    __slots__ = ("checks", "held", "observation", "opened", "refusals", "rival")
 
     def __init__(self, router: Router, incoming: Incoming, reply: Reply) -> None:
-        super().__init__(router.parts, router.tiers, incoming)
-        self.router = router
-        self.reply = reply
-        self.held: _Fetched | None = None
-        self.done = False
-        self.observed_steps: tuple[Steps, Ask] | None = None
+        super().__init__(router.parts, router.tiers, incoming, reply)
+        self.refusals = router.refusals
+        self.opened: list[OpenCall] = []
+        self.checks: set[UpstreamAnswer] = set()
+        self.held: OpenCall | None = None
+        self.rival: OpenCall | None = None
+        self.observation: Observation | None = None
 
     async def to_end(self) -> None:
         placement = self.incoming.placement
-        self.router.parts.decisions.begin(self.intent())
+        self.parts.decisions.begin(self.intent())
         if placement.policy is None:
             await self.drive(ask_upwards(placement.setting.tiers, placement.reason))
         elif placement.observed_tier is not None:
@@ -112,6 +106,7 @@ class _Run(Account):
         else:
             await self.drive(placement.policy.decide(self.incoming.facts, placement.setting))
         if not self.done:
+            self.close("cancelled")
             kind = self.failure.kind if self.failure is not None else "no_endpoint"
             self.refuse(REFUSALS[kind], error=self.failure.call_status if self.failure is not None else kind)
 
@@ -128,277 +123,273 @@ class _Run(Account):
     async def carry_out(self, command: Command) -> Event:
         match command:
             case Ask(hold=True):
-                fetched = await self.fetch(command, command.tier)
-                if fetched is None:
-                    return self.failed()
-                self.held = fetched
-                return Held(fetched.facts)
+                return await self.hold(command)
             case Ask():
-                return await self.serve(command)
+                return await self.serve(command, NO_EVIDENCE)
             case Release():
-                held = self.held
-                assert held is not None, "a policy released an answer that it never asked for"
-                assert held.tier == command.tier, "a policy released another tier's answer"
-                self.ask = command
-                self.deliver(held)
+                self.release(command)
                 return Served()
+            case Wait():
+                return await self.hold_to_end(command.tier)
+            case Race():
+                self.start_rival(command.rival)
+                return await self.hold_to_end(command.tier)
+            case Commit():
+                return await self.commit(command)
+            case SelfCheck():
+                self.check_caller()
+                return Checked(await self_check(self, command.tier, self.held_text(command.tier)))
+            case Sample():
+                self.check_caller()
+                text = self.held_text(command.tier)
+                return Sampled(await sampled_agreement(self, command.tier, text, command.samples))
             case Classify():
-                return await self.classify(command)
+                return await classify(self.parts, self.incoming, command)
         assert_never(command)
 
     def failed(self) -> Failed:
         return Failed(self.failure.kind if self.failure is not None else "garbage")
 
-    async def classify(self, command: Classify) -> Event:
-        parts, policy = self.router.parts, self.incoming.placement.policy
-        classifier = parts.classifiers.get(policy.name) if policy is not None else None
-        if classifier is None:
-            return ClassifierFailed("classifier_absent")
-        deadline_s = command.deadline_ms / 1000
-        began = parts.now()
-        try:
-            async with asyncio.timeout(deadline_s):
-                probability = await classifier.probability(self.incoming.facts.text)
-        except TimeoutError:
-            return ClassifierFailed("classifier_late")
-        except ClassifierError:
-            return ClassifierFailed("classifier_error")
-        except Exception:  # somebody else's model: whatever it raises, the capable tier answers
-            log.exception("classifier_failed", extra={"decision_id": self.incoming.decision_id})
-            return ClassifierFailed("classifier_error")
-        # A classifier that computes without awaiting cannot be interrupted: it is late all the same.
-        if parts.now() - began > deadline_s:
-            return ClassifierFailed("classifier_late")
-        return Classified(probability)
+    def check_caller(self) -> None:
+        """See that the caller is still there, before anything more is paid for."""
+        if self.reply.disconnected:
+            raise _CallerGoneError
 
     async def observe(self, policy: Policy, tier: str) -> None:
         """Serve what the caller asked for; let the policy decide beside it, as far as that takes no further call."""
-        steps = policy.decide(self.incoming.facts, self.incoming.placement.setting)
-        command = next(steps)
-        while isinstance(command, Classify):
-            command = steps.send(await self.classify(command))
-        decided = command if isinstance(command, Ask) else None
-        if decided is not None:
-            self.observed_steps = (steps, decided)
-        event = await self.serve(
-            Ask(tier, hold=False, reason="observed", judgement=decided.judgement if decided else NOT_JUDGED),
-            with_confidence=policy.needs_confidence,
-        )
-        if isinstance(event, Served):
-            return
+        self.observation = observation = await Observation.begin(self.parts, self.incoming)
+        await self.serve(Ask(tier, hold=False, reason="observed", judgement=observation.judgement), policy.needs)
 
     def decided(self, facts: AnswerFacts | None) -> tuple[str | None, Judgement]:
-        """Mode observe: what the policy would have served, and its judgement; tier None where only a further call could tell."""
-        if self.observed_steps is None:  # the policy could not even begin to decide
+        """Mode observe: what the policy would have served."""
+        if self.observation is None:
             return None, NOT_JUDGED
-        steps, ask = self.observed_steps
-        self.observed_steps = None
-        served = self.ask
-        if not ask.hold:
-            return ask.tier, ask.judgement
-        if facts is None or served is None or served.tier != ask.tier:
-            return None, ask.judgement
-        command = steps.send(Held(facts))
-        if isinstance(command, Release) or (isinstance(command, Ask) and not command.hold):
-            return command.tier, command.judgement
-        return None, NOT_JUDGED
+        return self.observation.decided(facts, self.ask.tier if self.ask is not None else None)
 
-    # -- asking upstreams
+    # -- holding answers
 
-    async def open(self, tier: str, *, with_confidence: bool) -> UpstreamAnswer | None:
-        """Ask a tier for an answer; None where it failed, which is then noted."""
-        if self.reply.disconnected:
-            raise _CallerGoneError
-        incoming, parts = self.incoming, self.router.parts
-        dialect = incoming.dialect
-        plan = self.router.tiers[tier]
-        body = dialect.upstream_body(
-            incoming.read, model=plan.model, parameters=plan.parameters, with_confidence=with_confidence
+    def evidence(self, needed: Evidence) -> Evidence:
+        """What an answer should come with: what its judge needs, and its text where the log keeps that."""
+        if not self.parts.keeps_text or needed.text:
+            return needed
+        return (
+            TEXT if needed is NO_EVIDENCE else Evidence(needed.logprobs, needed.alternatives, needed.tokens, text=True)
         )
-        request = UpstreamRequest(dialect.kind, dialect.path, body, incoming.headers, incoming.facts.wants_stream)
-        began = parts.now()
-        try:
-            return await parts.upstreams[tier].ask(request)
-        except UpstreamFailedError as error:
-            self.fail(tier, error, began)
-            return None
 
-    async def fetch(self, ask: Ask, tier: str, *, with_confidence: bool = False) -> _Fetched | None:
-        """A tier's whole answer; None where it failed, which is then noted."""
+    def call(self, tier: str, needed: Evidence, *, purpose: str = "serve") -> OpenCall:
+        """A call that has not begun; closed with the request, if not before."""
+        call = OpenCall(self, tier, self.evidence(needed), purpose=purpose)
+        self.opened.append(call)
+        if call.is_stream:
+            self.reply.watch(self.leave)
+        return call
+
+    def leave(self) -> None:
+        """The caller of a stream has left: no upstream need work on. May be called from within a callback."""
+        for call in self.opened:
+            call.abort()
+        for answer in tuple(self.checks):
+            answer.abort()
+
+    def begin(self, ask: Ask) -> OpenCall | None:
+        """A tier's turn: what was held is not needed any more. The call to it that a race has begun, if there is one."""
         if self.first_tier is None:
-            self.first_tier = tier
+            self.first_tier = ask.tier
         self.ask = ask
-        parts, incoming = self.router.parts, self.incoming
-        policy = incoming.placement.policy
-        wants_confidence = with_confidence or (ask.hold and policy is not None and policy.needs_confidence)
-        began = parts.now()
-        answer = await self.open(tier, with_confidence=wants_confidence)
-        if answer is None:
-            return None
-        reader = None
-        try:
-            if incoming.facts.wants_stream:
-                reader = incoming.dialect.stream_reader(incoming.read, keeps_text=parts.keeps_text)
-                self.under_way = (tier, reader, began)
-                payload = await self.read_stream(answer, reader)
-                self.under_way = None
-                facts = reader.facts()
-            else:
-                # A caller that goes away does not stop this call: its cost would never be known.
-                body = await answer.read()
-                whole = incoming.dialect.read_answer(incoming.read, body, keeps_text=parts.keeps_text)
-                facts, payload = whole.facts, whole.body
-        except (UpstreamFailedError, ValueError) as error:
-            answer.abort()
-            self.under_way = None
-            self.fail(tier, _failure(error, answer), began, reader.facts() if reader is not None else None)
-            return None
-        call = self.add_call(tier, facts, began, "ok")
-        return _Fetched(tier, facts, payload, answer.headers, call)
+        self.let_go("held", "cancelled")
+        rival = self.rival
+        if rival is not None and (rival.tier != ask.tier or rival.failure is not None):
+            self.let_go("rival", "cancelled")
+        self.check_caller()
+        rival, self.rival = self.rival, None
+        return rival
 
-    async def read_stream(self, answer: UpstreamAnswer, reader: StreamReader) -> bytes:
-        """All events of a stream.
+    def let_go(self, which: Literal["held", "rival"], status: str) -> None:
+        """An answer that is not served: discarded where it is whole, else cancelled, whose status is given."""
+        call: OpenCall | None = getattr(self, which)
+        setattr(self, which, None)
+        if call is None:
+            return
+        if call.whole is not None:
+            self.discard(call.whole.place)
+        call.cancel(status)
 
-        Raises:
-            UpstreamFailedError: It was cut, came too late, or we closed it since the caller went away.
-            ValueError: It is no stream of this format, or the upstream reported an error in it.
-        """
-        expect_events(answer)
-        pieces: list[bytes] = []
-        ending: list[asyncio.TimerHandle] = []
+    async def hold(self, ask: Ask) -> Event:
+        call = self.begin(ask)
+        policy = self.incoming.placement.policy
+        if call is None:
+            call = self.call(ask.tier, policy.needs if policy is not None else NO_EVIDENCE)
+        self.held = call
+        if not (ask.begun_tokens and call.is_stream):
+            return await self.hold_to_end(ask.tier)
+        call.look_for_beginning(ask.begun_tokens)
+        if call.task is None:
+            call.start()
+        beginning = await call.heard()
+        return await self.hold_to_end(ask.tier) if beginning is None else Begun(beginning)
 
-        def take(chunk: bytes) -> None:
-            piece = next_piece(reader, chunk)
-            pieces.extend((piece.forward, piece.last))
-            if piece.last:
-                ending.append(asyncio.get_running_loop().call_later(END_S, answer.abort))
+    async def hold_to_end(self, tier: str) -> Event:
+        """Hold all of the answer that is coming."""
+        call = self.held_call(tier)
+        await call.over()
+        if call.whole is not None:
+            return Held(call.whole.facts)
+        self.held = None
+        self.failure = call.failure
+        return self.failed()
 
-        self.watch(answer)
-        try:
-            await answer.pump(take)
-        except UpstreamFailedError:
-            if not reader.is_complete:
-                raise
-        finally:
-            self.reply.watch(None)
-            for timer in ending:
-                timer.cancel()
-        if not reader.is_complete:
-            raise UpstreamFailedError("cut", tries=answer.tries)
-        return b"".join(pieces)
+    def start_rival(self, tier: str) -> None:
+        """Ask another tier beside the one that is held. The last tier is never judged, so its answer needs no evidence."""
+        self.check_caller()
+        assert self.rival is None, "a policy started a second race"
+        placement = self.incoming.placement
+        is_judged = placement.policy is not None and tier != placement.setting.tiers[-1]
+        needed = placement.policy.needs if is_judged and placement.policy is not None else NO_EVIDENCE
+        self.rival = self.call(tier, needed, purpose="race")
+        self.rival.start()
 
-    def watch(self, answer: UpstreamAnswer) -> None:
-        """End the upstream's work when the caller leaves, or if it left while the upstream thought."""
-        self.reply.watch(answer.abort)
-        if self.reply.disconnected:
-            answer.abort()
+    def held_call(self, tier: str) -> OpenCall:
+        held = self.held
+        assert held is not None, "a policy spoke of an answer that it never asked for"
+        assert held.tier == tier, "a policy spoke of another tier's answer"
+        return held
 
-    async def serve(self, ask: Ask, *, with_confidence: bool = False) -> Event:
-        if self.held is not None:
-            self.discard(self.held)
-        if self.incoming.facts.wants_stream:
-            return await self.serve_stream(ask, with_confidence=with_confidence)
-        fetched = await self.fetch(ask, ask.tier, with_confidence=with_confidence)
-        if fetched is None:
+    def held_whole(self, tier: str) -> Whole:
+        whole = self.held_call(tier).whole
+        assert whole is not None, "a policy spoke of a whole answer before it had come"
+        return whole
+
+    def held_text(self, tier: str) -> str:
+        return self.held_whole(tier).facts.text or ""
+
+    # -- serving
+
+    async def serve(self, ask: Ask, needed: Evidence) -> Event:
+        """Answer from a tier. Until the first piece of the answer itself is sent, a failure is the next tier's turn."""
+        call = self.begin(ask) or self.call(ask.tier, needed)
+        if call.whole is not None:  # the rival was quicker
+            self.deliver(call, call.whole)
+            return Served()
+        if call.is_stream:
+            call.go_live()
+            await call.over()
+            return self.stream_ended(call)
+        await call.over()
+        if call.whole is None:
+            self.failure = call.failure
             return self.failed()
-        self.deliver(fetched)
+        self.deliver(call, call.whole)
         return Served()
 
-    def discard(self, held: _Fetched) -> None:
-        """Mark an answer that was paid for and is not served."""
-        call = self.calls[held.call]
-        self.calls[held.call] = _with_status(call, "discarded")
+    def release(self, command: Release) -> None:
+        """Serve the answer that is held."""
+        whole, call = self.held_whole(command.tier), self.held_call(command.tier)
+        self.let_go("rival", "cancelled")
+        self.ask = command
         self.held = None
+        self.deliver(call, whole)
 
-    def deliver(self, fetched: _Fetched) -> None:
+    async def commit(self, command: Commit) -> Event:
+        """Serve the beginning that is held, and the rest as it comes."""
+        call = self.held_call(command.tier)
+        self.check_caller()
+        self.let_go("rival", "cancelled")
+        self.ask = command
+        self.held = None
+        self.committed_tokens = call.tokens
+        call.go_live()
+        await call.over()
+        return self.stream_ended(call)
+
+    def deliver(self, call: OpenCall, whole: Whole) -> None:
         """Send a whole answer: the record first, then all of it."""
-        facts = fetched.facts
+        facts = whole.facts
         is_gone = self.reply.disconnected
         if not is_gone:
             self.sent_chars = facts.chars
             self.ttft_ms = self.elapsed_ms()
         status = "abandoned" if is_gone else "error" if facts.is_empty else self.good_status()
-        served = None if is_gone else fetched.tier
+        served = None if is_gone else call.tier
         self.record(facts, status=status, tier=served, error="client_closed" if is_gone else None)
-        self.reply.start(200, fetched.headers, self.served_by(fetched.tier), is_stream=self.incoming.facts.wants_stream)
-        self.reply.end(fetched.payload)
+        self.reply.start(200, call.headers, self.served_by(call.tier), is_stream=call.is_stream)
+        self.reply.end(whole.payload)
         self.done = True
 
-    async def serve_stream(self, ask: Ask, *, with_confidence: bool) -> Event:
-        """Pass a stream on as it comes. Until the first piece of the answer itself, a failure is the next tier's turn."""
-        if self.first_tier is None:
-            self.first_tier = ask.tier
-        self.ask = ask
-        parts, reply = self.router.parts, self.reply
-        began = parts.now()
-        answer = await self.open(ask.tier, with_confidence=with_confidence)
-        if answer is None:
-            return self.failed()
-        reader = self.incoming.dialect.stream_reader(self.incoming.read, keeps_text=parts.keeps_text)
-        live = LiveStream(self, ask.tier, answer, reader, began)
-        failure: UpstreamFailedError | None = None
-        self.under_way = (ask.tier, reader, began)
-        self.watch(answer)
-        try:
-            expect_events(answer)
-            await answer.pump(live.take)
-        except (UpstreamFailedError, ValueError) as error:
-            answer.abort()
-            failure = _failure(error, answer)
-        finally:
-            reply.watch(None)
-            if live.ending is not None:
-                live.ending.cancel()
-        self.under_way = None
+    def stream_ended(self, call: OpenCall) -> Event:
+        """A stream ended: if before its end, say so to the caller if it has seen any of it, else let the next tier answer."""
         if self.done:
             return Served()
-        return self.stream_failed(live, failure or UpstreamFailedError("cut", tries=answer.tries))
-
-    def stream_failed(self, live: LiveStream, failure: UpstreamFailedError) -> Event:
-        """A stream ended before its end: say so to the caller if it has seen any of it, else let the next tier answer."""
-        facts = live.reader.facts()
-        if self.reply.disconnected:
+        assert call.live is not None, "it is served"
+        failure = call.failure or UpstreamFailedError("cut")
+        has_started = call.live.started
+        facts = call.reader.facts() if call.answer is not None else None
+        if self.reply.disconnected and facts is not None:
             self.sent_chars = facts.chars
-            self.add_call(live.tier, facts, live.began, "abandoned")
-            self.record(facts, status="abandoned", tier=live.tier if live.started else None, error="client_closed")
+            self.record(facts, status="abandoned", tier=call.tier if has_started else None, error="client_closed")
             self.done = True
             return Served()
-        self.fail(live.tier, failure, live.began, facts)
-        if not live.started:
+        self.failure = failure
+        if not has_started or facts is None:
             return self.failed()
+        self.end_in_error(call, facts, error=failure.call_status, refusal=REFUSALS[failure.kind])
+        return Served()
+
+    def end_in_error(self, call: OpenCall, facts: AnswerFacts, *, error: str, refusal: Refusal) -> None:
+        """End a stream of which the caller has seen a part."""
         self.sent_chars = facts.chars
-        self.record(facts, status="error", tier=live.tier, error=failure.call_status)
-        refusal = REFUSALS[failure.kind]
+        self.record(facts, status="error", tier=call.tier, error=error)
         self.reply.end(self.incoming.dialect.error_event(refusal.message, type_="upstream_error", code=refusal.code))
         self.done = True
-        return Served()
 
     def refuse(self, refusal: Refusal, *, error: str) -> None:
         """No tier could answer: an error in the caller's wire format."""
-        failure, dialect = self.failure, self.incoming.dialect
-        status, headers = refusal.status, NO_HEADERS
-        body = dialect.error_body(refusal.message, type_="upstream_error", code=refusal.code)
-        if failure is not None and failure.kind == "status" and failure.status in FORWARDED_STATUS:
-            status, headers = failure.status, failure.headers
-            if b'"error"' in failure.body and failure.body.lstrip()[:1] == b"{":
-                body = failure.body
-            else:
-                message = f"the upstream answered with status {failure.status}"
-                body = dialect.error_body(message, type_="upstream_error", code=f"http_{failure.status}")
+        status, headers, body = as_shown(refusal, self.failure, self.incoming.dialect)
         is_gone = self.reply.disconnected
         self.record(None, status="abandoned" if is_gone else "error", error="client_closed" if is_gone else error)
         self.reply.start(status, headers, self.served_by(None), is_stream=False)
         self.reply.end(body)
         self.done = True
 
+    # -- ends that nobody decided
+
+    def shown(self) -> OpenCall | None:
+        """The call whose stream the caller has seen a part of."""
+        return next((call for call in self.opened if call.live is not None and call.live.started), None)
+
+    def fail_internally(self) -> None:
+        """A fault of ours: the caller gets an error, in a stream that has begun its last event."""
+        shown = self.shown()
+        self.close("cancelled")
+        self.failure = UpstreamFailedError("garbage")
+        if shown is None:
+            self.refuse(REFUSALS["internal"], error="internal")
+        else:
+            self.end_in_error(shown, shown.reader.facts(), error="internal", refusal=REFUSALS["internal"])
+
+    def record_cancelled(self) -> None:
+        """The record of a request that was ended from outside: what was delivered until then, and what it cost."""
+        shown = self.shown()
+        latest = shown or next((call for call in reversed(self.opened) if call.is_stream and call.answer), None)
+        self.close("abandoned")
+        facts = latest.reader.facts() if latest is not None else None
+        self.sent_chars = facts.chars if facts is not None else 0
+        self.record(facts, status="abandoned", tier=shown.tier if shown is not None else None, error="cancelled")
+
+    def close(self, status: str) -> None:
+        """Nothing more will be served: let go of what is held, and cancel every call that is still under way."""
+        self.let_go("held", status)
+        self.let_go("rival", status)
+        for call in self.opened:
+            call.cancel(status)
+
+    async def settle(self) -> None:
+        """Leave nothing behind: no call, no task, no watch."""
+        self.close("cancelled")
+        self.reply.watch(None)
+        tasks = [call.task for call in self.opened if call.task is not None and not call.task.done()]
+        if tasks:
+            await asyncio.wait(tasks)
+
 
 class _CallerGoneError(Exception):
     """The caller has gone away before its answer began: no further tier is asked."""
-
-
-def _failure(error: Exception, answer: UpstreamAnswer) -> UpstreamFailedError:
-    return error if isinstance(error, UpstreamFailedError) else UpstreamFailedError("garbage", tries=answer.tries)
-
-
-def _with_status(call: Call, status: str) -> Call:
-    return Call(**{name: getattr(call, name) for name in Call.__struct_fields__ if name != "status"}, status=status)

@@ -8,7 +8,7 @@ import msgspec
 from undertow.policies.base import Policy, Setting
 from undertow.ports.classifier import Classifier
 from undertow.ports.decision_log import DecisionLog
-from undertow.ports.upstream import Upstream
+from undertow.ports.upstream import Upstream, UpstreamFailedError
 from undertow.ports.wire import Dialect, ReadRequest
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
@@ -100,6 +100,31 @@ REFUSALS: Mapping[str, Refusal] = {
 
 FORWARDED_STATUS = frozenset({400, 404, 405, 408, 409, 413, 415, 422, 429, 500, 502, 503, 504, 529})
 """An upstream's status that the caller is shown as it is. 401 and 403 speak of our credentials, which are not the caller's affair."""
+
+NO_HEADERS: Mapping[bytes, bytes] = {}
+
+
+def as_shown(
+    refusal: Refusal, failure: UpstreamFailedError | None, dialect: Dialect
+) -> tuple[int, Mapping[bytes, bytes], bytes]:
+    """Status, upstream headers and body of the error that a caller gets.
+
+    Args:
+        refusal: What to say of the failure.
+        failure: Why the last tier failed; its own error is shown where that is the caller's affair.
+        dialect: The caller's wire format.
+    """
+    if failure is None or failure.kind != "status" or failure.status not in FORWARDED_STATUS:
+        return (
+            refusal.status,
+            NO_HEADERS,
+            dialect.error_body(refusal.message, type_="upstream_error", code=refusal.code),
+        )
+    body = failure.body
+    if b'"error"' not in body or body.lstrip()[:1] != b"{":
+        message = f"the upstream answered with status {failure.status}"
+        body = dialect.error_body(message, type_="upstream_error", code=f"http_{failure.status}")
+    return failure.status, failure.headers, body
 
 
 @dataclass(frozen=True, slots=True)

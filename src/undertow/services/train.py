@@ -19,6 +19,7 @@ from undertow.policies.artefact import Auroc, ThresholdOutcome, TrainedOn
 from undertow.policies.features import BUCKETS, text_features
 from undertow.ports.audit_source import Progress, silent
 from undertow.records.training import Example, LabelledTexts
+from undertow.stats.roc import roc_area
 
 FOLDS = 5
 MIN_LABELS = 50
@@ -151,52 +152,15 @@ def fold_of(text: str, seed: int) -> int:
 def auroc(
     score: Floats, easy: npt.NDArray[np.bool_], weight: Floats, fold: npt.NDArray[np.int64], level: float = 0.95
 ) -> Auroc:
-    """Weighted area under the ROC curve, with the areas that Hanley and McNeil's standard error does not rule out.
-
-    Only examples of one fold are compared with each other: they were scored by one model. Compared across folds, a fold with
-    more hard examples has a model that saw fewer of them, and without any signal the area would fall below one half.
-    The numbers of easy and hard examples in the interval are Kish's effective ones: unequal weights tell less.
+    """Weighted area under the ROC curve with its interval; only examples of one fold are compared (`undertow.stats.roc`).
 
     Examples:
         >>> score, easy = np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True])
         >>> auroc(score, easy, np.ones(4), np.zeros(4, dtype=np.int64)).value
         0.875
     """
-    concordant = pairs = 0.0
-    for number in np.unique(fold):
-        inside = fold == number
-        ordered, total = _concordance(score[inside], easy[inside], weight[inside])
-        concordant, pairs = concordant + ordered, pairs + total
-    value = concordant / pairs if pairs > 0 else 0.5
-    m, n = _effective(weight[easy]), _effective(weight[~easy])
-    z = _normal_quantile(level)
-    low = _crossing(lambda area: area + z * _hanley_mcneil(area, m, n) - value, 0.0, value)
-    high = _crossing(lambda area: area - z * _hanley_mcneil(area, m, n) - value, value, 1.0)
-    return Auroc(value=value, interval=(low, high), level=level, folds=FOLDS)
-
-
-def _hanley_mcneil(area: float, m: float, n: float) -> float:
-    """Standard error of an area over m easy and n hard examples (Hanley and McNeil 1982)."""
-    q1, q2 = area / (2.0 - area), 2.0 * area * area / (1.0 + area)
-    variance = (area * (1 - area) + (m - 1) * (q1 - area * area) + (n - 1) * (q2 - area * area)) / (m * n)
-    return math.sqrt(max(variance, 0.0))
-
-
-def _crossing(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that rises from low to high crosses 0; an end where it does not."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2
-
-
-def _concordance(score: Floats, easy: npt.NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
-    """Mass of the pairs in which the easy one has the higher score (ties count half), and of all pairs."""
-    _, group = np.unique(score, return_inverse=True)
-    hard_mass = np.bincount(group, weights=np.where(easy, 0.0, weight))
-    easy_mass = np.bincount(group, weights=np.where(easy, weight, 0.0))
-    below = np.cumsum(hard_mass) - hard_mass
-    return float((easy_mass * (below + hard_mass / 2)).sum()), float(easy_mass.sum() * hard_mass.sum())
+    area = roc_area(score, easy, weight, fold, level)
+    return Auroc(value=area.value, interval=(area.low, area.high), level=level, folds=FOLDS)
 
 
 def outcome(score: Floats, easy: npt.NDArray[np.bool_], weight: Floats, threshold: float) -> ThresholdOutcome:
@@ -221,16 +185,6 @@ def advise(score: Floats, easy: npt.NDArray[np.bool_], weight: Floats, margin: f
         if at.cheap_share > 0:
             found = at.threshold
     return found
-
-
-def _effective(weight: Floats) -> float:
-    return float(weight.sum() ** 2 / (weight**2).sum())
-
-
-def _normal_quantile(level: float) -> float:
-    from scipy.special import ndtri  # noqa: PLC0415
-
-    return float(ndtri(0.5 + level / 2))
 
 
 def _sample(examples: tuple[Example, ...], seed: int) -> tuple[tuple[Example, ...], tuple[str, ...]]:

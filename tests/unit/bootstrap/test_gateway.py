@@ -1,18 +1,32 @@
 import asyncio
 import json
 import logging
+import time
 
 import msgspec
 import pytest
 
 from gateway_stub.plans import plan
+from sound_calibrations import calibration
+from undertow.adapters.calibrations import write_calibration, write_states
 from undertow.adapters.classifiers.embedding import EmbeddingClassifier
 from undertow.adapters.classifiers.loading import write_artefact
-from undertow.bootstrap.gateway import LOOK_AGAIN_S, LengthRatioFile, build_engine, sidecar_policies, writer_name
+from undertow.bootstrap.gateway import (
+    LOOK_AGAIN_S,
+    LengthRatioFile,
+    acceptance_by,
+    build_engine,
+    sidecar_artefacts,
+    writer_name,
+)
+from undertow.bootstrap.judging import standings
 from undertow.errors import ConfigError
 from undertow.policies.artefact import Artefact, Auroc, TrainedOn, pack_weights
-from undertow.records.runtime_files import LengthRatios
+from undertow.records.decision import DecisionRecord
+from undertow.records.runtime_files import THRESHOLDS, LengthRatios
 from undertow.records.serving import PolicyPlan, StorePlan
+from undertow.services.admit import Context
+from unit.bootstrap.test_judging import cascade, states
 
 
 def ratios(path, **tiers):
@@ -22,6 +36,12 @@ def ratios(path, **tiers):
 def classifier(name, method, artefact=None):
     return PolicyPlan(
         name=name, version="v", kind="classifier", method=method, tiers=("cheap", "capable"), artefact=artefact
+    )
+
+
+def predictive(name, method, artefact=None):
+    return PolicyPlan(
+        name=name, version="v", kind="cascade", method=method, tiers=("cheap", "capable"), predictive=artefact
     )
 
 
@@ -133,8 +153,57 @@ def test_only_embeddings_need_a_sidecar():
         classifier("b", "embedding"),
         classifier("c", "text", "/c.json"),
         classifier("d", "rules"),
+        predictive("e", "embedding", "/e.json"),
+        predictive("f", "text", "/f.json"),
+        predictive("g", "embedding"),
     )
-    assert [policy.name for policy in sidecar_policies(served)] == ["a"]
+    assert sidecar_artefacts(served) == {"a": "/a.json", "e": "/e.json"}
+
+
+def test_the_classifier_that_a_cascade_asks_first_is_loaded_like_any_other(tmp_path, caplog):
+    served = with_policies(predictive("early", "text", str(tmp_path / "gone.json")))
+    with caplog.at_level(logging.ERROR, "undertow.gateway"):
+        assert engine_of(served, tmp_path).classifiers == {}
+    assert [(record.message, record.policy) for record in caplog.records] == [("classifier_not_loaded", "early")]
+
+
+def test_a_calibrated_cascade_gets_its_judges_and_follows_the_store_s_thresholds(tmp_path):
+    sha256 = write_calibration(calibration(), tmp_path / "c.json")
+    auto = msgspec.structs.replace(cascade(tmp_path / "c.json"), mode="route")
+    served = msgspec.structs.replace(plan(), policies=(auto,))
+    write_states(tmp_path / THRESHOLDS, states(sha256, threshold=0.97))
+    engine = engine_of(served, tmp_path)
+    [(policy, tier, standing, is_suspect)] = standings(engine.judges)
+    assert (policy, tier, standing.threshold, is_suspect) == ("auto", "cheap", 0.97, False)
+    assert acceptance_by(engine.judges)("auto", "cheap", {}) == pytest.approx(0.4)
+    assert acceptance_by(engine.judges)("auto", "capable", {}) is None
+    engine.thresholds._looked_s = float("-inf")
+    write_states(tmp_path / THRESHOLDS, states(sha256, version=2, threshold=0.5, is_void=True))
+    engine.refresh()
+    assert next(standings(engine.judges))[2].blocked == "calibration_void"
+
+
+def test_what_an_engine_routes_is_remembered_for_the_next_turn(tmp_path):
+    served = msgspec.structs.replace(plan(), policies=(cascade(),))
+    engine = engine_of(served, tmp_path)
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
+
+    def setting():
+        context = Context("d", "2026-03-01T00:00:00.000Z", time.perf_counter(), {}, conversation_id="c")
+        return engine.admission.admit(engine.dialects["/v1/chat/completions"], body, context).placement.setting
+
+    assert setting().last_tier is None
+    answered = DecisionRecord(
+        decision_id="d",
+        event_time="t",
+        conversation_id="c",
+        policy="auto",
+        mode="route",
+        tier="capable",
+        escalated=True,
+    )
+    engine.router.parts.on_record(answered, None, None)
+    assert (setting().last_tier, setting().stays) == ("capable", True)
 
 
 def test_a_writer_is_named_for_what_it_is():

@@ -5,10 +5,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from classifier_factory import text_artefact
+from sound_calibrations import calibration, prefix
+from undertow.adapters.calibrations import write_calibration
+from undertow.adapters.classifiers.loading import write_artefact
 from undertow.bootstrap.plan import compile_plan, load_plan
 from undertow.config import Settings
 from undertow.errors import ConfigError
-from undertow.records.serving import EndpointPlan, ServingPlan, decode_plan, encode_plan
+from undertow.records.serving import EndpointPlan, PolicyPlan, ServingPlan, decode_plan, encode_plan
 
 DAY = date(2026, 11, 2)
 TIERS = {
@@ -50,7 +54,8 @@ def test_defaults_of_the_settings_are_those_of_the_plan():
     ):
         default = {field.name: field.default for field in msgspec.structs.fields(ServingPlan)}[section]
         assert getattr(made, section) == default, section
-    assert made.policies[0].threshold == 0.7
+    auto = made.policies[0]
+    assert auto == PolicyPlan(name="auto", version=auto.version, kind="cascade", tiers=("cheap", "capable"))
 
 
 def test_every_setting_of_the_data_plane_arrives():
@@ -119,6 +124,21 @@ def test_paths_become_absolute_from_the_folder_of_the_settings(tmp_path, monkeyp
     assert made.policies[0].artefact == str(tmp_path / "in" / "c.json")
 
 
+CASCADE = {
+    "threshold": 0.8, "strict": True, "streaming": "race", "race_below": 0.3, "self_check": True, "samples": 2,
+    "skip_below": 0.2, "hysteresis": 0.05, "stay_turns": 1, "evidence": "tokens", "prefix_tokens": 8,
+}  # fmt: skip
+
+
+def test_every_setting_of_a_cascade_arrives_with_absolute_paths(tmp_path):
+    write_calibration(calibration(prefix=prefix()), tmp_path / "c.json")
+    write_artefact(text_artefact(), tmp_path / "words.json")
+    made = plan(tmp_path, policy={**CASCADE, "calibration": "c.json", "predictive": "words.json"}).policies[0]
+    assert made.calibrations == (str(tmp_path / "c.json"),)
+    assert made.predictive == str(tmp_path / "words.json")
+    assert {name: getattr(made, name) for name in CASCADE} == CASCADE
+
+
 def version(folder: Path = Path(), **sections) -> str:
     return plan(folder, **sections).policies[0].version
 
@@ -161,6 +181,21 @@ def test_the_version_changes_with_the_artefact_and_not_with_its_place(tmp_path):
     (tmp_path / "c.json").write_text("2")
     a, b, c = (version(tmp_path, policy={"kind": "classifier", "artefact": f"{name}.json"}) for name in "abc")
     assert a == b != c
+
+
+def test_the_version_changes_with_calibrations_and_predictive_classifiers(tmp_path):
+    write_calibration(calibration(), tmp_path / "a.json")
+    write_calibration(calibration(), tmp_path / "b.json")
+    write_calibration(calibration(seed=2), tmp_path / "c.json")
+    write_artefact(text_artefact(), tmp_path / "words.json")
+    a, b, c = (version(tmp_path, policy={"calibration": f"{name}.json"}) for name in "abc")
+    assert a == b != c
+    assert version(tmp_path, policy={"predictive": "words.json"}) not in {version(), a, c}
+
+
+@pytest.mark.parametrize("name", [name for name in CASCADE if name not in {"strict", "streaming"}])
+def test_the_version_changes_with_each_setting_of_a_cascade(name):
+    assert version(policy={name: CASCADE[name]}) != version()
 
 
 def test_settings_that_cannot_serve_are_refused_with_all_reasons():

@@ -30,11 +30,17 @@ def test_files_below_the_plan_move_with_it_and_others_stay(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     made = some_plan(artefact=str(old / "models" / "c.json"), ca_file="/etc/ca.pem")
+    cascade = msgspec.structs.replace(
+        made.policies[0], calibrations=(str(old / "a.json"), "/etc/b.json"), predictive=str(old / "words.json")
+    )
+    made = msgspec.structs.replace(made, policies=(cascade,))
     document = portable(made, str(old))
     new.mkdir()
     (new / "plan.json").write_bytes(document)
     read = read_plan(str(new / "plan.json"), {"KEY": "x"})
     assert read.policies[0].artefact == str(new / "models" / "c.json")
+    assert read.policies[0].calibrations == (str(new / "a.json"), "/etc/b.json")
+    assert read.policies[0].predictive == str(new / "words.json")
     assert read.tiers[0].endpoints[0].ca_file == "/etc/ca.pem"
 
 

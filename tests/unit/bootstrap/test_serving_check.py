@@ -54,8 +54,9 @@ def test_one_tier_is_enough_for_a_fixed_policy():
         ({"policy": {"kind": "split", "shares": {"cheap": 1.0, "capable": 0.0}}}, "a split with one share"),
         ({"policy": {"kind": "split", "shares": {"cheap": 0.5, "capable": 0.5}, "tiers": ["cheap"]}}, "names 'capable'"),
         ({"policy": {"kind": "classifier", "artefact": "absent.json"}}, "there is no file 'absent.json'"),
-        ({"policy": {"calibration": "c.json"}}, "policy.calibration is set"),
-        ({"policy": {"streaming": "race"}}, "policy.streaming is set"),
+        ({"policy": {"calibration": "absent.json"}}, "policy.calibration: absent.json: cannot be read"),
+        ({"policies": {"x": {"streaming": "race"}}}, "policies.x.streaming is 'race'"),
+        ({"policy": {"strict": True}}, "policy.strict"),
     ],
 )  # fmt: skip
 def test_what_a_gateway_cannot_start_with_is_said_in_one_line(sections, message):

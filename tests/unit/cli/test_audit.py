@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sound_calibrations import calibration
+from undertow.adapters.calibrations import write_calibration
 from undertow.cli.audit import parse_date, settings_file
 from undertow.cli.main import main
 from undertow.errors import UsageError
@@ -190,3 +192,15 @@ def test_dates_are_utc_unless_they_say_otherwise():
     assert parse_date("2026-03-01T02:00+02:00") == datetime(2026, 3, 1, tzinfo=UTC)
     with pytest.raises(UsageError):
         parse_date("soon")
+
+
+def test_the_margin_is_the_calibrations_where_none_is_set(run):
+    log, reviews = write_log(0.0)
+    write_calibration(calibration(monitors_margin=0.05), "calibration.json")
+    Path("undertow.toml").write_text('[policy]\ncalibration = "calibration.json"\n')
+
+    def margin(*options):
+        return json.loads(run(log, "--signals", reviews, "--json", *options).stdout)["settings"]["margin"]
+
+    assert margin() == 0.05
+    assert margin("--margin", "0.03") == 0.03

@@ -41,6 +41,17 @@ def test_the_kind_tells_policies_apart_and_cascade_is_the_default(values, kind):
         {"kind": "split"},
         {"margin": 0},
         {"kind": 3},
+        {"kind": "fixed", "calibration": "c.json"},
+        {"calibration": 5},
+        {"calibration": ["c.json", 5]},
+        {"calibration": ""},
+        {"streaming": "early"},
+        {"race_below": 1.1},
+        {"samples": 11},
+        {"hysteresis": -0.1},
+        {"stay_turns": -1},
+        {"evidence": "all"},
+        {"prefix_tokens": 5000},
     ],
 )
 def test_wrong_policies_are_refused(values):
@@ -58,3 +69,14 @@ def test_the_defaults_fail_towards_quality():
 def test_a_holdout_is_at_most_half(share):
     with pytest.raises(ValidationError):
         HoldoutSettings(share=share)
+
+
+def test_a_cascade_names_one_calibration_or_several():
+    assert policy(calibration="c.json").calibration == "c.json"
+    assert policy(calibration=["a.json", "b.json"]).calibration == ("a.json", "b.json")
+
+
+def test_a_cascade_asks_nothing_further_and_shows_nothing_early_unless_told_to():
+    plain = policy()
+    assert (plain.streaming, plain.self_check, plain.samples, plain.predictive) == ("hold", False, 0, None)
+    assert (plain.hysteresis, plain.stay_turns, plain.evidence, plain.prefix_tokens) == (0.02, 3, "sum", 0)

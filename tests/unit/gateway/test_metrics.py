@@ -3,6 +3,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from undertow.gateway.metrics import Metrics
 from undertow.gateway.runtime import Runtime, Supervision, write_supervision
+from undertow.gateway.tallies import SEPARATOR, InForce
 from undertow.records.decision import Call, DecisionRecord
 
 SERVED = DecisionRecord(
@@ -67,6 +68,31 @@ def test_what_is_exposed_is_what_prometheus_reads_and_says_how_the_processes_far
     assert families["undertow_keeper_age_seconds"].samples[0].value == -1
     assert families["undertow_signals"].samples[0].labels == {"kind": "feedback", "outcome": "accepted"}
     assert families["undertow_key_refusals"].samples[0].labels == {"key": "team", "why": "rate"}
+
+
+def test_thresholds_in_force_are_shown_and_none_is_infinite(runtime):
+    metrics = Metrics(runtime, 1)
+    metrics.tallies.gauges.at = 1000.0
+    key = SEPARATOR.join
+    metrics.tallies.in_force = {
+        key(("auto", "cheap", "*")): InForce(0.93),
+        key(("auto", "cheap", "billing")): InForce(None, is_void=True, is_suspect=True),
+    }
+    shown = lines(metrics, now_s=1000.0)
+    assert 'undertow_threshold{group="*",policy="auto",tier="cheap"} 0.93' in shown
+    assert 'undertow_threshold{group="billing",policy="auto",tier="cheap"} +Inf' in shown
+    assert 'undertow_certificate_void{group="*",policy="auto",tier="cheap"} 0.0' in shown
+    assert 'undertow_certificate_void{group="billing",policy="auto",tier="cheap"} 1.0' in shown
+    assert 'undertow_calibration_suspect{policy="auto",tier="cheap"} 1.0' in shown
+
+
+def test_commits_races_and_self_checks_are_counted(runtime):
+    metrics = Metrics(runtime, 1)
+    calls = (Call(tier="cheap", purpose="self_check"), Call(tier="capable", purpose="race", status="cancelled"))
+    metrics.tallies.add(DecisionRecord(decision_id="d", event_time="t", policy="auto", committed_tokens=3, calls=calls))
+    shown = lines(metrics)
+    for name in ("commits", "races", "races_cancelled", "self_checks"):
+        assert f'undertow_{name}_total{{policy="auto"}} 1.0' in shown
 
 
 def test_no_label_holds_an_id(runtime):

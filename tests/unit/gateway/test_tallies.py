@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from undertow.gateway.tallies import (
     LATENCY_BUCKETS_S,
     SEPARATOR,
+    Beside,
     Distribution,
     Gauges,
+    InForce,
     Snapshot,
     Tallies,
     merge,
@@ -74,6 +76,39 @@ def test_costs_are_served_or_wasted():
     assert found[f"cheap{SEPARATOR}discarded"].wasted_usd == 0.25
     assert found[f"capable{SEPARATOR}ok"].served_usd == 0.5
     assert found[f"capable{SEPARATOR}ok"].input_tokens == 3
+
+
+def test_what_a_policy_had_done_beside_asking_is_counted_by_policy():
+    tallies = Tallies()
+    calls = (
+        Call(tier="cheap", cost_usd=0.25),
+        Call(tier="cheap", purpose="self_check", cost_usd=0.125),
+        Call(tier="cheap", purpose="classify", cost_usd=0.125),
+        Call(tier="capable", purpose="race", status="cancelled", cost_usd=0.5),
+    )
+    tallies.add(record(tier="cheap", policy="auto", calls=calls))
+    tallies.add(record(tier="capable", policy="auto", calls=(Call(tier="capable", purpose="race", cost_usd=0.5),)))
+    tallies.add(record(tier="cheap", policy="auto", committed_tokens=20, calls=(Call(tier="cheap"),)))
+    found = tallies.snapshot()
+    assert found.beside == {"auto": Beside(commits=1, races=2, races_cancelled=1, self_checks=1)}
+    cheap, capable = found.calls[f"cheap{SEPARATOR}ok"], found.calls[f"capable{SEPARATOR}ok"]
+    assert (cheap.served_usd, cheap.wasted_usd, cheap.checking_usd) == (0.25, 0.0, 0.25)
+    assert capable.served_usd == 0.5, "a race that was won has served"
+    assert found.calls[f"capable{SEPARATOR}cancelled"].wasted_usd == 0.5
+    twice = merge([found, found], alive_since=0.0)
+    assert twice.beside["auto"].races == 4
+
+
+def test_of_thresholds_that_workers_see_differently_the_stricter_one_is_shown():
+    alive = Gauges(at=100.0)
+    one = Snapshot(gauges=alive, in_force={"a": InForce(0.8), "b": InForce(0.8, is_void=True), "c": InForce(None)})
+    two = Snapshot(gauges=alive, in_force={"a": InForce(0.9), "b": InForce(0.8, is_suspect=True), "c": InForce(0.5)})
+    gone = Snapshot(gauges=Gauges(at=10.0), in_force={"a": InForce(1.0), "old": InForce(0.1)})
+    assert merge([one, two, gone], alive_since=95.0).in_force == {
+        "a": InForce(0.9),
+        "b": InForce(0.8, is_void=True, is_suspect=True),
+        "c": InForce(None),
+    }
 
 
 def test_gauges_of_the_dead_do_not_count_but_what_they_lost_does():

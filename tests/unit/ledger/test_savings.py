@@ -98,3 +98,30 @@ def test_days_end_with_the_traffic():
     assert routed_days(traffic, DAY, 2) == 6.0
     assert routed_days(traffic, DAY, 30) == 0.0
     assert savings(cells, traffic, 30).note == "no routed traffic"
+
+
+def test_answers_thrown_away_are_shown_inside_the_savings_and_move_no_total():
+    parts = [
+        served("cheap", 100, days=10, cost=0.01, baseline=0.04),
+        served("capable", 50, days=10, cost=0.05, baseline=0.04),
+        calls("capable", "shadow", 1.0, days=10),
+    ]
+    bare, _ = ledger_of(*parts)
+    found, _ = ledger_of(
+        *parts,
+        calls("cheap", "serve", 0.5, days=10, fate="discarded"),
+        calls("cheap", "self_check", 0.25, days=10),
+    )
+    assert found.savings_usd_month == bare.savings_usd_month
+    assert found.watching_usd_month == bare.watching_usd_month
+    assert sum(i.usd_month for i in found.items if i.kind == "savings") == pytest.approx(found.savings_usd_month)
+    assert lines(found)["answers thrown away", "cheap"] == pytest.approx(0.5 * MONTH)
+    assert [i.kind for i in found.items[-2:]] == ["wasted", "checking"]
+
+
+def test_answers_thrown_away_are_shown_where_savings_are_not_known():
+    found, _ = ledger_of(
+        served("cheap", 100, days=10, baseline=None), calls("cheap", "serve", 0.5, days=10, fate="discarded")
+    )
+    assert found.savings_usd_month is None
+    assert [i.kind for i in found.items] == ["wasted"]

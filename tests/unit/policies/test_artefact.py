@@ -9,12 +9,12 @@ from undertow.policies.artefact import (
     Artefact,
     Auroc,
     TrainedOn,
-    content_hash,
     decode_artefact,
     encode_artefact,
     pack_weights,
     unpack_weights,
 )
+from undertow.records.sealed import content_hash
 
 
 def artefact(**changes):

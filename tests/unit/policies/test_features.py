@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.policies.features import BUCKETS, MAX_CHARS, text_features
+from undertow.policies.features import BUCKETS, MAX_CHARS, text_features, word_features
 
 
 def test_they_are_the_same_in_every_version():
@@ -28,3 +28,14 @@ def test_order_of_words_and_languages_without_spaces_count():
 
 def test_an_empty_message_has_no_words():
     assert len(text_features("")) <= 1
+
+
+@given(st.text(st.characters(codec=None), max_size=60))
+def test_words_are_among_all_features(text):
+    assert word_features(text) <= text_features(text)
+
+
+def test_words_and_pairs_alone_know_nothing_of_spelling():
+    assert word_features("card payment") & word_features("cards payments") == set()
+    assert len(word_features("card payment")) == 3
+    assert word_features("card " * MAX_CHARS + "end") == word_features("card card")

@@ -10,12 +10,13 @@ from undertow.records.cells import (
     ConfidenceCells,
     ExposureCells,
     LabelCells,
+    LatencyCells,
     ModelCells,
     OutcomeCells,
     TrafficCells,
 )
 
-TABLES = [TrafficCells, ConfidenceCells, ModelCells, LabelCells, OutcomeCells, ExposureCells, CallCells]
+TABLES = [TrafficCells, ConfidenceCells, ModelCells, LabelCells, OutcomeCells, ExposureCells, CallCells, LatencyCells]
 
 
 def numbered(kind, n: int, start: int = 0):

@@ -13,6 +13,7 @@ from undertow.records.report import (
     AuditSettings,
     Change,
     Histogram,
+    LatencyEstimate,
     Ledger,
     LedgerItem,
     ReferenceReport,
@@ -20,6 +21,7 @@ from undertow.records.report import (
     Series,
     SeriesPoint,
     SignalEstimate,
+    TierLatency,
     TierReport,
 )
 from undertow.records.segment import WHOLE, Segment
@@ -122,6 +124,12 @@ def alarm(segment=BILLING, *, tier="cheap", onset=ONSET, detected=DETECTED, loss
     return replace(base, **changes)
 
 
+WAITS = (
+    TierLatency(LatencyEstimate(0, None, None), LatencyEstimate(2_612_230, 412.0, 890.0)),
+    TierLatency(LatencyEstimate(410_000, 2_350.0, 4_900.0), LatencyEstimate(1_008_990, 1_710.0, 3_600.0)),
+)
+
+
 def ledger():
     items = (
         LedgerItem("tokens saved", "savings", "cheap", 101_400.0, (99_100.0, 103_900.0), True),
@@ -129,6 +137,8 @@ def ledger():
         LedgerItem("shadow calls", "watching", "capable", 1_150.0, (1_100.0, 1_200.0), False),
         LedgerItem("ticket", "downstream", "cheap", 242_000.0, (187_000.0, 301_000.0), True),
         LedgerItem("churn", "downstream", "cheap", 171_000.0, (88_000.0, 260_000.0), True),
+        LedgerItem("answers thrown away", "wasted", "cheap", 2_310.0, None, True, "410,000 calls"),
+        LedgerItem("checking answers", "checking", None, 640.0, None, True),
     )
     return Ledger(101_400.0, 10_750.0, 413_000.0, -322_350.0, (-440_000.0, -205_000.0), items, day(14))
 
@@ -174,8 +184,10 @@ def pareto_trap() -> AuditReport:
         ),
         aggregate=Aggregate(4_031_220, 67_400.0, total),
         tiers=(
-            TierReport("cheap", 2_612_230, 0.648, 14_300.0, 115_700.0, cheap, ("small-2025-11",)),
-            TierReport("capable", 1_418_990, 0.352, 53_100.0, 53_100.0, capable, ("large-2025-09", "large-2026-01")),
+            TierReport("cheap", 2_612_230, 0.648, 14_300.0, 115_700.0, cheap, ("small-2025-11",), WAITS[0]),
+            TierReport(
+                "capable", 1_418_990, 0.352, 53_100.0, 53_100.0, capable, ("large-2025-09", "large-2026-01"), WAITS[1]
+            ),
         ),
         alarms=(
             alarm(),
@@ -372,7 +384,7 @@ def hostile() -> AuditReport:
             rejects_file="/tmp/\x1b[31m.jsonl",  # noqa: S108
         ),
         aggregate=Aggregate(10, 1.0, signals),
-        tiers=tuple(TierReport(name, 10, 1 / len(names), 1.0, 2.0, signals, names) for name in names),
+        tiers=tuple(TierReport(name, 10, 1 / len(names), 1.0, 2.0, signals, names, WAITS[1]) for name in names),
         alarms=tuple(
             alarm(Segment(name, name), tier=name, signal=name, monitor=name, note=name, changed_nearby=names)
             for name in names
@@ -387,7 +399,10 @@ def hostile() -> AuditReport:
         ),
         ledger=replace(
             report.ledger,
-            items=tuple(LedgerItem(name, "downstream", name, 1000.0, (10.0, 2000.0), False, name) for name in names),
+            items=(
+                *(LedgerItem(name, "downstream", name, 1000.0, (10.0, 2000.0), False, name) for name in names),
+                *(LedgerItem(name, "wasted", name, 1000.0, None, True, name) for name in names),
+            ),
             note=names[0],
         ),
         next=names,

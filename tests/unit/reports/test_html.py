@@ -212,3 +212,12 @@ def test_colours_meet_wcag_aa_in_light_and_dark():
         assert contrast(full["blue"], full["card"]) >= 4.5
         for tone in ("blue", "orange", "grey"):
             assert contrast(full[tone], full[f"{tone}-soft"]) >= 4.5, (tone, block)
+
+
+def test_escalated_latency_and_thrown_away_answers_are_shown_where_known():
+    text = Page(render_html(pareto_trap())).text
+    assert "capable escalated 2.4 s 4.9 s 410,000 capable direct 1.7 s 3.6 s 1,008,990" in text
+    assert "answers thrown away cheap $2.31k 410,000 calls checking answers $640" in text
+    bare = Page(render_html(sparse())).text
+    assert "How long callers waited" not in bare
+    assert "In the bill" not in bare

@@ -9,7 +9,7 @@ import pytest
 
 from undertow.records.report import SignalEstimate
 from undertow.reports.json import rfc3339, to_document, to_json
-from unit.reports.factory import EVERY, alarm, pareto_trap
+from unit.reports.factory import EVERY, alarm, pareto_trap, sparse
 from unit.reports.schema_check import errors
 
 CONTRACT = """
@@ -80,6 +80,27 @@ def test_every_report_fits_the_published_schema(name):
     assert not list(errors(read(EVERY[name]()), SCHEMA))
 
 
+def test_latency_stands_at_the_end_of_a_tier_and_is_null_where_unknown():
+    cheap, capable = read(pareto_trap())["tiers"]
+    assert list(cheap)[-1] == "latency_ms"
+    assert cheap["latency_ms"]["escalated"] == {"p50": None, "p95": None, "n": 0}
+    assert capable["latency_ms"] == {
+        "escalated": {"p50": 2350.0, "p95": 4900.0, "n": 410_000},
+        "direct": {"p50": 1710.0, "p95": 3600.0, "n": 1_008_990},
+    }
+    assert read(sparse())["tiers"][0]["latency_ms"] is None
+
+
+def test_items_inside_the_savings_are_told_apart_by_their_kind():
+    found = read(pareto_trap())["ledger"]
+    by_kind = {}
+    for item in found["items"]:
+        by_kind[item["kind"]] = by_kind.get(item["kind"], 0.0) + item["usd_month"]
+    assert by_kind["wasted"] == 2310.0
+    assert by_kind["checking"] == 640.0
+    assert by_kind["savings"] == found["savings_usd_month"]
+
+
 def leaves(schema, found):
     """Paths of properties that the schema names and the document bears."""
     return set(schema["properties"]) == set(found)
@@ -90,6 +111,7 @@ def test_the_schema_names_every_key():
     assert leaves(SCHEMA, found)
     assert leaves(SCHEMA["$defs"]["alarm"], found["alarms"][0])
     assert leaves(SCHEMA["$defs"]["segmentReport"], found["segments"][0])
+    assert leaves(SCHEMA["properties"]["tiers"]["items"], found["tiers"][0])
     for key in ("settings", "reference", "coverage", "aggregate", "ledger", "series"):
         assert leaves(SCHEMA["properties"][key], found[key]), key
 

@@ -1,7 +1,7 @@
 import pytest
 
 from undertow.records.report import Ledger, LedgerItem
-from undertow.reports.money import steps
+from undertow.reports.money import inside, steps
 from unit.reports.factory import ledger, sparse
 
 
@@ -29,3 +29,12 @@ def test_what_is_unknown_or_not_finite_is_no_step():
     assert steps(sparse().ledger) == ()
     bad = LedgerItem("x", "savings", None, float("nan"), None, True)
     assert steps(Ledger(None, None, None, None, None, (bad,))) == ()
+
+
+def test_what_is_inside_the_savings_is_no_step():
+    inner = [LedgerItem("answers thrown away", "wasted", "cheap", 7.0, None, True)]
+    inner += [LedgerItem("checking answers", "checking", None, 2.0, None, True)]
+    bad = LedgerItem("x", "wasted", None, float("inf"), None, True)
+    told = Ledger(100.0, None, None, None, None, (*inner, bad))
+    assert [(step.kind, step.usd_month) for step in steps(told)] == [("savings", 100.0)]
+    assert list(inside(told)) == inner

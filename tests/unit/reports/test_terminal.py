@@ -8,7 +8,7 @@ from rich.console import Console
 
 from undertow.records.report import LedgerItem
 from undertow.reports.terminal import render_terminal
-from unit.reports.factory import EVERY, HOSTILE, healthy, inconclusive, many_segments, pareto_trap, sparse
+from unit.reports.factory import EVERY, HOSTILE, WAITS, healthy, inconclusive, many_segments, pareto_trap, sparse
 
 
 class Stream(io.StringIO):
@@ -63,6 +63,8 @@ def test_it_says_what_where_since_when_how_much_and_why():
         "cause routing",
         "rests on labels given by people",
         "net −$322k −$440k to −$205k",
+        "taken off the savings already: answers thrown away (cheap) $2.31k; checking answers $640.",
+        "capable escalated 2.4 s 4.9 s 410,000 direct 1.7 s 3.6 s 1,008,990",
         "all tiers 91.4 % 90.3 to 92.5 % 8,450",
         "248: signal names a decision that is not in the log",
         "Not in the log: prompt_hash, ttft_ms",
@@ -158,3 +160,17 @@ def test_a_comparison_over_time_is_marked_as_such():
 
 def test_no_alarm_is_said():
     assert "Alarms (0)\n  None." in shown(healthy())
+
+
+def test_without_an_escalated_request_latency_is_not_shown():
+    report = pareto_trap()
+    direct = tuple(replace(tier, latency_ms=WAITS[0]) for tier in report.tiers)
+    for tiers in (direct, tuple(replace(tier, latency_ms=None) for tier in report.tiers)):
+        assert "95 % within" not in shown(replace(report, tiers=tiers))
+    assert "95 % within" in shown(report)
+
+
+def test_a_log_without_calls_has_no_line_for_thrown_away_answers():
+    report = pareto_trap()
+    items = tuple(item for item in report.ledger.items if item.kind not in {"wasted", "checking"})
+    assert "In the bill" not in shown(replace(report, ledger=replace(report.ledger, items=items)))

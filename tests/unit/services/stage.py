@@ -1,14 +1,17 @@
 """One router before scripted upstreams, and all that comes of a request."""
 
 import asyncio
+import dataclasses
 import json
 import math
 
 import msgspec
 
 from undertow.adapters.wire.chat import ChatDialect
+from undertow.policies.base import Served
 from undertow.policies.build import build_policy
 from undertow.ports.upstream import UpstreamFailedError
+from undertow.records.answer import SUM_OF_LOGPROBS
 from undertow.records.serving import (
     EndpointPlan,
     HoldoutPlan,
@@ -19,6 +22,7 @@ from undertow.records.serving import (
     TokenPrices,
 )
 from undertow.services.admit import Admission, Context
+from undertow.services.conversations import Stickiness
 from undertow.services.route import Router
 from undertow.services.routing import RouterParts
 
@@ -125,6 +129,72 @@ class Answer:
         self.aborted = True
 
 
+class Flow(Answer):
+    """A stream that comes while other things happen: an event loop's turn between chunks; an `asyncio.Event` among them is waited for."""
+
+    def __init__(self, chunks, *, fails=None):
+        super().__init__(chunks, events=True, fails=fails)
+        self.is_over = False
+
+    async def pump(self, take):
+        for chunk in self.chunks_:
+            if isinstance(chunk, asyncio.Event):
+                await chunk.wait()
+            else:
+                await asyncio.sleep(0)
+            if self.aborted:
+                raise UpstreamFailedError("aborted")
+            if not isinstance(chunk, asyncio.Event):
+                stalled = take(chunk)
+                if stalled is not None:
+                    await stalled
+        await asyncio.sleep(0)
+        if self.fails:
+            raise self.fails
+        self.is_over = True
+
+    def abort(self):
+        if not self.is_over:
+            self.aborted = True
+            for chunk in self.chunks_:
+                if isinstance(chunk, asyncio.Event):
+                    chunk.set()
+
+
+class Coming:
+    """An answer whose head comes when `event` is set."""
+
+    def __init__(self, answer):
+        self.answer, self.event, self.was_cancelled = answer, asyncio.Event(), False
+
+    async def wait(self):
+        try:
+            await self.event.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+
+
+class Scripted:
+    """A policy that says what a test has it say; what it is told is kept in `events`."""
+
+    name, version = "auto", "v1"
+
+    def __init__(self, *commands, needs=SUM_OF_LOGPROBS):
+        self.commands, self.needs, self.events = commands, needs, []
+
+    def decide(self, *_):
+        for command in self.commands:
+            event = yield command
+            self.events.append(event)
+            if isinstance(event, Served):
+                return
+
+    @property
+    def told(self):
+        return [type(event).__name__ for event in self.events]
+
+
 class Upstream:
     def __init__(self, journal, name, *replies):
         self.journal, self.name, self.replies, self.asked = journal, name, list(replies), []
@@ -133,6 +203,9 @@ class Upstream:
         self.journal.append(f"ask {self.name}")
         self.asked.append(json.loads(request.body))
         reply = self.replies.pop(0)
+        if isinstance(reply, Coming):
+            await reply.wait()
+            reply = reply.answer
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -200,7 +273,17 @@ class Stage:
     """One router with scripted upstreams, and all that came of a request."""
 
     def __init__(
-        self, plan_, *, cheap=(), capable=(), classifier=None, ratio=None, clock=None, redact=None, keeps_text=False
+        self,
+        plan_,
+        *,
+        cheap=(),
+        capable=(),
+        classifier=None,
+        ratio=None,
+        clock=None,
+        redact=None,
+        keeps_text=False,
+        policy=None,
     ):
         plan_ = msgspec.structs.replace(plan_, store=StorePlan(keeps_text=keeps_text))
         self.journal, self.plan = [], plan_
@@ -218,19 +301,48 @@ class Stage:
             redact=redact,
         )
         self.router = Router(parts)
-        policies = {policy.name: build_policy(policy) for policy in plan_.policies}
+        policies = (
+            {policy.name: build_policy(policy) for policy in plan_.policies} if policy is None else {"auto": policy}
+        )
         everybody = frozenset({"cheap", "capable"})
         self.admission = Admission(plan_, policies, {"openai": everybody, "anthropic": frozenset()})
         self.reply = Reply(self.journal)
 
-    def request(self, **body):
+    def remember(self, conversations):
+        """Remember conversations, as an engine does."""
+        told = self.router.parts.on_record
+
+        def on_record(record, incoming, facts):
+            conversations.note(record, incoming.began)
+            told(record, incoming, facts)
+
+        self.router.parts = dataclasses.replace(self.router.parts, on_record=on_record)
+        self.admission._stickiness = Stickiness(self.plan, conversations, lambda *_: None)
+
+    def again(self):
+        """Another caller; the records of earlier ones are put away."""
+        self.log.records.clear()
+        self.reply = Reply(self.journal)
+
+    def incoming(self, **body):
         body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}], **body}
         context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, body.pop("labels", {}), user_id="u")
-        incoming = self.admission.admit(ChatDialect(), json.dumps(body).encode(), context)
-        asyncio.run(self.router.route(incoming, self.reply))
+        return self.admission.admit(ChatDialect(), json.dumps(body).encode(), context)
+
+    def request(self, **body):
+        asyncio.run(self.route(self.incoming(**body)))
         assert self.reply.ended or self.reply.disconnected
         assert len(self.log.records) == 1, "exactly one record"
         return self.log.records[0]
+
+    async def route(self, incoming):
+        before = asyncio.all_tasks()
+        try:
+            await self.router.route(incoming, self.reply)
+        finally:
+            left = asyncio.all_tasks() - before
+            assert not left, "a task was left behind"
+            assert self.reply.on_disconnect is None, "the caller's leaving would still be acted upon"
 
 
 def whole(*args, **options):

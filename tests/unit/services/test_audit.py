@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 import pytest
 
-from cells_factory import build, day, exposed, labels, model, outcome, served, whole_numbers
+from cells_factory import build, day, exposed, labels, latency, model, outcome, served, whole_numbers
 from undertow.ledger.usd import OutcomePrice
 from undertow.records.label_grid import SignalUnit
 from undertow.records.report import AuditSettings
@@ -239,6 +239,20 @@ def test_unknown_costs_are_none():
     report = report_of(served("cheap", 10, days=5, cost=None), served("capable", 10, days=5, cost=None))
     assert report.aggregate.cost_usd is None
     assert {(t.cost_usd, t.baseline_cost_usd) for t in report.tiers} == {(None, None)}
+
+
+def test_each_tier_has_the_latency_of_its_escalated_and_direct_requests():
+    report = report_of(
+        *log(),
+        latency("cheap", {120: 50}, escalated=False),
+        latency("capable", {140: 30}, escalated=False),
+        latency("capable", {160: 20}, escalated=True),
+    )
+    cheap, capable = (tier.latency_ms for tier in report.tiers)
+    assert (cheap.escalated.n, cheap.direct.n) == (0, 50)
+    assert (capable.escalated.n, capable.direct.n) == (20, 30)
+    assert cheap.direct.p50 < capable.direct.p50 < capable.escalated.p50
+    assert all(tier.latency_ms is None for tier in report_of(*log()).tiers)
 
 
 def test_models_and_changes_are_listed():

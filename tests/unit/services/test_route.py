@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from undertow.adapters.wire.chat import ChatDialect
-from undertow.ports.classifier import ClassifierError
 from undertow.ports.upstream import UpstreamFailedError
 from undertow.records.serving import HoldoutPlan
 from undertow.services.admit import Context
@@ -121,87 +120,8 @@ def _as_user(stage, user):
     return stage.log.records[0]
 
 
-class Classifier:
-    version = "c1"
-
-    def __init__(self, result):
-        self.result = result
-
-    async def probability(self, _):
-        if isinstance(self.result, Exception):
-            raise self.result
-        if self.result == "slow":
-            await asyncio.sleep(5)
-        return self.result
-
-
-@pytest.mark.parametrize(
-    ("classifier", "tier", "reason"),
-    [
-        (Classifier(0.9), "cheap", "easy"),
-        (Classifier(0.1), "capable", "hard"),
-        (None, "capable", "classifier_absent"),
-        (Classifier("slow"), "capable", "classifier_late"),
-        (Classifier(ClassifierError("x")), "capable", "classifier_error"),
-        (Classifier(RuntimeError("secret text")), "capable", "classifier_error"),
-    ],
-    ids=["easy", "hard", "absent", "late", "failing", "broken"],
-)
-def test_a_classifier_that_is_absent_late_or_failing_means_the_capable_tier(classifier, tier, reason):
-    stage = Stage(
-        plan(kind="classifier", method="text", deadline_ms=20),
-        cheap=[whole()],
-        capable=[whole()],
-        classifier=classifier,
-    )
-    record = stage.request()
-    assert (record.tier, record.reason) == (tier, reason)
-
-
-def test_a_classifier_that_computes_past_its_deadline_is_late_too():
-    ticks = iter([0.0, 0.1] + [0.2] * 100)  # its two readings lie 100 ms apart
-    stage = Stage(
-        plan(kind="classifier", method="text", deadline_ms=20),
-        capable=[whole()],
-        classifier=Classifier(0.9),
-        clock=ticks.__next__,
-    )
-    assert stage.request().reason == "classifier_late"
-
-
-def test_observing_serves_what_was_asked_for_and_says_what_the_policy_would_have_done():
-    stage = Stage(plan(mode="observe", threshold=0.95), cheap=[whole("hm", probability=0.5)])
-    record = stage.request(model="cheap")
-    assert (record.mode, record.tier, record.decided_tier, record.reason) == ("observe", "cheap", "capable", "observed")
-    assert record.confidence == pytest.approx(0.5)
-    assert record.arm is None
-
-
-def test_observing_a_dearer_choice_than_the_cascade_begins_with_leaves_open_what_it_would_have_done():
-    stage = Stage(plan(mode="observe"), capable=[whole()])
-    record = stage.request(model="auto")
-    assert (record.tier, record.decided_tier) == ("capable", None)
-
-
-def test_observing_a_classifier_needs_no_further_call():
-    stage = Stage(
-        plan(mode="observe", kind="classifier", method="text"), capable=[whole()], classifier=Classifier(0.99)
-    )
-    record = stage.request(model="capable")
-    assert (record.tier, record.decided_tier, record.confidence) == ("capable", "cheap", 0.99)
-
-
 def test_a_fault_of_ours_is_an_error_to_the_caller_and_a_record():
     stage = Stage(plan(kind="fixed", tier="capable"))
     stage.capable.ask = None
     record = stage.request()
     assert (stage.reply.status, record.status, record.error) == (500, "error", "internal")
-
-
-def test_observing_an_answer_that_was_cut_decides_nothing_by_its_beginning():
-    chunks = stream("a", "b", probability=0.99)[:2]
-    stage = Stage(
-        plan(mode="observe", threshold=0.7), cheap=[Answer(chunks, events=True, fails=UpstreamFailedError("cut"))]
-    )
-    record = stage.request(model="cheap", stream=True)
-    assert (record.status, record.decided_tier, record.confidence) == ("error", None, None)

@@ -1,11 +1,10 @@
 """Reads and writes artefacts, and makes classifiers of them."""
 
-import os
-import tempfile
 from pathlib import Path
 
 from undertow.adapters.classifiers.embedding import EmbeddingClassifier
 from undertow.adapters.classifiers.text import TextClassifier
+from undertow.adapters.whole_file import read_whole, write_whole
 from undertow.errors import ConfigError
 from undertow.policies.artefact import Artefact, decode_artefact, encode_artefact
 from undertow.ports.classifier import Classifier
@@ -20,12 +19,7 @@ def read_artefact(path: str | Path) -> tuple[Artefact, str]:
     Raises:
         ConfigError: The file cannot be read or holds no intact artefact of this version.
     """
-    try:
-        if Path(path).stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: larger than any classifier that `undertow train` writes")
-        document = Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; `undertow train` makes it") from None
+    document = read_whole(path, MAX_BYTES, "undertow train")
     return decode_artefact(document, str(path))
 
 
@@ -35,19 +29,7 @@ def write_artefact(artefact: Artefact, path: str | Path) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(encode_artefact(artefact))
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    write_whole(path, encode_artefact(artefact))
 
 
 def load_classifier(path: str | Path, *, socket: str | Path | None = None) -> Classifier:

@@ -41,6 +41,7 @@ from undertow.records.cells import (
     ConfidenceCells,
     Coverage,
     LabelCells,
+    LatencyCells,
     OutcomeCells,
 )
 
@@ -298,6 +299,7 @@ def _count(
     confidence = traffic_cells.confidence_cells(engine, vocabulary) if scale.column else empty(ConfidenceCells)
     exposure = traffic_cells.exposure_cells(engine)
     calls = traffic_cells.call_cells(engine) if tables.holds("calls") else empty(CallCells)
+    latency = traffic_cells.latency_cells(engine) if tables.holds("latency_ms") else empty(LatencyCells)
     traffic = traffic_cells.traffic_cells(engine, vocabulary)
     rejects_file = write_rejects(engine, tables, rejects_dir) if rejects_dir and tally.reasons else None
     progress("summing up", 1.0, 1.0)
@@ -336,6 +338,7 @@ def _count(
         exposure=exposure,
         calls=calls,
         coverage=coverage,
+        latency=latency,
     )
 
 

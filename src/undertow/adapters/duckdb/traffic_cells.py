@@ -9,11 +9,16 @@ from undertow.adapters.duckdb.segments import SegmentPlan
 from undertow.adapters.duckdb.sql import literal
 from undertow.adapters.duckdb.views import ARM_CODE, ELIGIBLE_CODE
 from undertow.records.cells import (
+    CALL_FATES,
     CALL_PURPOSES,
     CHANGE_KINDS,
+    LATENCY_BINS,
+    LATENCY_BINS_PER_DECADE,
+    LATENCY_FIRST_MS,
     CallCells,
     ConfidenceCells,
     ExposureCells,
+    LatencyCells,
     ModelCells,
     TrafficCells,
 )
@@ -138,17 +143,51 @@ def exposure_cells(engine: duckdb.DuckDBPyConnection) -> ExposureCells:
 
 
 def call_cells(engine: duckdb.DuckDBPyConnection) -> CallCells:
-    """Upstream calls of live decisions; a purpose outside the list counts as `other`."""
+    """Upstream calls of live decisions; a purpose outside the list counts as `other`, any unknown status as a failure."""
     known = ", ".join(f"'{name}'" for name in CALL_PURPOSES)
+    fates = " ".join(
+        f"WHEN '{name}' THEN {CALL_FATES.index(name)}" for name in CALL_FATES if name not in {"used", "failed"}
+    )
+    cost = "CASE WHEN call.cost_usd >= 0 AND isfinite(call.cost_usd) THEN call.cost_usd END"
     return fetch(
         engine,
         CallCells,
         f"""
         SELECT bucket, {tier_code("call.tier")} AS tier,
-               coalesce(list_position([{known}], call.purpose), {len(CALL_PURPOSES)}) - 1 AS purpose, count(*) AS calls,
-               coalesce(fsum(CASE WHEN call.cost_usd >= 0 AND isfinite(call.cost_usd) THEN call.cost_usd END), 0.0) AS cost_usd
+               coalesce(list_position([{known}], call.purpose), {len(CALL_PURPOSES)}) - 1 AS purpose,
+               CASE coalesce(call.status, 'ok') WHEN 'ok' THEN 0 WHEN 'fallback' THEN 0 {fates}
+                    ELSE {CALL_FATES.index("failed")} END AS fate,
+               count(*) AS calls, count({cost}) AS cost_n, coalesce(fsum({cost}), 0.0) AS cost_usd,
+               CAST(coalesce(sum(greatest(call.output_tokens, 0)), 0) AS DOUBLE) AS output_tokens
         FROM (SELECT bucket, unnest(calls) AS call FROM facts WHERE calls IS NOT NULL)
-        WHERE call IS NOT NULL GROUP BY ALL ORDER BY 1, 2, 3
+        WHERE call IS NOT NULL GROUP BY ALL ORDER BY 1, 2, 3, 4
+        """,
+    )
+
+
+def latency_cells(engine: duckdb.DuckDBPyConnection) -> LatencyCells:
+    """Histogram of the latency of answered decisions by served tier and whether they were escalated.
+
+    Needs table `joint_0`. Empty where it says that nothing was escalated: a scan to compare with nothing is dear.
+    """
+    row = engine.execute("SELECT coalesce(sum(escalated), 0) FROM joint_0").fetchone()
+    if row is None or not row[0]:
+        return empty(LatencyCells)
+    share = f"log10(latency_ms / {LATENCY_FIRST_MS!r}) * {LATENCY_BINS_PER_DECADE}"
+    return fetch(
+        engine,
+        LatencyCells,
+        f"""
+        SELECT {tier_code("tier")} AS tier, CAST(escalated AS TINYINT) AS escalated, bin, CAST(sum(n) AS BIGINT) AS n
+        FROM (
+            SELECT tier, escalated,
+                   CAST(CASE WHEN latency_ms <= {LATENCY_FIRST_MS!r} THEN 0
+                        ELSE least(floor({share}), {LATENCY_BINS - 1}) END AS SMALLINT) AS bin, count(*) AS n
+            FROM facts
+            WHERE latency_ms IS NOT NULL AND escalated IS NOT NULL AND tier IS NOT NULL
+                  AND (status IS NULL OR status IN ('ok', 'fallback'))
+            GROUP BY ALL
+        ) GROUP BY ALL ORDER BY 1, 2, 3
         """,
     )
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import duckdb
 
 from undertow.adapters.duckdb.connection import open_engine
-from undertow.adapters.duckdb.inputs import LogFile, LogInputs, find_files
-from undertow.adapters.duckdb.line_sieve import SieveReport, spool_lines
-from undertow.adapters.duckdb.sql import exact_glob, identifier, literal, literals
+from undertow.adapters.duckdb.inputs import LogInputs, find_files
+from undertow.adapters.duckdb.sql import identifier, literal, literals
 from undertow.adapters.training.kept_text import asked_text
+from undertow.adapters.training.reading import LogReader
 from undertow.errors import DataError, UsageError
 from undertow.ports.audit_source import Progress, silent
 from undertow.records.columns import DEFAULT_SELECTION, SIGNAL_KINDS
@@ -80,7 +80,7 @@ def read_log(
     with tempfile.TemporaryDirectory(prefix="undertow-train-") as folder:
         engine = open_engine("1500MB", None, folder)
         try:
-            reader = _Reader(engine, Path(folder), progress)
+            reader = LogReader(engine, Path(folder), progress)
             reader.fill("signals", SIGNALS, found.of("signals"), _of_interest(wanted))
             _number_labels(engine)
             columns = {**DECISIONS, text_column: "VARCHAR"}
@@ -93,65 +93,6 @@ def read_log(
             return _joined(engine, cheap_tiers, text_column, signal, reader)
         finally:
             engine.close()
-
-
-class _Reader:
-    """Fills tables of the engine from files, and counts what could not be read."""
-
-    def __init__(self, engine: duckdb.DuckDBPyConnection, folder: Path, progress: Progress) -> None:
-        self.engine, self.folder, self.progress = engine, folder, progress
-        self.reasons: dict[str, int] = {}
-        self.seen: set[str] = set()
-
-    def count(self, reason: str, n: int) -> None:
-        if n:
-            self.reasons[reason] = self.reasons.get(reason, 0) + n
-
-    def fill(self, table: str, columns: dict[str, str], files: tuple[LogFile, ...], where: str) -> None:
-        definition = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
-        self.engine.execute(f"CREATE OR REPLACE TEMP TABLE {table} ({definition})")
-        for place, file in enumerate(files):
-            self.progress(f"reading {Path(file.path).name}", place, len(files))
-            if file.kind == "parquet":
-                self._parquet(table, columns, file, where)
-            else:
-                self._lines(table, columns, file, where)
-
-    def _parquet(self, table: str, columns: dict[str, str], file: LogFile, where: str) -> None:
-        source = f"read_parquet({literal(exact_glob(file.path))}, hive_partitioning = false)"
-        try:
-            held = {str(row[0]) for row in self.engine.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
-            self.seen |= held & columns.keys()
-            picked = ", ".join(
-                f"{f'TRY_CAST({identifier(name)} AS {kind})' if name in held else 'NULL'} AS {identifier(name)}"
-                for name, kind in columns.items()
-            )
-            self.engine.execute(f"INSERT INTO {table} SELECT * FROM (SELECT {picked} FROM {source}) WHERE {where}")
-        except duckdb.Error:
-            self.count("unreadable_file", 1)
-
-    def _lines(self, table: str, columns: dict[str, str], file: LogFile, where: str) -> None:
-        report = SieveReport()
-        shape = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
-        picked = ", ".join(
-            f"TRY_CAST({identifier(name)} AS {kind}) AS {identifier(name)}" for name, kind in columns.items()
-        )
-        try:
-            for spool, _ in spool_lines(file.path, self.folder, report, is_live=file.is_live):
-                source = (
-                    f"read_json({literal(exact_glob(str(spool)))}, format = 'newline_delimited', columns = {{{shape}}}, "
-                    "ignore_errors = true, maximum_object_size = 16777216)"
-                )
-                self.engine.execute(f"CREATE OR REPLACE TEMP TABLE lines AS SELECT {picked} FROM {source}")
-                spool.unlink()
-                present = ", ".join(f"count({identifier(name)})" for name in columns)
-                counts = self.engine.execute(f"SELECT {present} FROM lines").fetchone() or ()
-                self.seen |= {name for name, count in zip(columns, counts, strict=True) if count}
-                self.engine.execute(f"INSERT INTO {table} SELECT * FROM lines WHERE {where}")
-        except FileNotFoundError:  # a segment that the store converted meanwhile: its rows stand in Parquet now
-            self.count("moved_file", 1)
-        for reason, n in report.reasons.items():
-            self.count(reason, n)
 
 
 def _of_interest(wanted: tuple[str, str] | None) -> str:
@@ -197,7 +138,7 @@ def _joined(
     cheap_tiers: tuple[str, ...] | None,
     text_column: str,
     signal: str | None,
-    reader: _Reader,
+    reader: LogReader,
 ) -> LabelledTexts:
     cheap = cheap_tiers if cheap_tiers is not None else _cheap_tiers(engine)
     for reason, n in engine.execute(

@@ -94,6 +94,17 @@ def nesting_depth(document: bytes) -> int:
     return max(itertools.accumulate(memoryview(outside).cast("b")), default=0)
 
 
+def outside_strings(document: bytes) -> bytes:
+    r"""A document without its strings: brackets, commas, numbers and words. Right for valid JSON.
+
+    Examples:
+        >>> outside_strings(rb'{"a": [1, "2, \" 3"]}')
+        b'{ : [1,  ]}'
+    """
+    plain = document.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in document else document
+    return b" ".join(plain.split(b'"')[::2])
+
+
 def read_fields(body: bytes, *, max_nesting: int) -> Fields:
     """The top-level fields of a request body.
 

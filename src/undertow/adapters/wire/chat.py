@@ -5,20 +5,23 @@ from typing import Literal
 
 import msgspec
 
+from undertow.adapters.wire.answer_format import read_answer_format
 from undertow.adapters.wire.body import TRUE, Fields, decode, encode, is_given, read_fields, read_limit, read_model
 from undertow.adapters.wire.body import with_parameters as with_tier
 from undertow.adapters.wire.chat_answer import read_chat_answer
+from undertow.adapters.wire.chat_checks import OUTPUT_LIMITS, read_self_check, sample_body, self_check_body
 from undertow.adapters.wire.chat_plain import read_plain_chat
 from undertow.adapters.wire.chat_stream import ChatStream
 from undertow.adapters.wire.content import last_user_text, media_of, read_messages, text_of
+from undertow.adapters.wire.logprobs import read_top_logprobs
 from undertow.adapters.wire.request import request_facts
 from undertow.adapters.wire.sse import event_bytes
 from undertow.adapters.wire.tools import read_tools
 from undertow.ports.wire import ReadAnswer, ReadRequest, StreamReader
+from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import Endpoint
 
 _CALLERS_OWN = frozenset({"model", "messages", "stream", "stream_options"})
-_LIMITS = ("max_completion_tokens", "max_tokens")
 _PROMPT_ROLES = frozenset({"system", "developer"})
 _COUNTED = ("messages", "tools", "functions", "response_format")
 
@@ -56,6 +59,7 @@ class ChatDialect:
         has_tools, tools = (
             read_tools(fields, "tools", "functions") if "tools" in fields or "functions" in fields else (False, {})
         )
+        answer_format = read_answer_format(fields["response_format"]) if "response_format" in fields else None
         facts = request_facts(
             fields,
             endpoint="chat.completions",
@@ -65,9 +69,10 @@ class ChatDialect:
             prompts=[text_of(message.content) for message in messages if message.role in _PROMPT_ROLES],
             media=media_of(messages),
             counted=_COUNTED,
-            output_limit=read_limit(fields, *_LIMITS),
+            output_limit=read_limit(fields, *OUTPUT_LIMITS),
             has_tools=has_tools,
             asks_for_media=_asks_for_media(fields),
+            has_format=answer_format is not None,
         )
         return ReadRequest(
             facts=facts,
@@ -75,16 +80,25 @@ class ChatDialect:
             wants_logprobs=fields.get("logprobs") == TRUE,
             wants_usage="stream_options" in fields and _options(fields).get("include_usage") == TRUE,
             tools=tools,
+            top_logprobs=read_top_logprobs(fields),
+            answer_format=answer_format,
         )
 
     def upstream_body(
-        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], with_confidence: bool
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], evidence: Evidence = NO_EVIDENCE
     ) -> bytes:
-        """The body for a tier. The tier's own `logprobs` parameter, if it has one, decides whether they are asked for."""
+        """The body for a tier. The tier's own `logprobs` and `top_logprobs` parameters, if it has them, decide whether they are asked for."""
         fields = request.fields
-        merged = with_tier(fields, model=model, parameters=parameters, own=_CALLERS_OWN, alternatives=_LIMITS)
-        if with_confidence and not request.wants_logprobs and "logprobs" not in parameters and not _has_audio(fields):
-            merged["logprobs"] = True
+        merged = self._merged(request, model, parameters)
+        if evidence.logprobs and not _has_audio(fields):
+            if not request.wants_logprobs and "logprobs" not in parameters:
+                merged["logprobs"] = True
+            if (
+                evidence.alternatives > request.top_logprobs
+                and "top_logprobs" not in parameters
+                and parameters.get("logprobs", True) is True
+            ):
+                merged["top_logprobs"] = evidence.alternatives
         if request.facts.wants_stream and not request.wants_usage:
             tiers = parameters.get("stream_options")
             merged["stream_options"] = {
@@ -94,17 +108,38 @@ class ChatDialect:
             }
         return encode(merged)
 
-    def read_answer(self, request: ReadRequest, body: bytes, *, keeps_text: bool = False) -> ReadAnswer:
+    def read_answer(self, request: ReadRequest, body: bytes, *, evidence: Evidence = NO_EVIDENCE) -> ReadAnswer:
         """Read a whole answer.
 
         Raises:
             ValueError: It is none.
         """
-        return read_chat_answer(request, body, keeps_text=keeps_text)
+        return read_chat_answer(request, body, evidence)
 
-    def stream_reader(self, request: ReadRequest, *, keeps_text: bool = False) -> StreamReader:
+    def stream_reader(self, request: ReadRequest, *, evidence: Evidence = NO_EVIDENCE) -> StreamReader:
         """A reader for one stream."""
-        return ChatStream(request, keeps_text=keeps_text)
+        return ChatStream(request, evidence)
+
+    def self_check_body(
+        self, request: ReadRequest, answer_text: str, *, model: str, parameters: Mapping[str, object]
+    ) -> bytes | None:
+        """A request that asks the model whether an answer is right; see `chat_checks`."""
+        return self_check_body(request, answer_text, self._merged(request, model, parameters))
+
+    def read_self_check(self, body: bytes) -> float | None:
+        """Probability that the model gives its answer of being right."""
+        return read_self_check(body)
+
+    def sample_body(
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], temperature: float
+    ) -> bytes | None:
+        """The same request once more, for one answer at another temperature."""
+        return sample_body(self._merged(request, model, parameters), temperature)
+
+    def _merged(self, request: ReadRequest, model: str, parameters: Mapping[str, object]) -> dict[str, object]:
+        return with_tier(
+            request.fields, model=model, parameters=parameters, own=_CALLERS_OWN, alternatives=OUTPUT_LIMITS
+        )
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
         """An error in OpenAI's shape."""

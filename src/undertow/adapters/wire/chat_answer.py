@@ -4,10 +4,11 @@ import msgspec
 
 from undertow.adapters.wire.body import ABSENT, check_text, decode, is_given
 from undertow.adapters.wire.content import Part, text_of
-from undertow.adapters.wire.logprobs import choice_logprobs, rebuilt_without_logprobs, without_logprobs
+from undertow.adapters.wire.stripping import Stripping
 from undertow.adapters.wire.tally import AnswerTally
 from undertow.adapters.wire.usage import openai_usage
 from undertow.ports.wire import ReadAnswer, ReadRequest
+from undertow.records.answer import NO_EVIDENCE, Evidence
 
 REFUSED = "content_filter"
 
@@ -53,7 +54,7 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 _TEXT = msgspec.json.Decoder(str)
 
 
-def read_chat_answer(request: ReadRequest, body: bytes, *, keeps_text: bool) -> ReadAnswer:
+def read_chat_answer(request: ReadRequest, body: bytes, evidence: Evidence = NO_EVIDENCE) -> ReadAnswer:
     """Read a whole chat completion; log-probabilities that the caller did not ask for become null.
 
     Raises:
@@ -63,7 +64,7 @@ def read_chat_answer(request: ReadRequest, body: bytes, *, keeps_text: bool) -> 
     answer = decode(_ANSWER, body)
     if not answer.choices:
         raise ValueError("no chat completion: it has no choices")
-    tally = AnswerTally(keeps_text=keeps_text)
+    tally = AnswerTally(request, evidence)
     tally.model = answer.model
     tally.fingerprint = answer.system_fingerprint
     found = []
@@ -71,19 +72,21 @@ def read_chat_answer(request: ReadRequest, body: bytes, *, keeps_text: bool) -> 
         if is_given(choice.logprobs):
             found.append(choice.logprobs)
             if place == 0:
-                tally.add_logprobs(*choice_logprobs(choice.logprobs))
+                tally.add_choice_logprobs(choice.logprobs)
         if place == 0:
             tally.finish_reason = choice.finish_reason
         if choice.finish_reason == REFUSED:
             tally.is_refusal = True
-        _add_message(tally, choice.message, request, is_first=place == 0)
+        _add_message(tally, choice.message, is_first=place == 0)
     usage = openai_usage(answer.usage) if answer.usage else None
-    if found and not request.wants_logprobs:
-        body = without_logprobs(body, found, b"null") or rebuilt_without_logprobs(body, None)
-    return ReadAnswer(facts=tally.facts(request.tools, usage), body=body)
+    if found:
+        stripping = Stripping(request, evidence, b"null")
+        made = stripping.in_place(body, found)
+        body = stripping.rebuilt(body) if made is None else made
+    return ReadAnswer(facts=tally.facts(usage), body=body)
 
 
-def _add_message(tally: AnswerTally, message: _Message, request: ReadRequest, *, is_first: bool) -> None:
+def _add_message(tally: AnswerTally, message: _Message, *, is_first: bool) -> None:
     content = message.content
     if content:
         tally.add_text(content if isinstance(content, str) else text_of(content), is_kept=is_first)
@@ -92,20 +95,20 @@ def _add_message(tally: AnswerTally, message: _Message, request: ReadRequest, *,
     if message.tool_calls:
         for call in message.tool_calls:
             if call.custom is not None:
-                tally.add_call(request.tools, call.custom.name, call.custom.input, is_free_form=True)
+                tally.add_call(call.custom.name, call.custom.input, is_free_form=True)
             elif call.function is not None:
-                _add_function(tally, call.function, request)
+                _add_function(tally, call.function)
             else:
-                tally.add_call(request.tools, None, None)
+                tally.add_call(None, None)
     elif message.function_call is not None:
-        _add_function(tally, message.function_call, request)
+        _add_function(tally, message.function_call)
     if message.audio and is_given(message.audio):
         tally.has_other = True
 
 
-def _add_function(tally: AnswerTally, function: _Function, request: ReadRequest) -> None:
+def _add_function(tally: AnswerTally, function: _Function) -> None:
     try:
         arguments = decode(_TEXT, function.arguments)
     except ValueError:
         arguments = None  # an object, where the format has a string that holds one
-    tally.add_call(request.tools, function.name, arguments)
+    tally.add_call(function.name, arguments)

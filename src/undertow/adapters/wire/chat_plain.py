@@ -8,9 +8,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from undertow.adapters.wire.answer_format import read_answer_format
 from undertow.adapters.wire.body import MAX_TOKENS, TRUE
 from undertow.adapters.wire.content import BYTES_PER_TOKEN, TEXT_CHARS, prompt_hash
 from undertow.adapters.wire.labels import CONVERSATION_KEYS, MAX_KEY_CHARS, MAX_PAIRS, MAX_VALUE_CHARS, USER_KEY
+from undertow.adapters.wire.logprobs import read_top_logprobs
 from undertow.ports.wire import ReadRequest
 from undertow.records.request import RequestFacts
 
@@ -82,6 +84,7 @@ def read_plain_chat(fields: Mapping[str, msgspec.Raw], body: bytes) -> ReadReque
     for name in _COUNTED:
         if name in fields:
             size += len(fields[name])
+    answer_format = read_answer_format(fields["response_format"]) if "response_format" in fields else None
     facts = RequestFacts(
         endpoint="chat.completions",
         requested_model=seen.model,
@@ -94,7 +97,14 @@ def read_plain_chat(fields: Mapping[str, msgspec.Raw], body: bytes) -> ReadReque
         text=text[:TEXT_CHARS] if text else "",
         is_user_turn=seen.messages[-1].role == "user",
         prompt_hash=prompt_hash(prompts) if prompts else None,
+        has_format=answer_format is not None,
     )
     if labels:
         labels.pop(USER_KEY, None)
-    return ReadRequest(facts=facts, fields=fields, wants_logprobs=fields.get("logprobs") == TRUE)
+    return ReadRequest(
+        facts=facts,
+        fields=fields,
+        wants_logprobs=fields.get("logprobs") == TRUE,
+        top_logprobs=read_top_logprobs(fields) if "top_logprobs" in fields else 0,
+        answer_format=answer_format,
+    )

@@ -9,11 +9,12 @@ import msgspec
 from undertow.adapters.wire.body import ABSENT, NULL, decode
 from undertow.adapters.wire.chat_answer import REFUSED
 from undertow.adapters.wire.content import Part, text_of
-from undertow.adapters.wire.logprobs import choice_logprobs, rebuilt_without_logprobs, without_logprobs
 from undertow.adapters.wire.sse import Event, event_bytes
 from undertow.adapters.wire.stream import FollowedStream, error_word
+from undertow.adapters.wire.stripping import Stripping
 from undertow.adapters.wire.usage import openai_usage
-from undertow.ports.wire import StreamPiece
+from undertow.ports.wire import ReadRequest, StreamPiece
+from undertow.records.answer import NO_EVIDENCE, Evidence
 
 _NO_TEXT = (b"", b"null", b'""')
 
@@ -59,6 +60,10 @@ _CHUNK = msgspec.json.Decoder(_Chunk)
 class ChatStream(FollowedStream):
     """Follows one stream of chat completion chunks."""
 
+    def __init__(self, request: ReadRequest, evidence: Evidence = NO_EVIDENCE) -> None:
+        super().__init__(request, evidence)
+        self._stripping = Stripping(request, evidence, b"null")
+
     def _take(self, event: Event, data: bytes, piece: StreamPiece) -> bytes:
         if data.startswith(b"[DONE]"):
             return self._end(event, piece)
@@ -83,7 +88,9 @@ class ChatStream(FollowedStream):
                 found = found or []
                 found.append(choice.logprobs)
                 if index == 0:
-                    tally.add_logprobs(*choice_logprobs(choice.logprobs))
+                    tally.add_choice_logprobs(choice.logprobs)
+            elif index == 0 and tally.tokens is not None and choice.delta is not None and choice.delta.content:
+                tally.miss_logprobs()
             if choice.finish_reason:
                 if index == 0:
                     tally.finish_reason = choice.finish_reason
@@ -91,11 +98,10 @@ class ChatStream(FollowedStream):
                     tally.is_refusal = True
             if choice.delta is not None and self._add(index, choice.delta):
                 piece.has_content = True
-        if found and not self._request.wants_logprobs:
-            return without_logprobs(event.raw, found, b"null") or event_bytes(
-                rebuilt_without_logprobs(data, None), event.name.decode()
-            )
-        return event.raw
+        if found is None:
+            return event.raw
+        made = self._stripping.in_place(event.raw, found)
+        return event_bytes(self._stripping.rebuilt(data), event.name.decode()) if made is None else made
 
     def _add(self, index: int, delta: _Delta) -> bool:
         """Count a delta, and say whether it holds a piece of the answer."""

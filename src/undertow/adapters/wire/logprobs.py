@@ -1,12 +1,14 @@
-"""Log-probabilities of an answer: summing them, and taking them out where only the gateway had asked for them."""
+"""Log-probabilities of an answer, summed; and how many alternatives of its tokens a caller asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import Any
 
 import msgspec
 
-from undertow.adapters.wire.body import decode, encode
+from undertow.adapters.wire.body import decode, is_given
+
+MAX_ALTERNATIVES = 20
+"""What the OpenAI API itself allows of `top_logprobs`."""
 
 
 class _Token(msgspec.Struct, gc=False):
@@ -19,10 +21,9 @@ class _Choice(msgspec.Struct, gc=False):
 
 
 _logprob = attrgetter("logprob")
-_KEY = b'"logprobs":'
 _TOKENS = msgspec.json.Decoder(list[_Token])
 _CHOICE = msgspec.json.Decoder(_Choice)
-_ANYTHING = msgspec.json.Decoder()
+_COUNT = msgspec.json.Decoder(int)
 
 
 def choice_logprobs(value: msgspec.Raw) -> tuple[float, int]:
@@ -51,51 +52,20 @@ def token_logprobs(value: msgspec.Raw) -> tuple[float, int]:
     return sum(map(_logprob, tokens)), len(tokens)
 
 
-def without_logprobs(document: bytes, found: Iterable[msgspec.Raw], empty: bytes) -> bytes | None:
-    """The document with each value of `found` replaced where it stands under a key `logprobs`, all else byte for byte as it was.
+def read_top_logprobs(fields: Mapping[str, msgspec.Raw]) -> int:
+    """How many alternatives of each token a caller asks for.
 
-    An unescaped quote before `logprobs":` cannot stand in a string, so what matches is such a key with that very value.
-
-    Args:
-        document: Bytes of JSON, or of an event that holds JSON.
-        found: Values as they were cut out of the document.
-        empty: What an upstream that was not asked writes: `null` or `[]`.
-
-    Returns:
-        The new bytes, or None where a value could not be found in them (unusual white space).
+    What is no number from 0 to 20 counts as 20: it is then neither raised nor cut, and the upstream says what is wrong with it.
 
     Examples:
-        >>> without_logprobs(b'{"logprobs": {"content":[]} , "n":1}', [msgspec.Raw(b'{"content":[]}')], b"null")
-        b'{"logprobs": null , "n":1}'
+        >>> read_top_logprobs({"top_logprobs": msgspec.Raw(b"2")}), read_top_logprobs({})
+        (2, 0)
     """
-    for value in found:
-        raw = bytes(value)
-        start = document.find(_KEY)
-        while start >= 0:
-            start += len(_KEY)
-            if document.startswith(b" ", start):
-                start += 1
-            if document.startswith(raw, start):
-                break
-            start = document.find(_KEY, start)
-        if start < 0:
-            return None
-        document = b"%b%b%b" % (document[:start], empty, document[start + len(raw) :])
-    return document
-
-
-def rebuilt_without_logprobs(document: bytes, empty: object) -> bytes:
-    """The document written anew with the value of every key `logprobs` replaced; for documents with unusual white space.
-
-    Raises:
-        ValueError: It is no JSON.
-    """
-    return encode(_cleared(decode(_ANYTHING, document), empty))
-
-
-def _cleared(value: Any, empty: object) -> Any:
-    if isinstance(value, dict):
-        return {key: empty if key == "logprobs" else _cleared(item, empty) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_cleared(item, empty) for item in value]
-    return value
+    value = fields.get("top_logprobs")
+    if value is None or not is_given(value):
+        return 0
+    try:
+        most = decode(_COUNT, value)
+    except ValueError:
+        return MAX_ALTERNATIVES
+    return most if 0 <= most <= MAX_ALTERNATIVES else MAX_ALTERNATIVES

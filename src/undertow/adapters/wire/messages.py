@@ -24,6 +24,7 @@ from undertow.adapters.wire.tally import AnswerTally
 from undertow.adapters.wire.tools import read_tools
 from undertow.adapters.wire.usage import anthropic_usage
 from undertow.ports.wire import ReadAnswer, ReadRequest, StreamReader
+from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import Endpoint
 
 _CALLERS_OWN = frozenset({"model", "messages", "stream"})
@@ -98,13 +99,13 @@ class MessagesDialect:
         return ReadRequest(facts=facts, fields=fields, wants_usage=True, tools=tools)
 
     def upstream_body(
-        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], with_confidence: bool
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], evidence: Evidence = NO_EVIDENCE
     ) -> bytes:
-        """The body for a tier. The format has no log-probabilities to ask for, so `with_confidence` changes nothing."""
-        del with_confidence
+        """The body for a tier. The format has no log-probabilities to ask for, so `evidence` changes nothing."""
+        del evidence
         return encode(with_parameters(request.fields, model=model, parameters=parameters, own=_CALLERS_OWN))
 
-    def read_answer(self, request: ReadRequest, body: bytes, *, keeps_text: bool = False) -> ReadAnswer:
+    def read_answer(self, request: ReadRequest, body: bytes, *, evidence: Evidence = NO_EVIDENCE) -> ReadAnswer:
         """Read a whole message.
 
         Raises:
@@ -114,7 +115,7 @@ class MessagesDialect:
         answer = decode(_ANSWER, body)
         if answer.content is None or answer.type == "error":
             raise ValueError("no message: it has no content")
-        tally = AnswerTally(keeps_text=keeps_text)
+        tally = AnswerTally(request, evidence)
         tally.model = answer.model
         tally.finish_reason = answer.stop_reason
         tally.is_refusal = answer.stop_reason == REFUSED
@@ -122,13 +123,29 @@ class MessagesDialect:
             if block.text:
                 tally.add_text(block.text)
             if block.type == "tool_use":
-                tally.add_call(request.tools, block.name, block.input)
+                tally.add_call(block.name, block.input)
         usage = anthropic_usage(answer.usage) if is_given(answer.usage) else None
-        return ReadAnswer(facts=tally.facts(request.tools, usage), body=body)
+        return ReadAnswer(facts=tally.facts(usage), body=body)
 
-    def stream_reader(self, request: ReadRequest, *, keeps_text: bool = False) -> StreamReader:
+    def stream_reader(self, request: ReadRequest, *, evidence: Evidence = NO_EVIDENCE) -> StreamReader:
         """A reader for one stream."""
-        return MessageStream(request, keeps_text=keeps_text)
+        return MessageStream(request, evidence)
+
+    def self_check_body(
+        self, request: ReadRequest, answer_text: str, *, model: str, parameters: Mapping[str, object]
+    ) -> bytes | None:
+        """None: the format has no log-probabilities."""
+        del request, answer_text, model, parameters
+
+    def read_self_check(self, body: bytes) -> float | None:
+        """None, as nothing was asked."""
+        del body
+
+    def sample_body(
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], temperature: float
+    ) -> bytes | None:
+        """None: answers are sampled in chat completions only."""
+        del request, model, parameters, temperature
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
         """An error in Anthropic's shape, with Anthropic's type for its code; the field at fault stands in the message."""

@@ -7,7 +7,7 @@ from undertow.adapters.wire.sse import Event
 from undertow.adapters.wire.stream import FollowedStream, event_error_word
 from undertow.adapters.wire.usage import AnthropicCounts
 from undertow.ports.wire import ReadRequest, StreamPiece
-from undertow.records.answer import AnswerFacts, Usage
+from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence, Usage
 
 REFUSED = "refusal"
 
@@ -47,15 +47,15 @@ _EVENT = msgspec.json.Decoder(_Event)
 class MessageStream(FollowedStream):
     """Follows one stream of an Anthropic message."""
 
-    def __init__(self, request: ReadRequest, *, keeps_text: bool) -> None:
-        super().__init__(request, keeps_text=keeps_text)
+    def __init__(self, request: ReadRequest, evidence: Evidence = NO_EVIDENCE) -> None:
+        super().__init__(request, evidence)
         self._counts = AnthropicCounts()
 
     def facts(self) -> AnswerFacts:
         """What is known so far; an answer that was cut keeps the input tokens that its first event reported."""
         usage = self._counts.usage() or self._counts.estimate(self._request.facts.input_tokens, self._tally.chars)
         # A call without arguments streams none; the official clients make {} of it.
-        return self._tally.facts(self._request.tools, usage, no_arguments="{}")
+        return self._tally.facts(usage, is_whole=self.is_complete, no_arguments="{}")
 
     def _usage(self) -> Usage | None:
         return self._counts.usage()

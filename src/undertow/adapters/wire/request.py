@@ -23,6 +23,7 @@ def request_facts(
     output_limit: int | None,
     has_tools: bool,
     asks_for_media: bool = False,
+    has_format: bool = False,
 ) -> RequestFacts:
     """Facts of a request.
 
@@ -38,6 +39,7 @@ def request_facts(
         output_limit: Most tokens of the answer, or None.
         has_tools: It offers tools.
         asks_for_media: It asks for other output than text.
+        has_format: It demands a format of the answer that is checked as a whole.
 
     Raises:
         WireError: Its labels or its `stream` field are of a wrong type.
@@ -61,4 +63,5 @@ def request_facts(
         text=text,
         is_user_turn=is_user_turn,
         prompt_hash=prompt_hash(prompts) if prompts else None,
+        has_format=has_format,
     )

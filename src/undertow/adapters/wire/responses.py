@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from undertow.adapters.wire.answer_format import read_text_format
 from undertow.adapters.wire.body import (
     ABSENT,
     decode,
@@ -18,12 +19,14 @@ from undertow.adapters.wire.body import (
 )
 from undertow.adapters.wire.chat import openai_error
 from undertow.adapters.wire.content import TEXT_CHARS, Media, read_content, text_of
+from undertow.adapters.wire.logprobs import read_top_logprobs
 from undertow.adapters.wire.request import request_facts
 from undertow.adapters.wire.responses_answer import read_response
 from undertow.adapters.wire.responses_stream import ResponseStream
 from undertow.adapters.wire.sse import event_bytes
 from undertow.adapters.wire.tools import read_tools
 from undertow.ports.wire import ReadAnswer, ReadRequest, StreamReader, WireError
+from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import Endpoint
 
 LOGPROBS = "message.output_text.logprobs"
@@ -67,6 +70,7 @@ class ResponsesDialect:
         has_tools, tools = read_tools(fields, "tools")
         if "instructions" in fields:
             prompts.insert(0, text_of(read_content(fields["instructions"])))
+        answer_format = read_text_format(fields["text"]) if "text" in fields else None
         facts = request_facts(
             fields,
             endpoint="responses",
@@ -78,6 +82,7 @@ class ResponsesDialect:
             counted=_COUNTED,
             output_limit=read_limit(fields, "max_output_tokens"),
             has_tools=has_tools,
+            has_format=answer_format is not None,
         )
         return ReadRequest(
             facts=facts,
@@ -85,28 +90,49 @@ class ResponsesDialect:
             wants_logprobs=LOGPROBS in _include(fields),
             wants_usage=True,
             tools=tools,
+            top_logprobs=read_top_logprobs(fields),
+            answer_format=answer_format,
         )
 
     def upstream_body(
-        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], with_confidence: bool
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], evidence: Evidence = NO_EVIDENCE
     ) -> bytes:
-        """The body for a tier."""
+        """The body for a tier. The tier's own `top_logprobs` parameter, if it has one, decides how many alternatives there are."""
         merged = with_parameters(request.fields, model=model, parameters=parameters, own=_CALLERS_OWN)
-        if with_confidence and not request.wants_logprobs:
-            merged["include"] = [*_include(request.fields), LOGPROBS]
+        if evidence.logprobs:
+            if not request.wants_logprobs:
+                merged["include"] = [*_include(request.fields), LOGPROBS]
+            if evidence.alternatives > request.top_logprobs and "top_logprobs" not in parameters:
+                merged["top_logprobs"] = evidence.alternatives
         return encode(merged)
 
-    def read_answer(self, request: ReadRequest, body: bytes, *, keeps_text: bool = False) -> ReadAnswer:
+    def read_answer(self, request: ReadRequest, body: bytes, *, evidence: Evidence = NO_EVIDENCE) -> ReadAnswer:
         """Read a whole response.
 
         Raises:
             ValueError: It is none, or one that failed.
         """
-        return read_response(request, body, keeps_text=keeps_text)
+        return read_response(request, body, evidence)
 
-    def stream_reader(self, request: ReadRequest, *, keeps_text: bool = False) -> StreamReader:
+    def stream_reader(self, request: ReadRequest, *, evidence: Evidence = NO_EVIDENCE) -> StreamReader:
         """A reader for one stream."""
-        return ResponseStream(request, keeps_text=keeps_text)
+        return ResponseStream(request, evidence)
+
+    def self_check_body(
+        self, request: ReadRequest, answer_text: str, *, model: str, parameters: Mapping[str, object]
+    ) -> bytes | None:
+        """None: answers are checked in chat completions only."""
+        del request, answer_text, model, parameters
+
+    def read_self_check(self, body: bytes) -> float | None:
+        """None, as nothing was asked."""
+        del body
+
+    def sample_body(
+        self, request: ReadRequest, *, model: str, parameters: Mapping[str, object], temperature: float
+    ) -> bytes | None:
+        """None: answers are sampled in chat completions only."""
+        del request, model, parameters, temperature
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
         """An error in OpenAI's shape."""

@@ -3,10 +3,11 @@
 import msgspec
 
 from undertow.adapters.wire.body import ABSENT, check_text, decode, is_given
-from undertow.adapters.wire.logprobs import rebuilt_without_logprobs, token_logprobs, without_logprobs
+from undertow.adapters.wire.stripping import Stripping
 from undertow.adapters.wire.tally import AnswerTally
 from undertow.adapters.wire.usage import openai_usage
 from undertow.ports.wire import ReadAnswer, ReadRequest
+from undertow.records.answer import NO_EVIDENCE, Evidence
 
 EMPTY_LOGPROBS = msgspec.Raw(b"[]")
 """What stands there unasked."""
@@ -67,6 +68,7 @@ class Response(msgspec.Struct, gc=False):
     incomplete_details: _Incomplete | None = None
     usage: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
+    top_logprobs: msgspec.Raw = ABSENT
 
 
 _PARTS = msgspec.json.Decoder(list[ContentPart])
@@ -74,7 +76,7 @@ _RESPONSE = msgspec.json.Decoder(Response)
 _TEXT = msgspec.json.Decoder(str)
 
 
-def read_response(request: ReadRequest, body: bytes, *, keeps_text: bool) -> ReadAnswer:
+def read_response(request: ReadRequest, body: bytes, evidence: Evidence = NO_EVIDENCE) -> ReadAnswer:
     """Read a whole response; log-probabilities that the caller did not ask for become empty lists.
 
     Raises:
@@ -86,14 +88,14 @@ def read_response(request: ReadRequest, body: bytes, *, keeps_text: bool) -> Rea
         raise ValueError("no response: it has no output")
     if response.status == "failed" or (response.error and is_given(response.error)):
         raise ValueError("the response failed")
-    tally = AnswerTally(keeps_text=keeps_text)
-    found = add_response(tally, response, request)
-    if found and not request.wants_logprobs:
-        body = without_logprobs(body, found, b"[]") or rebuilt_without_logprobs(body, [])
-    return ReadAnswer(facts=tally.facts(request.tools, tally.usage), body=body)
+    tally = AnswerTally(request, evidence)
+    found = add_response(tally, response)
+    stripping = Stripping(request, evidence, b"[]")
+    made = stripping.in_place(body, found, response.top_logprobs)
+    return ReadAnswer(facts=tally.facts(tally.usage), body=stripping.rebuilt(body) if made is None else made)
 
 
-def add_response(tally: AnswerTally, response: Response, request: ReadRequest) -> list[msgspec.Raw]:
+def add_response(tally: AnswerTally, response: Response) -> list[msgspec.Raw]:
     """Count all that a response holds, and give the log-probabilities in it.
 
     Raises:
@@ -112,15 +114,17 @@ def add_response(tally: AnswerTally, response: Response, request: ReadRequest) -
             for part in item.parts():
                 if has_logprobs(part.logprobs):
                     found.append(part.logprobs)
-                    tally.add_logprobs(*token_logprobs(part.logprobs))
+                    tally.add_token_logprobs(part.logprobs)
+                elif part.text:
+                    tally.miss_logprobs()
                 if part.refusal:
                     tally.add_refusal(part.refusal)
                 if part.text:
                     tally.add_text(part.text)
         elif item.type == "function_call":
-            tally.add_call(request.tools, item.name, _text(item.arguments))
+            tally.add_call(item.name, _text(item.arguments))
         elif item.type == "custom_tool_call":
-            tally.add_call(request.tools, item.name, _text(item.input), is_free_form=True)
+            tally.add_call(item.name, _text(item.input), is_free_form=True)
         elif item.type not in _SILENT:
             tally.has_other = True
     return found

@@ -6,12 +6,13 @@
 import msgspec
 
 from undertow.adapters.wire.body import ABSENT, decode, is_given
-from undertow.adapters.wire.logprobs import rebuilt_without_logprobs, token_logprobs, without_logprobs
 from undertow.adapters.wire.responses_answer import ContentPart, OutputItem, Response, add_response, has_logprobs
 from undertow.adapters.wire.sse import Event, event_bytes
 from undertow.adapters.wire.stream import FollowedStream, error_word, event_error_word
+from undertow.adapters.wire.stripping import Stripping
 from undertow.adapters.wire.tally import AnswerTally
-from undertow.ports.wire import StreamPiece
+from undertow.ports.wire import ReadRequest, StreamPiece
+from undertow.records.answer import NO_EVIDENCE, Evidence
 
 _TEXT = "response.output_text.delta"
 _REFUSAL = "response.refusal.delta"
@@ -51,6 +52,10 @@ _STRING = msgspec.json.Decoder(str)
 class ResponseStream(FollowedStream):
     """Follows one stream of a response."""
 
+    def __init__(self, request: ReadRequest, evidence: Evidence = NO_EVIDENCE) -> None:
+        super().__init__(request, evidence)
+        self._stripping = Stripping(request, evidence, b"[]")
+
     def _take(self, event: Event, data: bytes, piece: StreamPiece) -> bytes:
         seen = decode(_EVENT, data)
         kind = seen.type
@@ -75,10 +80,11 @@ class ResponseStream(FollowedStream):
         elif seen.response is not None:
             if kind in {"response.completed", "response.incomplete"}:
                 found += self._add_whole(seen.response)
-                event = Event(self._cleared(event, data, found), event.name, data)
+                event = Event(self._stripped(event, data, found, seen.response.top_logprobs), event.name, data)
                 return self._end(event, piece)
             self._tally.model = seen.response.model
-        return self._cleared(event, data, found)
+            return self._stripped(event, data, found, seen.response.top_logprobs)
+        return self._stripped(event, data, found)
 
     def _add_delta(self, seen: _Event, piece: StreamPiece) -> None:
         tally = self._tally
@@ -89,7 +95,9 @@ class ResponseStream(FollowedStream):
             if seen.type == _TEXT:
                 tally.add_text(text)
                 if has_logprobs(seen.logprobs):
-                    tally.add_logprobs(*token_logprobs(seen.logprobs))
+                    tally.add_token_logprobs(seen.logprobs)
+                elif text:
+                    tally.miss_logprobs()
             elif seen.type == _REFUSAL:
                 tally.add_refusal(text)
             elif seen.type == _ARGUMENTS:
@@ -101,11 +109,11 @@ class ResponseStream(FollowedStream):
 
     def _add_whole(self, response: Response) -> list[msgspec.Raw]:
         """Let the whole response replace what its pieces told, where it says as much."""
-        whole = AnswerTally(keeps_text=self._keeps_text)
-        found = add_response(whole, response, self._request)
+        whole = AnswerTally(self._request, self._evidence)
+        found = add_response(whole, response)
         if response.output:
             if not whole.logprob_count:
-                whole.add_logprobs(self._tally.logprob_sum, self._tally.logprob_count)
+                whole.take_logprobs(self._tally)
             self._tally = whole
         else:
             # Some servers leave the output out of the last event.
@@ -115,9 +123,6 @@ class ResponseStream(FollowedStream):
             self._tally.model = whole.model or self._tally.model
         return found
 
-    def _cleared(self, event: Event, data: bytes, found: list[msgspec.Raw]) -> bytes:
-        if not found or self._request.wants_logprobs:
-            return event.raw
-        return without_logprobs(event.raw, found, b"[]") or event_bytes(
-            rebuilt_without_logprobs(data, []), event.name.decode()
-        )
+    def _stripped(self, event: Event, data: bytes, found: list[msgspec.Raw], count: msgspec.Raw = ABSENT) -> bytes:
+        made = self._stripping.in_place(event.raw, found, count)
+        return event_bytes(self._stripping.rebuilt(data), event.name.decode()) if made is None else made

@@ -10,7 +10,7 @@ from undertow.adapters.wire.sse import Event, EventSplitter
 from undertow.adapters.wire.tally import AnswerTally
 from undertow.adapters.wire.usage import estimated_usage
 from undertow.ports.wire import ReadRequest, StreamPiece
-from undertow.records.answer import AnswerFacts, Usage
+from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence, Usage
 
 MAX_WORD_CHARS = 64
 
@@ -37,11 +37,11 @@ class FollowedStream(ABC):
         is_complete: The terminal event has been seen.
     """
 
-    def __init__(self, request: ReadRequest, *, keeps_text: bool) -> None:
+    def __init__(self, request: ReadRequest, evidence: Evidence = NO_EVIDENCE) -> None:
         self.is_complete = False
         self._request = request
-        self._keeps_text = keeps_text
-        self._tally = AnswerTally(keeps_text=keeps_text)
+        self._evidence = evidence
+        self._tally = AnswerTally(request, evidence)
         self._splitter = EventSplitter()
         self._is_over = False
 
@@ -70,7 +70,7 @@ class FollowedStream(ABC):
     def facts(self) -> AnswerFacts:
         """What is known so far; usage estimated where the upstream has not said."""
         usage = self._usage() or estimated_usage(self._request.facts.input_tokens, self._tally.chars)
-        return self._tally.facts(self._request.tools, usage)
+        return self._tally.facts(usage, is_whole=self.is_complete)
 
     @abstractmethod
     def _take(self, event: Event, data: bytes, piece: StreamPiece) -> bytes:

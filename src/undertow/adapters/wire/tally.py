@@ -1,11 +1,13 @@
 """What has been seen of an answer, counted up; the same for whole answers and for streams, and for all wire formats."""
 
-from collections.abc import Mapping
-
 import msgspec
 
+from undertow.adapters.wire.answer_format import has_format
+from undertow.adapters.wire.logprobs import choice_logprobs, token_logprobs
+from undertow.adapters.wire.tokens import TokenCollector
 from undertow.adapters.wire.tools import is_valid_call
-from undertow.records.answer import AnswerFacts, Usage
+from undertow.ports.wire import ReadRequest
+from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence, Usage
 
 
 class AnswerTally:
@@ -20,6 +22,7 @@ class AnswerTally:
         is_refusal: The upstream said that it refused.
         logprob_sum: Of the first choice's tokens.
         logprob_count: Over so many.
+        tokens: Their evidence one by one, where it is kept.
         finish_reason: The upstream's word.
         model: The upstream's name for the model.
         fingerprint: The upstream's fingerprint of the model.
@@ -28,9 +31,12 @@ class AnswerTally:
 
     __slots__ = (
         "_are_calls_valid",
+        "_format",
         "_open_calls",
+        "_shows_text",
         "_text",
         "_tool_names",
+        "_tools",
         "fingerprint",
         "finish_reason",
         "has_other",
@@ -42,10 +48,11 @@ class AnswerTally:
         "logprob_sum",
         "model",
         "text_chars",
+        "tokens",
         "usage",
     )
 
-    def __init__(self, *, keeps_text: bool = False) -> None:
+    def __init__(self, request: ReadRequest, evidence: Evidence = NO_EVIDENCE) -> None:
         self.text_chars = 0
         self.hidden_chars = 0
         self.has_text = False
@@ -58,7 +65,11 @@ class AnswerTally:
         self.model: str | None = None
         self.fingerprint: str | None = None
         self.usage: Usage | None = None
-        self._text: list[str] | None = [] if keeps_text else None
+        self.tokens = TokenCollector() if evidence.tokens else None
+        self._tools = request.tools
+        self._format = request.answer_format
+        self._shows_text = evidence.text
+        self._text: list[str] | None = [] if evidence.text or self._format is not None else None
         self._tool_names: list[str] = []
         self._are_calls_valid: bool | None = None
         self._open_calls: dict[object, tuple[str, list[str]]] | None = None
@@ -76,14 +87,33 @@ class AnswerTally:
         self.hidden_chars += len(text)
         self.has_refusal = True
 
-    def add_logprobs(self, total: float, count: int) -> None:
-        """Log-probabilities of further tokens."""
+    def add_choice_logprobs(self, value: msgspec.Raw) -> None:
+        """The `logprobs` of a chat choice, or of a piece of it."""
+        total, count = choice_logprobs(value)
         self.logprob_sum += total
         self.logprob_count += count
+        if self.tokens is not None:
+            self.tokens.add_choice(value)
+
+    def add_token_logprobs(self, value: msgspec.Raw) -> None:
+        """A plain list of tokens, as the responses API has it."""
+        total, count = token_logprobs(value)
+        self.logprob_sum += total
+        self.logprob_count += count
+        if self.tokens is not None:
+            self.tokens.add_list(value)
+
+    def miss_logprobs(self) -> None:
+        """Text came without log-probabilities, so those of other tokens are not all of it."""
+        if self.tokens is not None:
+            self.tokens.is_broken = True
+
+    def take_logprobs(self, other: "AnswerTally") -> None:
+        """Let another tally's log-probabilities stand for this one's."""
+        self.logprob_sum, self.logprob_count, self.tokens = other.logprob_sum, other.logprob_count, other.tokens
 
     def add_call(
         self,
-        tools: Mapping[str, tuple[str, ...]],
         name: str | None,
         arguments: str | msgspec.Raw | None,
         *,
@@ -92,7 +122,7 @@ class AnswerTally:
         """A whole tool call; a free-form one takes text that is no JSON."""
         if name:
             self._tool_names.append(name)
-        valid = name in tools if is_free_form else is_valid_call(tools, name, arguments)
+        valid = name in self._tools if is_free_form else is_valid_call(self._tools, name, arguments)
         self._are_calls_valid = valid and self._are_calls_valid is not False
         self.hidden_chars += len(arguments or "")
 
@@ -111,19 +141,19 @@ class AnswerTally:
         """All characters that the model wrote."""
         return self.text_chars + self.hidden_chars
 
-    def facts(self, tools: Mapping[str, tuple[str, ...]], usage: Usage | None, no_arguments: str = "") -> AnswerFacts:
+    def facts(self, usage: Usage | None, *, is_whole: bool = True, no_arguments: str = "") -> AnswerFacts:
         """What is known so far.
 
         Args:
-            tools: Offered by the request.
             usage: What to put down as usage.
+            is_whole: Nothing more will come, so that the format can be told.
             no_arguments: What an upstream means by a streamed call without arguments.
         """
         valid, names = self._are_calls_valid, self._tool_names
         if self._open_calls:
             names = names + [name for name, _ in self._open_calls.values() if name]
             valid = valid is not False and all(
-                is_valid_call(tools, name, "".join(pieces) or no_arguments)
+                is_valid_call(self._tools, name, "".join(pieces) or no_arguments)
                 for name, pieces in self._open_calls.values()
             )
         answers = self.has_text or self.has_refusal or self.has_other
@@ -140,5 +170,11 @@ class AnswerTally:
             usage=usage,
             chars=self.text_chars,
             tool_names=tuple(names),
-            text=None if self._text is None else "".join(self._text),
+            text="".join(self._text) if self._text is not None and self._shows_text else None,
+            tokens=self.tokens.evidence() if self.tokens is not None else None,
+            # Tool calls come before an answer that has the format.
+            is_format_valid=self._is_format_valid() if is_whole and valid is None else None,
         )
+
+    def _is_format_valid(self) -> bool | None:
+        return None if self._format is None or self._text is None else has_format(self._format, "".join(self._text))

@@ -5,10 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from undertow.adapters.wire.body import ABSENT, NULL, decode, wrong_type
-from undertow.ports.wire import WireError
-
-Tools = dict[str, tuple[str, ...]]
-"""Name -> argument keys that its schema requires."""
+from undertow.adapters.wire.schemas import fits_schema
+from undertow.ports.wire import OfferedTool, WireError
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -35,7 +33,7 @@ _SCHEMA = msgspec.json.Decoder(_Schema)
 _ARGUMENTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_tools(fields: Mapping[str, msgspec.Raw], *names: str) -> tuple[bool, Tools]:
+def read_tools(fields: Mapping[str, msgspec.Raw], *names: str) -> tuple[bool, dict[str, OfferedTool]]:
     """Whether tools are offered under any of some fields, and those that have a name.
 
     Raises:
@@ -43,10 +41,12 @@ def read_tools(fields: Mapping[str, msgspec.Raw], *names: str) -> tuple[bool, To
 
     Examples:
         >>> tools = b'[{"type": "function", "function": {"name": "look", "parameters": {"required": ["at"]}}}]'
-        >>> read_tools({"tools": msgspec.Raw(tools)}, "tools")
-        (True, {'look': ('at',)})
+        >>> offered, tools = read_tools({"tools": msgspec.Raw(tools)}, "tools")
+        >>> offered, tools["look"].required
+        (True, ('at',))
     """
-    offered, tools = False, {}
+    offered = False
+    tools: dict[str, OfferedTool] = {}
     for name in names:
         value = fields.get(name)
         if value is None or value == NULL:
@@ -62,30 +62,36 @@ def read_tools(fields: Mapping[str, msgspec.Raw], *names: str) -> tuple[bool, To
             inner = tool.function or tool.custom
             called = inner.name if inner else tool.name
             if called:
-                tools[called] = _required(inner.parameters if inner else tool.parameters or tool.input_schema)
+                schema = inner.parameters if inner else tool.parameters or tool.input_schema
+                tools[called] = OfferedTool(_required(schema), schema) if schema else OfferedTool()
     return offered, tools
 
 
-def is_valid_call(tools: Mapping[str, tuple[str, ...]], name: str | None, arguments: str | msgspec.Raw | None) -> bool:
-    """Whether a call names an offered tool and its arguments are a JSON object with the required keys.
+def is_valid_call(tools: Mapping[str, OfferedTool], name: str | None, arguments: str | msgspec.Raw | None) -> bool:
+    """Whether a call names an offered tool and its arguments are a JSON object that fits the tool's schema.
+
+    Of a schema that cannot be checked only the keys that it requires at its top level are.
 
     Examples:
-        >>> is_valid_call({"look": ("at",)}, "look", '{"at": "it"}'), is_valid_call({"look": ("at",)}, "look", "{}")
-        (True, False)
+        >>> schema = b'{"properties": {"at": {"type": "string"}}, "required": ["at"]}'
+        >>> tools = {"look": OfferedTool(("at",), msgspec.Raw(schema))}
+        >>> [is_valid_call(tools, "look", arguments) for arguments in ('{"at": "it"}', '{"at": 1}', "{}")]
+        [True, False, False]
     """
-    required = tools.get(name or "")
-    if required is None or not arguments:
+    tool = tools.get(name or "")
+    if tool is None or not arguments:
         return False
+    document = arguments.encode() if isinstance(arguments, str) else arguments
     try:
-        given = decode(_ARGUMENTS, arguments.encode() if isinstance(arguments, str) else arguments)
+        given = decode(_ARGUMENTS, document)
+        if not all(key in given for key in tool.required):
+            return False
+        return not tool.schema or fits_schema(tool.schema, document) is not False
     except ValueError:
         return False
-    return all(key in given for key in required)
 
 
 def _required(schema: msgspec.Raw) -> tuple[str, ...]:
-    if not schema:
-        return ()
     try:
         return tuple(decode(_SCHEMA, schema).required or ())
     except ValueError:

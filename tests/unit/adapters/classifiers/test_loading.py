@@ -50,7 +50,7 @@ def test_a_missing_or_huge_file_is_named(tmp_path):
     huge = tmp_path / "huge.json"
     with huge.open("wb") as file:
         file.truncate(30_000_000)
-    with pytest.raises(ConfigError, match="larger than any"):
+    with pytest.raises(ConfigError, match="larger than anything"):
         load_classifier(huge)
 
 

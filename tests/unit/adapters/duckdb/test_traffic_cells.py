@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from undertow.records.cells import CHANGE_KINDS
-from unit.adapters.duckdb.logs import decision, read, write_parquet
+from undertow.ledger.latency import histogram_quantile_ms
+from undertow.records.cells import CALL_FATES, CHANGE_KINDS, LATENCY_BINS
+from unit.adapters.duckdb.logs import decision, read, write_jsonl, write_parquet
 
 
 def test_versions_by_day_and_tier(tmp_path: Path) -> None:
@@ -36,3 +37,74 @@ def test_a_version_that_is_an_id_is_not_followed(tmp_path: Path, monkeypatch: py
     cells = read(write_parquet(tmp_path / "d.parquet", rows))
     assert CHANGE_KINDS.index("model_fingerprint") not in cells.models.kind
     assert any("`model_fingerprint`" in note for note in cells.coverage.notes)
+
+
+@pytest.mark.parametrize(
+    ("status", "fate"),
+    [
+        ("ok", "used"),
+        ("fallback", "used"),
+        (None, "used"),
+        ("discarded", "discarded"),
+        ("cancelled", "cancelled"),
+        ("abandoned", "abandoned"),
+        ("http_503", "failed"),
+        ("error", "failed"),
+    ],
+)
+def test_the_fate_of_a_call_is_its_status(tmp_path: Path, status: str | None, fate: str) -> None:
+    call = {"tier": "cheap", "purpose": "serve", "cost_usd": 0.1, "output_tokens": 7, "status": status}
+    cells = read(write_jsonl(tmp_path / "d.jsonl", [decision(1, calls=[call])]))
+    assert [CALL_FATES[code] for code in cells.calls.fate] == [fate]
+    assert cells.calls.output_tokens.tolist() == [7.0]
+
+
+def test_calls_are_summed_by_fate_and_those_without_cost_are_counted_apart(tmp_path: Path) -> None:
+    discarded = {"tier": "cheap", "purpose": "serve", "cost_usd": 0.1, "output_tokens": 5, "status": "discarded"}
+    free = {"tier": "cheap", "purpose": "serve", "status": "discarded"}
+    served = {"tier": "capable", "purpose": "serve", "cost_usd": 0.9, "output_tokens": 8, "status": "ok"}
+    rows = [decision(1, calls=[discarded, served]), decision(2, calls=[discarded, free])]
+    calls = read(write_parquet(tmp_path / "d.parquet", rows)).calls
+    found = {
+        CALL_FATES[fate]: (int(n), int(known), round(float(usd), 9), float(tokens))
+        for fate, n, known, usd, tokens in zip(
+            calls.fate, calls.calls, calls.cost_n, calls.cost_usd, calls.output_tokens, strict=True
+        )
+    }
+    assert found == {"discarded": (3, 2, 0.2, 10.0), "used": (1, 1, 0.9, 8.0)}
+
+
+def test_latency_is_counted_by_served_tier_and_escalation(tmp_path: Path) -> None:
+    rows = [decision(i, latency_ms=100.0 + i, escalated=False) for i in range(30)]
+    rows += [decision(100 + i, tier="capable", cost_usd=0.1, latency_ms=2000.0, escalated=True) for i in range(10)]
+    rows += [
+        decision(200, latency_ms=9e9, escalated=False, status="error"),
+        decision(201, latency_ms=9e9, escalated=False, status="abandoned"),
+        decision(202, latency_ms=9e9, escalated=None),
+        decision(203, latency_ms=None, escalated=True),
+        decision(204, latency_ms=9e9, escalated=False, tier=None),
+    ]
+    latency = read(write_parquet(tmp_path / "d.parquet", rows)).latency
+    assert latency.n.sum() == 40
+    for tier, escalated, n, ms in ((0, 0, 30, 115.0), (1, 1, 10, 2000.0)):
+        mine = latency.take((latency.tier == tier) & (latency.escalated == escalated))
+        assert mine.n.sum() == n
+        assert histogram_quantile_ms(mine.bin, mine.n, 0.5) == pytest.approx(ms, rel=0.03)
+
+
+def test_latencies_outside_the_bins_are_in_the_first_and_the_last(tmp_path: Path) -> None:
+    rows = [decision(i, latency_ms=ms, escalated=True) for i, ms in enumerate((0.0, 0.05, 0.1, 1e12))]
+    latency = read(write_parquet(tmp_path / "d.parquet", rows)).latency
+    assert dict(zip(latency.bin.tolist(), latency.n.tolist(), strict=True)) == {0: 3, LATENCY_BINS - 1: 1}
+
+
+@pytest.mark.parametrize("missing", ["latency_ms", "escalated"])
+def test_without_latency_or_escalation_there_is_no_histogram(tmp_path: Path, missing: str) -> None:
+    row = decision(1, latency_ms=5.0, escalated=True)
+    del row[missing]
+    assert len(read(write_parquet(tmp_path / "d.parquet", [row])).latency) == 0
+
+
+def test_where_nothing_was_escalated_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    rows = [decision(i, escalated=False) for i in range(3)]
+    assert len(read(write_parquet(tmp_path / "d.parquet", rows)).latency) == 0

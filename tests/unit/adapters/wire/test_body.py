@@ -3,7 +3,15 @@ import json
 import msgspec
 import pytest
 
-from undertow.adapters.wire.body import decode, kind_of, nesting_depth, read_fields, read_limit, with_parameters
+from undertow.adapters.wire.body import (
+    decode,
+    kind_of,
+    nesting_depth,
+    outside_strings,
+    read_fields,
+    read_limit,
+    with_parameters,
+)
 from undertow.ports.wire import WireError
 
 
@@ -95,3 +103,9 @@ def test_a_tiers_parameters_replace_the_callers_but_for_what_is_the_callers_own(
         alternatives=("max_completion_tokens", "max_tokens"),
     )
     assert msgspec.json.encode(merged) == b'{"stream":true,"model":"small","top_p":0.50,"max_completion_tokens":7}'
+
+
+def test_what_stands_outside_strings():
+    document = rb'{"a, \"[": [1, "2, \\", -3e5], "\\\"": null}'
+    assert outside_strings(document).split() == [b"{", b":", b"[1,", b",", b"-3e5],", b":", b"null}"]
+    assert outside_strings(b"12") == b"12"

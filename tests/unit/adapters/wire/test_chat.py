@@ -4,11 +4,12 @@ import pytest
 
 from undertow.adapters.wire.chat import openai_error
 from undertow.ports.wire import WireError
+from undertow.records.answer import NO_EVIDENCE, SUM_OF_LOGPROBS, Evidence
 from wire_samples import CHAT, LOOK_UP, asked, dumps
 
 
-def sent(request, *, parameters=None, with_confidence=False):
-    return CHAT.upstream_body(request, model="small", parameters=parameters or {}, with_confidence=with_confidence)
+def sent(request, *, parameters=None, evidence=NO_EVIDENCE):
+    return CHAT.upstream_body(request, model="small", parameters=parameters or {}, evidence=evidence)
 
 
 def test_the_system_prompt_is_hashed():
@@ -41,7 +42,7 @@ def test_the_newer_limit_counts_first(field, other):
 
 
 def test_tools_and_the_older_functions_are_offered():
-    assert dict(asked(CHAT, tools=[{"type": "function", "function": LOOK_UP}]).tools) == {"look_up": ("order",)}
+    assert asked(CHAT, tools=[{"type": "function", "function": LOOK_UP}]).tools["look_up"].required == ("order",)
     assert asked(CHAT, functions=[LOOK_UP]).facts.has_tools
     assert not asked(CHAT, tools=[]).facts.has_tools
 
@@ -74,22 +75,45 @@ def test_a_tiers_parameters_go_over_the_callers():
 
 
 @pytest.mark.parametrize(
-    ("fields", "parameters", "with_confidence", "logprobs"),
+    ("fields", "parameters", "evidence", "logprobs"),
     [
-        ({}, {}, True, True),
-        ({"logprobs": False, "n": 2}, {}, True, True),
-        ({"logprobs": True, "top_logprobs": 3}, {}, True, True),
-        ({"audio": {"voice": "ash"}}, {}, True, None),
-        ({}, {"logprobs": False}, True, False),
-        ({}, {}, False, None),
-        ({"logprobs": False}, {}, False, False),
+        ({}, {}, SUM_OF_LOGPROBS, True),
+        ({"logprobs": False, "n": 2}, {}, SUM_OF_LOGPROBS, True),
+        ({"logprobs": True, "top_logprobs": 3}, {}, SUM_OF_LOGPROBS, True),
+        ({"audio": {"voice": "ash"}}, {}, SUM_OF_LOGPROBS, None),
+        ({}, {"logprobs": False}, SUM_OF_LOGPROBS, False),
+        ({}, {}, NO_EVIDENCE, None),
+        ({"logprobs": False}, {}, NO_EVIDENCE, False),
     ],
 )
-def test_log_probabilities_are_asked_for_where_a_confidence_is_needed(fields, parameters, with_confidence, logprobs):
+def test_log_probabilities_are_asked_for_where_a_confidence_is_needed(fields, parameters, evidence, logprobs):
     request = asked(CHAT, **fields)
-    body = json.loads(sent(request, parameters=parameters, with_confidence=with_confidence))
+    body = json.loads(sent(request, parameters=parameters, evidence=evidence))
     assert body.get("logprobs") is logprobs
     assert request.wants_logprobs is (fields.get("logprobs") is True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameters", "expected"),
+    [
+        ({}, {}, (True, 5)),
+        ({"logprobs": True}, {}, (True, 5)),
+        ({"logprobs": True, "top_logprobs": 2}, {}, (True, 5)),
+        ({"logprobs": True, "top_logprobs": 9}, {}, (True, 9)),
+        ({"logprobs": True, "top_logprobs": "odd"}, {}, (True, "odd")),
+        ({}, {"top_logprobs": 3}, (True, 3)),
+        ({}, {"logprobs": True}, (True, 5)),
+        ({}, {"logprobs": False}, (False, None)),
+        ({"logprobs": True, "top_logprobs": 2}, {"logprobs": False}, (False, 2)),
+        ({"audio": {"voice": "ash"}}, {}, (None, None)),
+    ],
+)
+def test_alternatives_are_asked_for_unless_the_caller_asks_for_more(fields, parameters, expected):
+    request = asked(CHAT, **fields)
+    body = json.loads(sent(request, parameters=parameters, evidence=Evidence(logprobs=True, alternatives=5)))
+    assert (body.get("logprobs"), body.get("top_logprobs")) == expected
+    unasked = json.loads(sent(request, evidence=Evidence(alternatives=5)))
+    assert unasked.get("top_logprobs") == fields.get("top_logprobs")
 
 
 @pytest.mark.parametrize(

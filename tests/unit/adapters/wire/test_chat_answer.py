@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from undertow.records.answer import Usage
-from wire_samples import CHAT, LOOK_UP, asked, completion, dumps, tokens
+from undertow.records.answer import Evidence, Usage
+from wire_samples import CHAT, LOOK_UP, asked, completion, dumps, tokens, with_alternatives
 
 TOOLS = [{"type": "function", "function": LOOK_UP}]
 
@@ -48,7 +48,42 @@ def test_log_probabilities_nobody_asked_for_become_null_in_every_choice(style):
 
 def test_the_text_is_kept_only_when_asked():
     request = asked(CHAT)
-    assert CHAT.read_answer(request, dumps(completion()), keeps_text=True).facts.text == "Press the button."
+    assert (
+        CHAT.read_answer(request, dumps(completion()), evidence=Evidence(text=True)).facts.text == "Press the button."
+    )
+
+
+ALL = Evidence(logprobs=True, alternatives=5, tokens=True, text=True)
+
+
+def test_tokens_are_those_of_the_first_choice():
+    answer = completion(logprobs=with_alternatives(tokens(-0.5, -0.25), 5))
+    answer["choices"].append({**answer["choices"][0], "index": 1, "logprobs": tokens(-3)})
+    facts = CHAT.read_answer(asked(CHAT, n=2), dumps(answer), evidence=ALL).facts
+    assert (facts.tokens.logprobs, facts.tokens.is_content) == ((-0.5, -0.25), (True, True))
+    assert facts.tokens.margins == pytest.approx((0.25, 0.25))
+    assert len(facts.tokens.entropies) == 2
+    assert (facts.logprob_sum, facts.logprob_count) == (-0.75, 2)
+    assert read(answer).facts.tokens is None
+
+
+@pytest.mark.parametrize("style", [{"indent": 2}, {"separators": (",", ":")}, {"separators": (", ", " : ")}])
+@pytest.mark.parametrize("given", [0, 2, 5, 9])
+def test_a_caller_gets_as_many_alternatives_as_it_asked_for(style, given):
+    upstream = completion(logprobs=with_alternatives(tokens(-0.5, -0.25), max(5, given)))
+    body = json.dumps(upstream, **style).encode()
+    request = asked(CHAT, logprobs=True, top_logprobs=given)
+    whole = CHAT.read_answer(request, body, evidence=ALL)
+    assert json.loads(whole.body) == completion(logprobs=with_alternatives(tokens(-0.5, -0.25), given))
+    assert len(whole.facts.tokens.margins) == 2
+    if given >= 5:
+        assert whole.body == body
+
+
+def test_alternatives_that_only_the_gateway_asked_for_leave_nothing_behind():
+    body = dumps(completion(logprobs=with_alternatives(tokens(-0.5), 5)))
+    assert CHAT.read_answer(asked(CHAT), body, evidence=ALL).body == dumps(completion())
+    assert CHAT.read_answer(asked(CHAT, top_logprobs=2), body, evidence=ALL).body == dumps(completion())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +123,7 @@ def test_refusals(answer, refusal):
         (calling(("invented", "{}")), False, ("invented",)),
         (calling(("look_up", {"order": "7"})), False, ("look_up",)),
         (
-            completion(None, message={"function_call": {"name": "look_up", "arguments": '{"order":1}'}}),
+            completion(None, message={"function_call": {"name": "look_up", "arguments": '{"order":"1"}'}}),
             True,
             ("look_up",),
         ),

@@ -33,7 +33,15 @@ requests = st.fixed_dictionaries(
         | st.floats(allow_nan=False, allow_infinity=False),
         "max_completion_tokens": st.none() | st.integers(-5, 5),
         "logprobs": st.none() | st.booleans(),
-        "response_format": st.just({"type": "json_object"}),
+        "top_logprobs": st.none() | st.integers(-1, 25) | st.just("odd"),
+        "response_format": st.sampled_from(
+            [
+                None,
+                {"type": "json_object"},
+                {"type": "text"},
+                {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "string"}}},
+            ]
+        ),
         "temperature": st.just(0.5),
         "tools": st.just([]),
     },

@@ -2,8 +2,20 @@ import json
 
 import pytest
 
-from undertow.records.answer import Usage
-from wire_samples import CHAT, CHAT_EVENTS, CHAT_USAGE, LOOK_UP, asked, chunk, dumps, fed, sse, tokens
+from undertow.records.answer import Evidence, Usage
+from wire_samples import (
+    CHAT,
+    CHAT_EVENTS,
+    CHAT_USAGE,
+    LOOK_UP,
+    asked,
+    chunk,
+    dumps,
+    fed,
+    sse,
+    tokens,
+    with_alternatives,
+)
 
 WHOLE = sse(*CHAT_EVENTS, done=True)
 
@@ -35,6 +47,48 @@ def test_what_only_the_gateway_asked_for_is_taken_out():
         for event in CHAT_EVENTS[:-1]
     ]
     assert piece.forward == sse(*expected)
+
+
+ALL = Evidence(logprobs=True, alternatives=5, tokens=True, text=True)
+
+
+def piece_of(text, *logprobs, alternatives=5):
+    return chunk({"content": text}, logprobs=with_alternatives(tokens(*logprobs), alternatives))
+
+
+def test_tokens_so_far():
+    reader = CHAT.stream_reader(asked(CHAT, stream=True), evidence=ALL)
+    assert reader.facts().tokens is None
+    fed(reader, [sse(CHAT_EVENTS[0], piece_of("a", -0.5))])
+    assert (reader.facts().tokens.logprobs, reader.facts().text) == ((-0.5,), "a")
+    fed(reader, [sse(piece_of("b", -0.25, -1))])
+    facts = reader.facts()
+    assert (facts.tokens.logprobs, facts.text) == ((-0.5, -0.25, -1), "ab")
+    assert len(facts.tokens.margins) == len(facts.tokens.entropies) == 3
+
+
+def test_text_without_log_probabilities_in_the_middle_is_no_evidence_but_a_sum():
+    for missing in (chunk({"content": "b"}), chunk({"content": "b"}, logprobs={"content": [{"token": "b"}]})):
+        reader = CHAT.stream_reader(asked(CHAT, stream=True), evidence=ALL)
+        fed(reader, [sse(piece_of("a", -0.5), missing, piece_of("c", -0.5))])
+        assert (reader.facts().tokens, reader.facts().logprob_sum) == (None, -1.0)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("given", [0, 2, 9])
+def test_a_caller_gets_as_many_alternatives_as_it_asked_for(given, end):
+    reader = CHAT.stream_reader(asked(CHAT, stream=True, logprobs=True, top_logprobs=given), evidence=ALL)
+    upstream = [piece_of("a", -0.5, -1, alternatives=max(5, given)), chunk({"content": ""}, logprobs=tokens(-1))]
+    expected = sse(piece_of("a", -0.5, -1, alternatives=given), upstream[1], end=end)
+    assert fed(reader, [sse(*upstream, end=end)]).forward == expected
+
+
+def test_the_format_is_told_at_the_end_only():
+    reader = reader_for(response_format={"type": "json_object"})
+    fed(reader, [sse(chunk({"content": "{}"}), chunk({}, finish="stop"))])
+    assert reader.facts().is_format_valid is None
+    fed(reader, [b"data: [DONE]\n\n"])
+    assert (reader.facts().is_format_valid, reader.facts().text) == (True, None)
 
 
 def test_taking_log_probabilities_out_of_an_event_with_unusual_white_space():
@@ -96,7 +150,7 @@ def test_with_several_choices_the_first_is_what_a_confidence_is_of():
     first, second = (
         {"index": n, "delta": {"content": "ab"}, "logprobs": tokens(-1 - n), "finish_reason": f"f{n}"} for n in (0, 1)
     )
-    reader = CHAT.stream_reader(asked(CHAT, stream=True, n=2), keeps_text=True)
+    reader = CHAT.stream_reader(asked(CHAT, stream=True, n=2), evidence=Evidence(text=True))
     fed(reader, [sse(chunk(choices=[second]), chunk(choices=[first]))])
     facts = reader.facts()
     assert (facts.logprob_sum, facts.finish_reason, facts.chars, facts.text) == (-1, "f0", 4, "ab")

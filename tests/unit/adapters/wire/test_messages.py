@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from undertow.records.answer import Usage
+from undertow.records.answer import SUM_OF_LOGPROBS, Evidence, Usage
 from wire_samples import LOOK_UP, MESSAGES, asked, dumps, message
 
 TOOLS = [{"name": "look_up", "input_schema": LOOK_UP["parameters"]}]
@@ -31,7 +31,7 @@ def test_a_request_that_ends_in_tool_results_is_no_turn_of_the_user():
 
 def test_only_model_and_parameters_change():
     request = asked(MESSAGES, metadata={"user_id": "u"}, stream=True)
-    body = MESSAGES.upstream_body(request, model="small", parameters={"top_k": 5}, with_confidence=True)
+    body = MESSAGES.upstream_body(request, model="small", parameters={"top_k": 5}, evidence=SUM_OF_LOGPROBS)
     assert json.loads(body) == {
         "model": "small",
         "messages": [{"role": "user", "content": "How do I reset it?"}],
@@ -49,7 +49,7 @@ def test_facts_of_an_answer():
     assert whole.body == body
     assert facts.usage == Usage(input_tokens=125, cached_tokens=100, cache_write_tokens=20, output_tokens=4)
     assert (facts.chars, facts.finish_reason, facts.model, facts.logprob_sum) == (17, "end_turn", "small-2026", None)
-    assert MESSAGES.read_answer(asked(MESSAGES), body, keeps_text=True).facts.text == "Press the button."
+    assert MESSAGES.read_answer(asked(MESSAGES), body, evidence=Evidence(text=True)).facts.text == "Press the button."
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from undertow.records.answer import Usage
+from undertow.records.answer import Evidence, Usage
 from wire_samples import LOOK_UP, MESSAGE_EVENTS, MESSAGES, asked, fed, sse
 
 
@@ -65,6 +65,15 @@ def test_an_error_in_the_stream_is_told_and_not_passed_on(event, word):
     piece = fed(reader, [start + event + sse(MESSAGE_EVENTS[-1])])
     assert (piece.error, piece.forward, piece.last) == (word, start, b"")
     assert not reader.is_complete
+
+
+def test_text_is_kept_and_tokens_there_are_none():
+    reader = MESSAGES.stream_reader(
+        asked(MESSAGES, stream=True), evidence=Evidence(text=True, tokens=True, logprobs=True)
+    )
+    fed(reader, [sse(*MESSAGE_EVENTS)])
+    facts = reader.facts()
+    assert (facts.text, facts.tokens, facts.logprob_sum) == ("Drück den Knopf 🔘", None, None)
 
 
 def test_a_refusal_is_a_stop_reason():

@@ -16,7 +16,7 @@ def test_facts_that_every_format_has(dialect):
     assert facts.is_user_turn
     assert not facts.has_media
     assert facts.prompt_hash is None
-    assert dict(read.tools) == {"now": ()}
+    assert read.tools["now"].required == ()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

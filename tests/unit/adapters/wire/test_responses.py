@@ -4,11 +4,12 @@ import pytest
 
 from undertow.adapters.wire.responses import LOGPROBS
 from undertow.ports.wire import WireError
+from undertow.records.answer import NO_EVIDENCE, SUM_OF_LOGPROBS, Evidence
 from wire_samples import RESPONSES, asked
 
 
-def sent(request, *, parameters=None, with_confidence=False):
-    made = RESPONSES.upstream_body(request, model="small", parameters=parameters or {}, with_confidence=with_confidence)
+def sent(request, *, parameters=None, evidence=NO_EVIDENCE):
+    made = RESPONSES.upstream_body(request, model="small", parameters=parameters or {}, evidence=evidence)
     return json.loads(made)
 
 
@@ -63,12 +64,29 @@ def test_a_stored_prompt_or_conversation_may_stand_for_the_input():
 
 
 def test_log_probabilities_are_included_where_a_confidence_is_needed():
-    assert sent(asked(RESPONSES, include=["a"]), with_confidence=True)["include"] == ["a", LOGPROBS]
-    assert sent(asked(RESPONSES), with_confidence=True)["include"] == [LOGPROBS]
+    assert sent(asked(RESPONSES, include=["a"]), evidence=SUM_OF_LOGPROBS)["include"] == ["a", LOGPROBS]
+    assert sent(asked(RESPONSES), evidence=SUM_OF_LOGPROBS)["include"] == [LOGPROBS]
     assert "include" not in sent(asked(RESPONSES))
     asking = asked(RESPONSES, include=[LOGPROBS])
     assert asking.wants_logprobs
-    assert sent(asking, with_confidence=True)["include"] == [LOGPROBS]
+    assert sent(asking, evidence=SUM_OF_LOGPROBS)["include"] == [LOGPROBS]
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameters", "expected"),
+    [
+        ({}, {}, 5),
+        ({"include": [LOGPROBS], "top_logprobs": 2}, {}, 5),
+        ({"include": [LOGPROBS], "top_logprobs": 9}, {}, 9),
+        ({}, {"top_logprobs": 3}, 3),
+        ({"top_logprobs": "odd"}, {}, "odd"),
+    ],
+)
+def test_alternatives_are_asked_for_unless_the_caller_asks_for_more(fields, parameters, expected):
+    body = sent(asked(RESPONSES, **fields), parameters=parameters, evidence=Evidence(logprobs=True, alternatives=5))
+    assert (body["top_logprobs"], body["include"]) == (expected, [LOGPROBS])
+    plain = sent(asked(RESPONSES, **fields), evidence=SUM_OF_LOGPROBS)
+    assert plain.get("top_logprobs") == fields.get("top_logprobs")
 
 
 def test_a_tiers_parameters_go_over_the_callers():

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from undertow.records.answer import Usage
+from undertow.records.answer import Evidence, Usage
 from wire_samples import LOOK_UP, RESPONSES, asked, dumps, response, said
 
 TOOLS = [{"type": "function", **LOOK_UP}]
@@ -31,6 +31,34 @@ def test_log_probabilities_nobody_asked_for_become_empty_lists(style):
     assert read(plain).body == plain
 
 
+ALL = Evidence(logprobs=True, alternatives=5, tokens=True)
+LOGPROBS = ["message.output_text.logprobs"]
+
+
+def test_tokens_of_all_parts():
+    answer = dumps(response(said("a", -0.5, alternatives=5), said("b", -0.25, alternatives=5)))
+    found = RESPONSES.read_answer(asked(RESPONSES), answer, evidence=ALL).facts.tokens
+    assert found.logprobs == (-0.5, -0.25)
+    assert found.margins == pytest.approx((0.25, 0.25))
+    half = dumps(response(said("a", -0.5, alternatives=5), said("b")))
+    facts = RESPONSES.read_answer(asked(RESPONSES), half, evidence=ALL).facts
+    assert (facts.tokens, facts.logprob_sum) == (None, -0.5)
+
+
+@pytest.mark.parametrize("style", [{"indent": 2}, {"separators": (",", ":")}, {"separators": (", ", " : ")}])
+@pytest.mark.parametrize(("include", "given"), [(LOGPROBS, 0), (LOGPROBS, 2), (LOGPROBS, 9), ([], 0), ([], 2)])
+def test_a_response_tells_what_its_caller_asked_for(style, include, given):
+    most = max(5, given)
+    upstream = response(said("a", -1, alternatives=most), said("b", -2, alternatives=most), top_logprobs=most)
+    request = asked(RESPONSES, include=include, top_logprobs=given)
+    whole = RESPONSES.read_answer(request, json.dumps(upstream, **style).encode(), evidence=ALL)
+    output = (
+        [said("a", -1, alternatives=given), said("b", -2, alternatives=given)] if include else [said("a"), said("b")]
+    )
+    assert json.loads(whole.body) == response(*output, top_logprobs=given)
+    assert len(whole.facts.tokens.logprobs) == 2
+
+
 def test_unfinished_answers_say_why():
     cut = response(said("a"), status="incomplete", incomplete_details={"reason": "max_output_tokens"})
     assert read(cut).facts.finish_reason == "max_output_tokens"
@@ -45,7 +73,7 @@ def test_unfinished_answers_say_why():
 @pytest.mark.parametrize(
     ("item", "valid"),
     [
-        ({"type": "function_call", "name": "look_up", "arguments": '{"order": 1}', "call_id": "c"}, True),
+        ({"type": "function_call", "name": "look_up", "arguments": '{"order": "1"}', "call_id": "c"}, True),
         ({"type": "function_call", "name": "look_up", "arguments": "{}", "call_id": "c"}, False),
         ({"type": "custom_tool_call", "name": "sql", "input": "SELECT", "call_id": "c"}, True),
         ({"type": "custom_tool_call", "name": "other", "input": "SELECT", "call_id": "c"}, False),
@@ -85,5 +113,5 @@ def test_what_is_no_response_or_failed_is_refused(garbage):
 
 
 def test_text_is_kept_only_when_asked():
-    made = RESPONSES.read_answer(asked(RESPONSES), dumps(response(said("a"), said("b"))), keeps_text=True)
+    made = RESPONSES.read_answer(asked(RESPONSES), dumps(response(said("a"), said("b"))), evidence=Evidence(text=True))
     assert made.facts.text == "ab"

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from undertow.records.answer import Usage
-from wire_samples import LOOK_UP, RESPONSE_EVENTS, RESPONSES, asked, fed, response, said, sse, tokens
+from undertow.records.answer import Evidence, Usage
+from wire_samples import LOOK_UP, RESPONSE_EVENTS, RESPONSES, asked, fed, response, said, sse, tokens, with_alternatives
 
 LOGPROBS = ["message.output_text.logprobs"]
 
@@ -48,6 +48,72 @@ def test_log_probabilities_of_the_pieces_stand_where_the_whole_has_none():
     assert reader.facts().logprob_sum == -0.75
 
 
+def events_with(alternatives):
+    """The sample stream with so many alternatives of each token."""
+    content = with_alternatives(tokens(-0.25, -0.5), alternatives)["content"]
+    whole = said("Drück den Knopf 🔘", -0.25, -0.5, alternatives=alternatives)
+    asked_for = {"top_logprobs": alternatives}
+    return [
+        {**event, "response": {**event["response"], **asked_for}}
+        if kind == "response.created"
+        else {**event, "response": response(whole, **asked_for)}
+        if kind == "response.completed"
+        else {**event, "logprobs": content}
+        if kind == "response.output_text.done"
+        else {**event, "logprobs": [{**event["logprobs"][0], "top_logprobs": content[0]["top_logprobs"]}]}
+        if kind == "response.output_text.delta"
+        else {**event, "part": whole["content"][0]}
+        if kind == "response.content_part.done"
+        else {**event, "item": whole}
+        if kind == "response.output_item.done"
+        else event
+        for event in RESPONSE_EVENTS
+        for kind in [event["type"]]
+    ]
+
+
+ALL = Evidence(logprobs=True, alternatives=5, tokens=True)
+
+
+@pytest.mark.parametrize("given", [0, 2, 9])
+def test_a_caller_gets_as_many_alternatives_as_it_asked_for_in_every_event(given):
+    request = asked(RESPONSES, stream=True, include=LOGPROBS, top_logprobs=given)
+    reader = RESPONSES.stream_reader(request, evidence=ALL)
+    piece = fed(reader, [sse(*events_with(max(5, given)))])
+    assert piece.forward + piece.last == sse(*events_with(given))
+
+
+def test_what_only_the_gateway_asked_for_leaves_nothing_behind():
+    reader = RESPONSES.stream_reader(asked(RESPONSES, stream=True), evidence=ALL)
+    piece = fed(reader, [sse(*events_with(5))])
+    stream = piece.forward + piece.last
+    assert b'"logprob"' not in stream
+    assert stream.count(b'"top_logprobs":0') == 2
+    assert b'"top_logprobs":5' not in stream
+
+
+def test_tokens_so_far_and_of_the_whole():
+    reader = RESPONSES.stream_reader(asked(RESPONSES, stream=True), evidence=ALL)
+    events = events_with(5)
+    fed(reader, [sse(*events[:4])])
+    assert reader.facts().tokens.logprobs == (-0.25,)
+    fed(reader, [sse(*events[4:-1])])
+    before = reader.facts().tokens
+    assert before.logprobs == (-0.25, -0.5)
+    fed(reader, [sse(events[-1])])
+    assert reader.facts().tokens == before
+
+
+def test_tokens_of_the_pieces_stand_where_the_whole_has_none():
+    last = {"type": "response.completed", "response": response(said("Drück den Knopf 🔘"))}
+    reader = RESPONSES.stream_reader(asked(RESPONSES, stream=True), evidence=ALL)
+    fed(reader, [sse(*RESPONSE_EVENTS[:-1], last)])
+    assert reader.facts().tokens.logprobs == (-0.25, -0.5)
+    reader = RESPONSES.stream_reader(asked(RESPONSES, stream=True), evidence=ALL)
+    fed(reader, [sse(*RESPONSE_EVENTS[:4], {**RESPONSE_EVENTS[4], "logprobs": []}, last)])
+    assert reader.facts().tokens is None
+
+
 def test_an_unfinished_answer_ends_too():
     last = {
         "type": "response.incomplete",
@@ -86,7 +152,7 @@ def test_a_function_call_in_pieces():
     events = [{"type": "response.output_item.added", "output_index": 0, "item": item}]
     events += [
         {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": text}
-        for text in ('{"order"', ":1}")
+        for text in ('{"order"', ':"1"}')
     ]
     reader = reader_for(tools=[{"type": "function", **LOOK_UP}])
     assert fed(reader, [sse(events[0])]).has_content

@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from undertow.adapters.wire.stream import error_word
+from undertow.records.answer import Evidence
 from wire_samples import CHAT, STREAMS, asked, chunk, fed, sse
 
 
@@ -75,7 +76,7 @@ def test_garbage_is_refused(dialect, garbage):
 def test_text_is_kept_when_asked(dialect, stream):
     request = asked(dialect, stream=True)
     for keeps, text in ((True, "Drück den Knopf 🔘"), (False, None)):
-        reader = dialect.stream_reader(request, keeps_text=keeps)
+        reader = dialect.stream_reader(request, evidence=Evidence(text=keeps))
         fed(reader, [stream])
         facts = reader.facts()
         assert facts.text == text

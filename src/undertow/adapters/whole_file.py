@@ -1,0 +1,51 @@
+"""Reads and writes files as a whole: those that one program writes and a gateway reads while it runs."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from undertow.errors import ConfigError
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file as a whole or not at all: whoever reads it never sees half of it, and it lasts through a loss of power.
+
+    Args:
+        path: The file; its folder must exist.
+        content: All of it.
+
+    Raises:
+        OSError: It cannot be written; an older file is as it was.
+    """
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def read_whole(path: str | Path, max_bytes: int, made_by: str) -> bytes:
+    """The content of a file.
+
+    Args:
+        path: The file.
+        max_bytes: A larger one is refused before it is read.
+        made_by: The command that writes such files, for messages.
+
+    Raises:
+        ConfigError: It cannot be read, or is too large.
+    """
+    try:
+        if Path(path).stat().st_size > max_bytes:
+            raise ConfigError(f"{path}: larger than anything that `{made_by}` writes")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; `{made_by}` makes it") from None

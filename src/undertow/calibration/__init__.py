@@ -1,0 +1,1 @@
+"""From scores to confidence, and from confidence to a threshold with a guarantee. Pure: arrays in, artefact values out."""

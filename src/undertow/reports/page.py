@@ -1,0 +1,71 @@
+"""What every page that is one HTML file shares: the style sheet, the script and its hash, templates that escape whatever is put in them."""
+
+import base64
+import hashlib
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import undertow
+from undertow.reports import figures
+from undertow.reports.names import clip, prose
+
+
+def render_page(template: str, **values: Any) -> str:
+    """A complete HTML document in one string, to be written as UTF-8.
+
+    Args:
+        template: Its name among the templates.
+        values: What it is given; text in them is escaped, `Markup` is not.
+    """
+    script = source("report.js")
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            css=Markup(source("report.css")),  # noqa: S704  our own file
+            script=Markup(script),  # noqa: S704  our own file, named by its hash in the policy
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            version=undertow.__version__,
+            **values,
+        )
+    )
+    # A lone surrogate cannot be written as UTF-8.
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def source(name: str) -> str:
+    """A file among the templates, as it is."""
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("undertow.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "usd": figures.usd,
+        "percent": figures.percent,
+        "percent_interval": figures.percent_interval,
+        "count": figures.count,
+        "prose": prose,
+        "name": _name,
+    }
+    return environment
+
+
+def _name(text: str, columns: int = 40) -> Markup:
+    """A name from a log: isolated from the direction of what surrounds it, the whole of it (within reason) on hover."""
+    shown, whole = clip(text, columns), clip(text, 300)
+    title = Markup(' title="{}"').format(whole) if shown != whole else ""
+    return Markup('<bdi class="name"{}>{}</bdi>').format(title, shown)

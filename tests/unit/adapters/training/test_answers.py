@@ -1,0 +1,257 @@
+"""A log and its signals become labelled answers, by stated rules."""
+
+import json
+import math
+from datetime import UTC, datetime
+
+import duckdb
+import numpy as np
+import pytest
+
+from undertow.adapters.training import answers as module
+from undertow.adapters.training.answers import read_answers
+from undertow.errors import UsageError
+
+
+def call(tier, status="ok", cost=1.0, **other):
+    return {"tier": tier, "model": f"{tier}-1", "purpose": "serve", "cost_usd": cost, "status": status} | other
+
+
+def served(number, mean=-0.1, **other):
+    """A cheap answer that was confident enough."""
+    return {
+        "decision_id": f"d{number:03}",
+        "event_time": f"2026-01-01T00:{number % 60:02}:00.000Z",
+        "tier": "cheap",
+        "first_tier": "cheap",
+        "model": "cheap-1",
+        "arm": "treatment",
+        "escalated": False,
+        "reason": "confident",
+        "confidence_kind": "calibrated",
+        "score": mean,
+        "features": {"mean_logprob": mean, "answer_log_chars": 3.0},
+        "segment": {"task": "faq"},
+        "calls": [call("cheap")],
+        "baseline_cost_usd": 10.0,
+    } | other
+
+
+def withheld(number, mean=-2.0, **other):
+    """A cheap answer that was not: the capable tier's was served."""
+    return (
+        served(number, mean)
+        | {
+            "tier": "capable",
+            "model": "capable-1",
+            "escalated": True,
+            "reason": "unsure",
+            "calls": [call("cheap", "discarded"), call("capable", cost=9.0)],
+        }
+        | other
+    )
+
+
+def signal(number, value=1.0, reference=None, kind="judge", name="quality", p=0.5, **other):
+    row = {
+        "signal_id": f"s{number}-{kind}-{name}-{value}",
+        "event_time": "2026-01-02T00:00:00.000Z",
+        "decision_id": f"d{number:03}",
+        "kind": kind,
+        "name": name,
+        "value": value,
+        "reference_value": reference,
+        "inclusion_probability": p,
+    } | other
+    return {key: item for key, item in row.items() if item is not None}
+
+
+def store(tmp_path, decisions, signals):
+    for folder, rows in (("decisions", decisions), ("signals", signals)):
+        path = tmp_path / "store" / folder
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [str(tmp_path / "store")]
+
+
+def read(tmp_path, decisions, signals, **options):
+    return read_answers(store(tmp_path, decisions, signals), tier="cheap", capable_tier="capable", **options)
+
+
+def labels(found):
+    return {
+        each[1:].lstrip("0"): bool(good)
+        for each, good, known in zip(found.decision_ids, found.good, found.is_labelled, strict=True)
+        if known
+    }
+
+
+def test_a_pair_tells_of_the_answer_that_was_served_and_of_the_one_that_was_withheld(tmp_path):
+    found = read(
+        tmp_path,
+        [served(1), served(2), withheld(3), withheld(4)],
+        [signal(1, 0.6, 0.6), signal(2, 0.5, 0.6), signal(3, 0.6, 0.6), signal(4, 1.0, 0.6)],
+    )
+    assert labels(found) == {"1": True, "2": False, "3": True, "4": False}
+    assert found.known is None
+    assert found.weight.tolist() == [2.0] * 4
+    assert found.features["mean_logprob"].tolist() == [-0.1, -0.1, -2.0, -2.0]
+    assert found.cheap_cost_usd.tolist() == [1.0] * 4
+    assert found.capable_cost_usd.tolist() == [10.0, 10.0, 9.0, 9.0]
+    assert found.served_models == ("cheap-1",)
+    assert found.segments[0] == {"task": "faq"}
+    assert (found.from_at, found.to_at) == ("2026-01-01T00:01:00.000Z", "2026-01-01T00:04:00.000Z")
+    assert found.source == "judge pairs"
+    assert not found.reasons
+
+
+def test_a_single_label_tells_only_of_the_answer_that_was_served(tmp_path):
+    found = read(tmp_path, [served(1), served(2), withheld(3)], [signal(1, 0.5), signal(2, 0.4), signal(3, 1.0)])
+    assert labels(found) == {"1": True, "2": False}
+    assert found.reasons == {"not_served_cheaply": 1}
+    assert "every failure of the cheap tier counts as a loss" in found.notes[0]
+
+
+def test_withheld_answers_without_a_label_come_as_requests_that_nobody_knows_of(tmp_path):
+    decisions = [served(n) for n in range(1, 9)] + [withheld(n) for n in range(9, 13)]
+    outside = withheld(13, event_time="2026-03-01T00:00:00.000Z")
+    found = read(tmp_path, [*decisions, outside], [signal(n, 1.0, 0.5, p=0.1) for n in (1, 8)])
+    assert found.is_labelled.tolist() == [True] * 2
+    # Nothing was withheld between the first and the last labelled decision.
+    late = [served(20), signal(20, 1.0, 0.5, p=0.1)]
+    found = read(tmp_path, [*decisions, outside, late[0]], [signal(1, 1.0, 0.5, p=0.1), late[1]])
+    assert found.is_labelled.tolist() == [True, True] + [False] * 4
+    # Two labels stand for nine served answers, whatever share of the drawn ones was judged in the end.
+    assert found.weight.tolist() == [4.5, 4.5, 1.0, 1.0, 1.0, 1.0]
+    assert not found.good[2:].any()
+    assert "9 answers that were served, 69.2% of" in found.notes[0]
+    assert np.isnan(found.available_at[2:]).all()
+
+
+def test_many_withheld_answers_are_sampled_and_stand_for_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_WITHHELD", 3)
+    decisions = [served(1), served(20)] + [withheld(n) for n in range(2, 14)]
+    found = read(tmp_path, decisions, [signal(1, 1.0, 0.5), signal(20, 1.0, 0.5)])
+    assert found.weight.tolist() == [1.0, 1.0, 4.0, 4.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason"),
+    [
+        (served(1, origin="suite"), "not_live"),
+        (served(1, eligible=False), "not_eligible"),
+        (served(1, tier="capable", first_tier="capable", calls=[call("capable")]), "no_cheap_answer"),
+        (served(1, features=None, score=None), "no_features"),
+        (withheld(1, reason="empty_answer"), "never_served"),
+        (withheld(1, reason="invalid_answer"), "never_served"),
+        (served(1, event_time="2025-01-01T00:00:00.000Z"), "too_old"),
+        (served(1, tier="middle", calls=[call("cheap", "discarded"), call("middle")]), "another_tier_judged"),
+        (
+            withheld(1, calls=[call("cheap", "discarded"), call("middle", "discarded"), call("capable")]),
+            "another_tier_judged",
+        ),
+        (served(2), "no_decision"),
+    ],
+)
+def test_decisions_that_say_nothing_are_counted_with_the_reason(tmp_path, decision, reason):
+    decision = {key: value for key, value in decision.items() if value is not None}
+    found = read(tmp_path, [decision], [signal(1, 1.0, 0.5)], since=datetime(2025, 6, 1, tzinfo=UTC))
+    assert len(found) == 0
+    assert found.reasons == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        (signal(1, 2.0, 0.5), "bad_value"),
+        (signal(1, 1.0, 1.5), "bad_value"),
+        (signal(1, math.nan, 0.5), "bad_value"),
+        (signal(1, kind="shadow"), "no_reference_value"),
+        (signal(1, 1.0, 0.5, p=None), "no_inclusion_probability"),
+        (signal(1, 1.0, 0.5, selection="volunteered"), "volunteered"),
+        (signal(1, 1.0, 0.5, selection="unknown"), "volunteered"),
+    ],
+)
+def test_what_is_no_label_is_counted_with_the_reason(tmp_path, label, reason):
+    text = {key: value for key, value in label.items() if not (isinstance(value, float) and math.isnan(value))}
+    found = read(tmp_path, [served(1)], [text])
+    assert len(found) == 0
+    assert found.reasons == {reason: 1}
+
+
+def test_thumbs_are_no_labels_unless_they_are_named_and_then_they_are_volunteered(tmp_path):
+    rows = ([served(1)], [signal(1, kind="thumb", name="up", p=None)])
+    assert read(tmp_path, *rows).reasons == {}
+    assert read(tmp_path, *rows, signal="thumb.up").reasons == {"volunteered": 1}
+    with pytest.raises(UsageError, match=r"review\.accuracy"):
+        read(tmp_path, *rows, signal="up")
+
+
+def test_one_source_is_used_the_best_with_enough_labels(tmp_path, monkeypatch):
+    decisions = [served(n) for n in range(1, 8)]
+    signals = [signal(n, 0.0, 1.0, kind="shadow") for n in (1, 2)] + [signal(n, kind="review") for n in range(1, 8)]
+    few = read(tmp_path, decisions, signals)
+    assert few.source == "review"
+    assert few.reasons == {"other_source_shadow_pairs": 2}
+    monkeypatch.setattr(module, "ENOUGH", 2)
+    assert labels(read(tmp_path, decisions, signals)) == {"1": False, "2": False}
+    assert len(read(tmp_path, decisions, signals, signal="review.quality")) == 7
+
+
+def test_several_labels_of_a_decision_are_averaged_and_count_by_the_largest_probability(tmp_path):
+    found = read(
+        tmp_path, [served(1)], [signal(1, 1.0, 0.5, p=0.1), signal(1, 0.1, 0.5, p=0.25), signal(1, 0.2, 0.5, p=0.25)]
+    )
+    assert labels(found) == {"1": False}
+    assert found.weight.tolist() == [4.0]
+
+
+def test_a_log_without_features_has_its_score_and_an_answer_without_confidence_stays_in_the_sample(tmp_path):
+    old = {key: value for key, value in served(1, mean=-0.5).items() if key != "features"} | {
+        "confidence_kind": "uncalibrated"
+    }
+    blind = {
+        key: value for key, value in withheld(2, reason="no_confidence").items() if key not in {"features", "score"}
+    }
+    found = read(tmp_path, [old, blind], [signal(1, 1.0, 0.5), signal(2, 1.0, 0.5)])
+    assert found.features.keys() == {"mean_logprob"}
+    assert found.features["mean_logprob"][0] == -0.5
+    assert np.isnan(found.features["mean_logprob"][1])
+
+
+def test_a_shadowed_holdout_counts_where_its_cheap_answer_was_measured(tmp_path):
+    held = served(1, tier="capable", first_tier="capable", arm="holdout", reason="holdout")
+    held["calls"] = [call("capable"), call("cheap", purpose="shadow")]
+    found = read(tmp_path, [held], [signal(1, 0.5, 0.9, kind="shadow")])
+    assert labels(found) == {"1": True}
+
+
+def test_a_cost_that_is_partly_unknown_is_unknown(tmp_path):
+    checked = served(1, calls=[call("cheap"), call("cheap", purpose="self_check", cost=0.5)])
+    partly = served(2, calls=[call("cheap"), call("cheap", purpose="self_check", cost=None)])
+    found = read(tmp_path, [checked, partly], [signal(1, 1.0, 0.5), signal(2, 1.0, 0.5)])
+    assert found.cheap_cost_usd[0] == 1.5
+    assert np.isnan(found.cheap_cost_usd[1])
+
+
+def test_parquet_says_the_same_as_lines_and_kept_text_is_read(tmp_path):
+    decisions = [served(1, prompt='[{"role": "user", "content": "where?"}]'), withheld(2)]
+    inputs = store(tmp_path, decisions, [signal(1, 1.0, 0.5), signal(2, 1.0, 0.5)])
+    lines = read_answers(inputs, tier="cheap", capable_tier="capable")
+    parquet = tmp_path / "decisions.parquet"
+    duckdb.sql(
+        "COPY (SELECT * REPLACE (CAST(segment AS JSON)::MAP(VARCHAR, VARCHAR) AS segment, CAST(features AS JSON)::MAP(VARCHAR, DOUBLE) AS features)"
+        f" FROM read_json('{tmp_path}/store/decisions/rows.jsonl')) TO '{parquet}' (FORMAT parquet)"
+    )
+    found = read_answers(
+        [str(parquet)],
+        tier="cheap",
+        capable_tier="capable",
+        signals=[str(tmp_path / "store" / "signals" / "rows.jsonl")],
+    )
+    for one in (lines, found):
+        assert one.texts == ("where?", "")
+        assert one.features["answer_log_chars"].tolist() == [3.0, 3.0]
+        assert one.cheap_cost_usd.tolist() == [1.0, 1.0]
+        assert one.segments[1] == {"task": "faq"}
+        assert one.available_at.tolist() == [datetime(2026, 1, 2, tzinfo=UTC).timestamp()] * 2
