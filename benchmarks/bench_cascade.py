@@ -14,6 +14,7 @@ from cascade.combining import measure_combining
 from cascade.errors import measure_errors
 from cascade.guarantee import measure_guarantee
 from cascade.policies import measure_policies
+from cascade.shift import measure_shift
 from cascade.tables import load_tasks
 from report import Report
 
@@ -31,7 +32,7 @@ def main() -> int:
     args = parser.parse_args()
     began = time.perf_counter()
     report = Report(args.seed)
-    if {"guarantee", "combining", "calibration"} & set(args.only):
+    if {"guarantee", "combining", "calibration", "shift"} & set(args.only):
         tasks = load_tasks(args.data)
         if "guarantee" in args.only:
             measure_guarantee(report, tasks, 20 if args.quick else 200, 40 if args.quick else 1000)
@@ -39,11 +40,15 @@ def main() -> int:
             measure_combining(report, tasks, 2 if args.quick else 40)
         if "calibration" in args.only:
             measure_errors(report, tasks, 3 if args.quick else 50)
+        if "shift" in args.only:
+            measure_shift(report, tasks, 4 if args.quick else 200)
     if "policies" in args.only:
         measure_policies(report, args.data, quick=args.quick)
     missed = report.missed()
     met = sum(entry["ok"] is True for entry in report.results)
-    print(f"\n{met} bars met, {len(missed)} missed{': ' + '; '.join(missed) if missed else ''}\n{time.perf_counter() - began:.0f} s")
+    print(
+        f"\n{met} bars met, {len(missed)} missed{': ' + '; '.join(missed) if missed else ''}\n{time.perf_counter() - began:.0f} s"
+    )
     report.write("cascade", args.out)
     return 1 if missed else 0
 

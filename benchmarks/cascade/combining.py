@@ -43,9 +43,13 @@ def ceiling(features: dict[str, FloatArray], good: BoolArray, task: np.ndarray, 
 
 def measure_combining(report: Report, tasks: dict[str, list[Task]], runs: int) -> None:
     """Gains of each model, with the ceiling beside them."""
-    print(f"\nCombining features: acceptance at a margin of {MARGIN:g} relative to the best single score ({LABELS} labels a task, {runs} splits)")
+    print(
+        f"\nCombining features: acceptance at a margin of {MARGIN:g} relative to the best single score ({LABELS} labels a task, {runs} splits)"
+    )
     print(f"{'model':16s} {'one threshold for all tasks':>50s} {'a threshold a task':>38s}")
-    print(f"{'':16s} {'single':>7s} {'combined':>9s} {'gain':>7s} {'certified':>10s} {'ceiling':>8s} {'single':>8s} {'combined':>9s} {'gain':>7s} {'ceiling':>8s}")
+    print(
+        f"{'':16s} {'single':>7s} {'combined':>9s} {'gain':>7s} {'certified':>10s} {'ceiling':>8s} {'single':>8s} {'combined':>9s} {'gain':>7s} {'ceiling':>8s}"
+    )
     for place, (model, known) in enumerate(tasks.items()):
         features, good, task = pooled(known)
         singles = {name: oracle_acceptance(features[name], good, MARGIN) for name in ("mean_logprob", "mean_margin")}
@@ -53,19 +57,31 @@ def measure_combining(report: Report, tasks: dict[str, list[Task]], runs: int) -
         flexible = ceiling(features, good, task, report.seed)
         top = oracle_acceptance(flexible, good, MARGIN) / singles[best] - 1.0
         by_task = [task == name for name in np.unique(task)]
-        own_single = np.mean([max(oracle_acceptance(features[n][i], good[i], MARGIN) for n in singles) for i in by_task])
+        own_single = np.mean(
+            [max(oracle_acceptance(features[n][i], good[i], MARGIN) for n in singles) for i in by_task]
+        )
         own_top = np.mean([oracle_acceptance(flexible[i], good[i], MARGIN) for i in by_task]) / own_single - 1.0
         rng = np.random.default_rng([report.seed, 2, place])
         found = np.array([_split(features, good, task, best, rng, report.seed + run) for run in range(runs)])
         shared, own, kept_single, kept = found.mean(axis=0)
         gain, own_gain, certified = shared / singles[best] - 1.0, own / own_single - 1.0, kept / kept_single - 1.0
         error = 1.96 * found.std(axis=0) / np.sqrt(runs)
-        print(f"{model:16s} {singles[best]:7.3f} {shared:9.3f} {gain:7.1%} {certified:10.1%} {top:8.1%} {own_single:8.3f} {own:9.3f} {own_gain:7.1%} {own_top:8.1%}")
+        print(
+            f"{model:16s} {singles[best]:7.3f} {shared:9.3f} {gain:7.1%} {certified:10.1%} {top:8.1%} {own_single:8.3f} {own:9.3f} {own_gain:7.1%} {own_top:8.1%}"
+        )
         can = top >= GAIN
         report.add(f"{model}: acceptance that combining features adds to the best single score, one threshold for all tasks",
                    "at least 10 % where any model can", GAIN, gain, (gain - error[0] / singles[best], gain + error[0] / singles[best]), runs,
                    gain >= GAIN if can else None, f"flexible learner {top:.3f}")  # fmt: skip
-        report.add(f"{model}: the same between certified thresholds, half of the labels spent on fitting", "shown", None, certified, None, runs, None)
+        report.add(
+            f"{model}: the same between certified thresholds, half of the labels spent on fitting",
+            "shown",
+            None,
+            certified,
+            None,
+            runs,
+            None,
+        )
         report.add(f"{model}: acceptance that combining adds with a threshold for each task", "at least 10 % where any model can", GAIN,
                    own_gain, (own_gain - error[1] / own_single, own_gain + error[1] / own_single), runs, own_gain >= GAIN if own_top >= GAIN else None,
                    f"flexible learner {own_top:.3f}")  # fmt: skip
@@ -75,9 +91,13 @@ def _split(
     features: dict[str, FloatArray], good: BoolArray, task: np.ndarray, best: str, rng: np.random.Generator, seed: int
 ) -> tuple[float, float, float, float]:
     """Of one split: acceptance that the fitted confidence can reach with one threshold, and with one a task; certified acceptance of the single
-    score and of the combined one."""
+    score and of the combined one.
+    """
     drawn = np.concatenate(
-        [np.flatnonzero(task == name)[next(splits(rng, int((task == name).sum()), LABELS, 1))[0]] for name in np.unique(task)]
+        [
+            np.flatnonzero(task == name)[next(splits(rng, int((task == name).sum()), LABELS, 1))[0]]
+            for name in np.unique(task)
+        ]
     )
     answers = LabelledAnswers(
         {name: values[drawn] for name, values in features.items()},
@@ -96,7 +116,9 @@ def _split(
     rest[drawn] = False
     everything = LabelledAnswers(features, good, np.ones(len(good)), tuple({"task": str(name)} for name in task))
     found, _ = confidence_of(made, everything)
-    own = np.mean([oracle_acceptance(found[i], good[i], MARGIN) for name in np.unique(task) for i in [rest & (task == name)]])
+    own = np.mean(
+        [oracle_acceptance(found[i], good[i], MARGIN) for name in np.unique(task) for i in [rest & (task == name)]]
+    )
     threshold = made.groups[0].threshold
     single = choose_threshold(features[best][drawn], good[drawn], np.ones(len(drawn)), MARGIN, DELTA).threshold
     return (

@@ -31,18 +31,30 @@ def corrected_error(confidence: FloatArray, good: BoolArray) -> float:
 
 def measure_errors(report: Report, tasks: dict[str, list[Task]], runs: int) -> None:
     """ECE of each model and task: mean over splits, on rows that were not drawn."""
-    print(f"\nExpected calibration error on the rest, {LABELS} labels a task, mean of {runs} splits (15 bins of equal mass)")
-    print(f"{'model':16s} {'task':20s} {'raw':>6s} {'fitted':>7s} {'95 % of splits below':>21s} {'corrected':>10s}  maps")
+    print(
+        f"\nExpected calibration error on the rest, {LABELS} labels a task, mean of {runs} splits (15 bins of equal mass)"
+    )
+    print(
+        f"{'model':16s} {'task':20s} {'raw':>6s} {'fitted':>7s} {'95 % of splits below':>21s} {'corrected':>10s}  maps"
+    )
     for place, (model, known) in enumerate(tasks.items()):
         for number, task in enumerate(known):
             rng = np.random.default_rng([report.seed, 3, place, number])
             raw, fitted, corrected, methods = [], [], [], []
             features = task.features()
             for labels, rest in splits(rng, len(task.good), LABELS, runs):
-                answers = LabelledAnswers({"mean_logprob": features["mean_logprob"][labels]}, task.good[labels], np.ones(LABELS))
+                answers = LabelledAnswers(
+                    {"mean_logprob": features["mean_logprob"][labels]}, task.good[labels], np.ones(LABELS)
+                )
                 made = fit_calibration(
                     answers,
-                    FitOptions(tier="cheap", capable_tier="capable", fitted_at="2026-01-01T00:00:00Z", margin=MARGIN, delta=DELTA),
+                    FitOptions(
+                        tier="cheap",
+                        capable_tier="capable",
+                        fitted_at="2026-01-01T00:00:00Z",
+                        margin=MARGIN,
+                        delta=DELTA,
+                    ),
                 )
                 confidence = apply_map(made.groups[0].map, made.link, features["mean_logprob"][rest])
                 ones = np.ones(len(rest))
@@ -52,8 +64,18 @@ def measure_errors(report: Report, tasks: dict[str, list[Task]], runs: int) -> N
                 methods.append(made.groups[0].map.method)
             used = ", ".join(f"{name} {methods.count(name) / runs:.0%}" for name in sorted(set(methods)))
             mean, high = float(np.mean(fitted)), float(np.quantile(fitted, 0.95))
-            print(f"{model:16s} {task.name:20s} {np.mean(raw):6.3f} {mean:7.3f} {high:21.3f} {np.mean(corrected):10.3f}  {used}")
+            print(
+                f"{model:16s} {task.name:20s} {np.mean(raw):6.3f} {mean:7.3f} {high:21.3f} {np.mean(corrected):10.3f}  {used}"
+            )
             found, error = float(np.mean(corrected)), 1.96 * float(np.std(corrected)) / np.sqrt(runs)
             report.add(f"{model}, {task.name}: ECE after calibration with {LABELS} labels, less the scatter of bins", "at most .03", MOST_ECE, found,
                        (found - error, found + error), runs, found <= MOST_ECE, f"raw {np.mean(raw):.3f}")  # fmt: skip
-            report.add(f"{model}, {task.name}: the same, plain (a perfect confidence would show .013)", "shown", None, mean, None, runs, None)
+            report.add(
+                f"{model}, {task.name}: the same, plain (a perfect confidence would show .013)",
+                "shown",
+                None,
+                mean,
+                None,
+                runs,
+                None,
+            )

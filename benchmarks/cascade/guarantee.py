@@ -103,7 +103,9 @@ def measure_guarantee(report: Report, tasks: dict[str, list[Task]], runs: int, b
         runs: Splits at the other sizes.
         bar_runs: Splits at the size of the bars.
     """
-    print(f"\nMarginal loss kept within {MARGIN:g} (delta {DELTA:g}); mean over tasks; labels a task; {runs} splits ({bar_runs} at {BAR_SIZE})")
+    print(
+        f"\nMarginal loss kept within {MARGIN:g} (delta {DELTA:g}); mean over tasks; labels a task; {runs} splits ({bar_runs} at {BAR_SIZE})"
+    )
     print(f"{'model':16s} {'labels':>6s} {'rule':24s} {'over, rest':>10s} {'worst task':>10s} {'over, all':>9s} {'any task':>8s} "
           f"{'accepted':>8s} {'of oracle':>9s} {'loss':>6s} {'worst':>6s}")  # fmt: skip
     for place, (model, known) in enumerate(tasks.items()):
@@ -117,7 +119,9 @@ def measure_guarantee(report: Report, tasks: dict[str, list[Task]], runs: int, b
             if size == BAR_SIZE:
                 _bars(report, model, known, tallies, oracle, count)
         capable, share = 0.0, float(np.mean(oracle))
-        print(f"{model:16s} {'-':>6s} {'always capable':24s} {0:>10.1%} {0:>10.1%} {0:>9.1%} {0:>8.1%} {capable:>8.3f} {0:>9.2f} {0:>6.3f} {0:>6.3f}")
+        print(
+            f"{model:16s} {'-':>6s} {'always capable':24s} {0:>10.1%} {0:>10.1%} {0:>9.1%} {0:>8.1%} {capable:>8.3f} {0:>9.2f} {0:>6.3f} {0:>6.3f}"
+        )
         base = [float((~task.good).mean()) for task in known]
         # Served at random, the loss is the acceptance times the tier's own failure rate: the same acceptance as the oracle's is shown.
         print(f"{model:16s} {'-':>6s} {'random split, as oracle':24s} {'':>10s} {'':>10s} {'':>9s} {'':>8s} {share:>8.3f} {1:>9.2f} "
@@ -131,8 +135,12 @@ def _run(known: list[Task], size: int, count: int, rng: np.random.Generator) -> 
     for pairs in zip(*drawn, strict=True):
         for place, (task, (labels, rest)) in enumerate(zip(known, pairs, strict=True)):
             for name, rule in PER_TASK.items():
-                tallies[name][place].add(rule(task.probability[labels], task.good[labels]), task, task.probability, rest)
-        pooled_score = np.concatenate([task.probability[labels] for task, (labels, _) in zip(known, pairs, strict=True)])
+                tallies[name][place].add(
+                    rule(task.probability[labels], task.good[labels]), task, task.probability, rest
+                )
+        pooled_score = np.concatenate(
+            [task.probability[labels] for task, (labels, _) in zip(known, pairs, strict=True)]
+        )
         pooled_good = np.concatenate([task.good[labels] for task, (labels, _) in zip(known, pairs, strict=True)])
         for name, rule in (("global threshold, naive", naive), ("global threshold, certified", certified)):
             threshold = rule(pooled_score, pooled_good)
@@ -160,13 +168,31 @@ def _bars(
         report.add(f"{model}, {task.name}: splits whose marginal loss stays within {MARGIN:g}, {BAR_SIZE} labels, on the rest", "at least 90 %",
                    MOST, within, (low, high), count, None if count < 200 else within >= MOST, "naive "
                    f"{1 - tallies['naive'][known.index(task)].over_rest / count:.3f}")  # fmt: skip
-        report.add(f"{model}, {task.name}: the same, on all rows", "shown", None, 1.0 - tally.over_all / count, None, count, None)
+        report.add(
+            f"{model}, {task.name}: the same, on all rows",
+            "shown",
+            None,
+            1.0 - tally.over_all / count,
+            None,
+            count,
+            None,
+        )
     any_task = float(np.mean(np.any([tally.is_over for tally in tallies["certified"]], axis=0)))
-    report.add(f"{model}: splits in which every task stays within at once", "shown", None, 1.0 - any_task, None, count, None)
+    report.add(
+        f"{model}: splits in which every task stays within at once", "shown", None, 1.0 - any_task, None, count, None
+    )
     kept = np.array([np.mean(tally.accepted) for tally in tallies["certified"]]).mean() / np.mean(oracle)
     by_split = np.mean([tally.accepted for tally in tallies["certified"]], axis=0) / np.mean(oracle)
     error = 1.96 * by_split.std() / np.sqrt(count)
     report.add(f"{model}: share of the oracle's acceptance kept, {BAR_SIZE} labels", "at least 85 %", 0.85, float(kept),
                (float(kept - error), float(kept + error)), count, None if count < 200 else kept >= 0.85, f"oracle {np.mean(oracle):.3f}")  # fmt: skip
     hidden = max(float(np.mean(tally.loss)) for tally in tallies["global threshold, naive"])
-    report.add(f"{model}: worst task's loss under one global threshold set for {MARGIN:g}", "shown (the trap)", None, hidden, None, count, None)
+    report.add(
+        f"{model}: worst task's loss under one global threshold set for {MARGIN:g}",
+        "shown (the trap)",
+        None,
+        hidden,
+        None,
+        count,
+        None,
+    )

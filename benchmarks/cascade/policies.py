@@ -61,7 +61,9 @@ def load_pairs(folder: Path, *, quick: bool) -> list[Pair]:
     """All pairs of the tables."""
     pairs = []
     source = f"read_parquet('{folder / 'mmlu_routellm.parquet'}')"
-    rows = duckdb.sql(f"SELECT * FROM {source} WHERE NOT gpt4_parse_suspect ORDER BY prompt{' LIMIT 3000' if quick else ''}").fetchnumpy()
+    rows = duckdb.sql(
+        f"SELECT * FROM {source} WHERE NOT gpt4_parse_suspect ORDER BY prompt{' LIMIT 3000' if quick else ''}"
+    ).fetchnumpy()
     n = len(rows["subject"])
     text = text_matrix(rows["prompt"].tolist())
     flat = np.array([len(prompt) for prompt in rows["prompt"]], dtype=float)
@@ -111,13 +113,19 @@ def gap_by_share(pair: Pair, score: FloatArray, rows: np.ndarray) -> float:
     return float(np.interp(GRID, np.linspace(0.0, 1.0, len(gaps)), gaps[::-1]).mean())
 
 
-def quality_by_cost(pair: Pair, score: FloatArray, rows: np.ndarray, *, is_cascade: bool) -> tuple[FloatArray, FloatArray]:
+def quality_by_cost(
+    pair: Pair, score: FloatArray, rows: np.ndarray, *, is_cascade: bool
+) -> tuple[FloatArray, FloatArray]:
     """Costs (as shares of always-capable, rising) and qualities, over all thresholds."""
     order = rows[np.argsort(-score[rows], kind="stable")]
     cheap_usd, capable_usd = pair.cheap_usd[order], pair.capable_usd[order]
     escalated_usd = capable_usd.sum() - np.concatenate([[0.0], np.cumsum(capable_usd)])
     first_usd = cheap_usd.sum() if is_cascade else np.concatenate([[0.0], np.cumsum(cheap_usd)])
-    right = np.concatenate([[0], np.cumsum(pair.cheap[order])]) + pair.capable[order].sum() - np.concatenate([[0], np.cumsum(pair.capable[order])])
+    right = (
+        np.concatenate([[0], np.cumsum(pair.cheap[order])])
+        + pair.capable[order].sum()
+        - np.concatenate([[0], np.cumsum(pair.capable[order])])
+    )
     cost, quality = (first_usd + escalated_usd) / capable_usd.sum(), right / len(order)
     return cost[::-1], quality[::-1]
 
@@ -137,14 +145,21 @@ def _within(cost: FloatArray, quality: FloatArray, budget: float) -> float:
 
 def measure_policies(report: Report, folder: Path, *, quick: bool) -> None:
     """The table, and which wins where."""
-    print(f"\nClassifier against cascade (a cheap character costs {PRICE_RATIO:g} of a capable one; scores out of fold; 95 % bootstrap intervals)")
-    head = f"{'policy':34s} {'APGR by share':>22s} {'by cost':>22s} " + " ".join(f"{f'at {b:.0%}':>7s}" for b in BUDGETS)
+    print(
+        f"\nClassifier against cascade (a cheap character costs {PRICE_RATIO:g} of a capable one; scores out of fold; 95 % bootstrap intervals)"
+    )
+    head = f"{'policy':34s} {'APGR by share':>22s} {'by cost':>22s} " + " ".join(
+        f"{f'at {b:.0%}':>7s}" for b in BUDGETS
+    )
     for place, pair in enumerate(load_pairs(folder, quick=quick)):
         n = len(pair.cheap)
         rng = np.random.default_rng([report.seed, 4, place])
         # As good as the capable one: right, or both wrong.
         good = pair.cheap | ~pair.capable
-        scores = {"random": (rng.random(n), False), "oracle, before any model runs": (2.0 * pair.cheap - pair.capable, False)}
+        scores = {
+            "random": (rng.random(n), False),
+            "oracle, before any model runs": (2.0 * pair.cheap - pair.capable, False),
+        }
         before = out_of_fold(pair.before, good, INVERSE_PENALTY, report.seed)
         scores["classifier"] = (before, False)
         if pair.after is not None:
@@ -153,7 +168,9 @@ def measure_policies(report: Report, folder: Path, *, quick: bool) -> None:
             scores["cascade (answer and classifier)"] = (
                 out_of_fold(csr_matrix(np.column_stack([pair.after, odds])), good, 1.0, report.seed), True,
             )  # fmt: skip
-        print(f"\n{pair.name} (n = {n:,}): cheap {pair.cheap.mean():.3f}, capable {pair.capable.mean():.3f}; {pair.note}")
+        print(
+            f"\n{pair.name} (n = {n:,}): cheap {pair.cheap.mean():.3f}, capable {pair.capable.mean():.3f}; {pair.note}"
+        )
         print(head)
         draws = [rng.integers(0, n, n) for _ in range(20 if quick else RESAMPLES)]
         by_cost: dict[str, FloatArray] = {}
@@ -166,9 +183,13 @@ def measure_policies(report: Report, folder: Path, *, quick: bool) -> None:
             a, b = np.quantile(share_draws, [0.025, 0.975]), np.quantile(by_cost[name], [0.025, 0.975])
             costs, qualities = quality_by_cost(pair, score, everything, is_cascade=is_cascade)
             at = " ".join(f"{_within(costs, qualities, budget):7.3f}" for budget in BUDGETS)
-            print(f"{name:34s} {f'{share:.3f} ({a[0]:.3f} to {a[1]:.3f})':>22s} {f'{cost:.3f} ({b[0]:.3f} to {b[1]:.3f})':>22s} {at}")
+            print(
+                f"{name:34s} {f'{share:.3f} ({a[0]:.3f} to {a[1]:.3f})':>22s} {f'{cost:.3f} ({b[0]:.3f} to {b[1]:.3f})':>22s} {at}"
+            )
             report.add(f"{pair.name}: {name}, APGR", "shown", None, share, (float(a[0]), float(a[1])), n, None)
-            report.add(f"{pair.name}: {name}, gap recovered by cost", "shown", None, cost, (float(b[0]), float(b[1])), n, None)
+            report.add(
+                f"{pair.name}: {name}, gap recovered by cost", "shown", None, cost, (float(b[0]), float(b[1])), n, None
+            )
         print(_who_wins(report, pair, by_cost, n))
 
 
@@ -179,6 +200,14 @@ def _who_wins(report: Report, pair: Pair, by_cost: dict[str, FloatArray], n: int
     best = max(rivals, key=lambda name: float(by_cost[name].mean()))
     difference = by_cost[best] - by_cost["classifier"]
     low, high = np.quantile(difference, [0.025, 0.975])
-    report.add(f"{pair.name}: {best} over classifier, gap recovered by cost", "shown", None, float(difference.mean()), (float(low), float(high)), n, None)
+    report.add(
+        f"{pair.name}: {best} over classifier, gap recovered by cost",
+        "shown",
+        None,
+        float(difference.mean()),
+        (float(low), float(high)),
+        n,
+        None,
+    )
     winner = best if low > 0 else "the classifier" if high < 0 else "neither"
     return f"better by cost: {winner} ({best} minus classifier: {difference.mean():+.3f}, {low:+.3f} to {high:+.3f})"

@@ -27,10 +27,11 @@ _AMOUNT = re.compile(r"\b\d{1,3}\.\d\d\b")
 _ORDER = re.compile(r"\b\d{4}\b")
 
 
-def draw_questions(count: int, seed: int) -> list[record_demo.Query]:
-    """Independent draws of a question, with goods, amounts and order numbers of their own."""
+def draw_questions(count: int, seed: int, topics: int = 0) -> list[record_demo.Query]:
+    """Independent draws of a question, with goods, amounts and order numbers of their own; of the first `topics` topics, 0: of all."""
     dice = random.Random(seed)
-    kinds = record_demo.queries()
+    wanted = list(record_demo.TOPICS)[: topics or None]
+    kinds = [query for query in record_demo.queries() if query.intent in wanted]
     return [_varied(dice.choice(kinds), dice) for _ in range(count)]
 
 

@@ -48,7 +48,9 @@ class Task:
     def features(self) -> dict[str, FloatArray]:
         """The same as features of an answer of one token."""
         known = {"mean_logprob": np.log(np.maximum(self.probability, 1e-9)), "mean_margin": self.margin}
-        return known | {f"answer={letter.lower()}": (self.option == letter).astype(float) for letter in np.unique(self.option)}
+        return known | {
+            f"answer={letter.lower()}": (self.option == letter).astype(float) for letter in np.unique(self.option)
+        }
 
 
 def load_tasks(folder: Path) -> dict[str, list[Task]]:
@@ -89,7 +91,9 @@ def oracle_acceptance(score: FloatArray, good: BoolArray, margin: float) -> floa
     return float(within[-1] + 1) / len(score) if len(within) else 0.0
 
 
-def splits(rng: np.random.Generator, n: int, labels: int, count: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def splits(
+    rng: np.random.Generator, n: int, labels: int, count: int
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Random splits: places of the labels, and of all other rows."""
     for _ in range(count):
         order = rng.permutation(n)

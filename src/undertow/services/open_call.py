@@ -83,7 +83,6 @@ class OpenCall:
         "_chars",
         "_ending",
         "_evidence",
-        "_fault",
         "_has_content",
         "_held",
         "_last",
@@ -125,7 +124,6 @@ class OpenCall:
         self._begun_tokens = 0
         self._pieces = self._chars = 0
         self._ending: asyncio.TimerHandle | None = None
-        self._fault: BaseException | None = None
         self._use(run.refusals.granted(tier, evidence, self._began))
 
     def _use(self, evidence: Evidence) -> None:
@@ -151,13 +149,11 @@ class OpenCall:
         self.task.add_done_callback(self._task_ended)
 
     async def over(self) -> None:
-        """Run it to its end, or wait for that. A fault of ours is raised where its answer is on its way to the caller."""
+        """Run it to its end, or wait for that."""
         if self.task is None:
             await self.to_end()
-            return
-        await asyncio.wait({self.task})
-        if self._fault is not None and self.live is not None:
-            raise self._fault
+        else:
+            await asyncio.wait({self.task})
 
     async def to_end(self) -> None:
         """Ask, and read all of the answer. A tier that fails leaves `failure`; nothing is raised for it."""
@@ -199,7 +195,6 @@ class OpenCall:
         if error is None:
             return
         # A fault of ours in one tier's call: the tier counts as failed, and a dearer one answers.
-        self._fault = error
         log.error("call_failed", extra={"decision_id": self.run.incoming.decision_id}, exc_info=error)
         self._failed(UpstreamFailedError("garbage"))
 

@@ -77,8 +77,9 @@ TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "
         [ROLE, CALL, event({}, finish_reason="tool_calls"), DONE],
         [ROLE, CALL, *stream("a", "b", "c")[1:]],
         [b"".join(stream("a", "b", "c"))],
+        [ROLE, b"".join(stream("a", "b", "c")[1:-1]), DONE],
     ],
-    ids=["shorter", "a tool call", "text after a tool call", "whole in one chunk"],
+    ids=["shorter", "a tool call", "text after a tool call", "whole in one chunk", "finished but for its last event"],
 )
 def test_there_is_no_beginning_of_an_answer_that_is_over_or_calls_a_tool(chunks):
     policy = Scripted(LOOK, KEEP)
@@ -171,6 +172,27 @@ def test_a_caller_that_leaves_after_a_commit_ends_the_upstream_s_work():
     assert (record.status, record.tier, record.error) == ("abandoned", "cheap", "client_closed")
     assert record.calls[0].status == "abandoned"
     assert record.cost_usd > 0
+
+
+def test_a_fault_of_ours_after_a_commit_ends_the_stream_in_an_error(caplog):
+    policy = Scripted(LOOK, Commit("cheap", "confident"))
+    flow = Flow(stream("a", "b", "c", "d"))
+    stage = Stage(plan(), cheap=[flow], policy=policy)
+    send, sent = stage.reply.send, []
+
+    def break_down(chunk):
+        send(chunk)
+        sent.append(chunk)
+        if len(sent) == 2:
+            raise RuntimeError("no more")
+
+    stage.reply.send = break_down
+    record = streamed(stage)
+    assert [entry.message for entry in caplog.records] == ["call_failed"]
+    assert flow.aborted
+    assert DONE not in stage.reply.body
+    assert b'data: {"error":' in stage.reply.body.split(b"\n\n")[-2]
+    assert (record.tier, record.status) == ("cheap", "error")
 
 
 def test_a_caller_that_reads_slowly_is_waited_for_after_a_commit_too():
