@@ -10,7 +10,7 @@ SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
 
-.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway
+.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway bench-cascade
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,6 +55,9 @@ bench-detection: $(DEV) ## delay, false alarms, ratio to the information bound, 
 
 bench-audit: $(DEV) ## audit speed at 1e5, 1e6 and 1e7 decisions against a bare scan (QUICK=1: under a minute)
 	$(BIN)/python benchmarks/bench_audit.py $(if $(QUICK),--quick)
+
+bench-cascade: $(DEV) $(LOCAL) ## thresholds, confidence, policies and shift on real tables, streaming on a real local model (QUICK=1: under a minute; DATA=folder)
+	$(BIN)/python benchmarks/bench_cascade.py $(if $(QUICK),--quick) $(if $(DATA),--data $(DATA))
 
 bench-gateway: $(DEV) ## CPU, latency, memory and log of the gateway beside nginx and LiteLLM (QUICK=1: under a minute)
 	$(BIN)/python benchmarks/bench_gateway.py $(if $(QUICK),--quick)

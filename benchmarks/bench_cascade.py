@@ -15,6 +15,7 @@ from cascade.errors import measure_errors
 from cascade.guarantee import measure_guarantee
 from cascade.policies import measure_policies
 from cascade.shift import measure_shift
+from cascade.streaming import measure as measure_streaming
 from cascade.tables import load_tasks
 from report import Report
 
@@ -44,6 +45,8 @@ def main() -> int:
             measure_shift(report, tasks, 4 if args.quick else 200)
     if "policies" in args.only:
         measure_policies(report, args.data, quick=args.quick)
+    if "streaming" in args.only:
+        report.results += measure_streaming(quick=args.quick, seed=args.seed)
     missed = report.missed()
     met = sum(entry["ok"] is True for entry in report.results)
     print(

@@ -2,7 +2,7 @@
 
     python benchmarks/cascade/streaming.py [--quick] [--seed N]
 
-Two tiers of one model answer support questions (`cascade.shop_questions`). A third of the questions' draws are labelled by agreement of both tiers
+Two tiers of one model answer support questions (`cascade.shop_questions`). Most draws of a question are labelled by agreement of both tiers
 and calibrate whole answers and their first tokens. The others go through the gateway in each mode, by the openai client as streams: in rounds, the
 modes in turn, so that a busy machine slows all of them. Needs the packages of `make local`.
 """

@@ -84,7 +84,8 @@ def test_a_confident_beginning_is_served_long_before_the_upstream_s_end(committi
     assert record["ttft_ms"] < 0.5 * record["latency_ms"]
     assert record["confidence_kind"] == "calibrated"
     assert record["calibration_version"]
-    assert record["features"]
+    assert record["features"]["prefix.mean_logprob"] <= 0.0
+    assert record["features"]["mean_logprob"] <= 0.0, "the whole answer is measured too, for the next calibration"
     assert "response" not in record
     assert purposes(record) == [("cheap", "serve", "ok")]
 

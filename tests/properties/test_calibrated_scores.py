@@ -38,8 +38,15 @@ weights = st.builds(
     center=st.floats(-3, 3),
     scale=st.floats(0.01, 5),
     missing_weight=st.one_of(st.none(), st.floats(-3, 3)),
+    within=st.sampled_from([None, "a", "b"]),
 )
-parts = st.lists(weights, min_size=1, max_size=4, unique_by=lambda feature: feature.name)
+constants = st.builds(
+    FeatureWeight, name=st.just("constant"), weight=st.floats(-5, 5), within=st.sampled_from([None, "a", "b"])
+)
+groups = st.sampled_from([None, "a", "c"])
+parts = st.lists(
+    st.one_of(weights, constants), min_size=1, max_size=6, unique_by=lambda feature: (feature.name, feature.within)
+)
 measured = st.dictionaries(st.sampled_from(NAMES), st.one_of(st.floats(-20, 0), st.floats(0, 1)))
 
 
@@ -50,11 +57,12 @@ def test_confidence_is_the_same_number(mapping, link, score):
     assert abs(plain - float(apply_map(mapping, link, [score])[0])) <= 1e-12
 
 
-@given(parts, st.floats(-5, 5), measured)
-def test_the_score_is_the_same_number_and_missing_where_that_is(features, intercept, found):
+@given(parts, st.floats(-5, 5), measured, groups)
+def test_the_score_is_the_same_number_and_missing_where_that_is(features, intercept, found, group):
     columns = {name: np.array([value]) for name, value in found.items()}
-    (there,) = score_values(Score(tuple(features), intercept), columns, 1)
-    plain = score_of(features, intercept, found)
+    named = {} if group is None else {group: np.array([True])}
+    (there,) = score_values(Score(tuple(features), intercept), columns, 1, named)
+    plain = score_of(features, intercept, found, group)
     if plain is None:
         assert math.isnan(there)
     else:
@@ -67,12 +75,13 @@ def test_confidence_never_falls_where_the_score_rises(mapping, link, one, other)
     assert confidence_of(mapping, link, low) <= confidence_of(mapping, link, high) + 1e-15
 
 
-@given(parts, st.floats(-5, 5), measured, st.floats(0, 1))
-def test_no_outcome_of_a_further_call_passes_the_best_score(features, intercept, found, p_true):
+@given(parts, st.floats(-5, 5), measured, st.floats(0, 1), groups)
+def test_no_outcome_of_a_further_call_passes_the_best_score(features, intercept, found, p_true, group):
     before = {name: value for name, value in found.items() if name != "p_true"}
-    best, after = best_score(features, intercept, before), score_of(features, intercept, before | {"p_true": p_true})
+    best = best_score(features, intercept, before, group)
+    after = score_of(features, intercept, before | {"p_true": p_true}, group)
     assert (best is None) == (after is None)
     if best is not None:
         assert after <= best + 1e-9
-        failed = score_of(features, intercept, before)
+        failed = score_of(features, intercept, before, group)
         assert failed is None or failed <= best + 1e-9

@@ -134,7 +134,7 @@ def fit_calibration(answers: LabelledAnswers, options: FitOptions) -> Calibratio
     learns_order = options.score == "combined" or options.threshold_scope == "shared" or options.prefix_tokens > 0
     share = LEARNING_SHARE["combined" if options.score == "combined" else "single"]
     learns = _learning_rows(n, share, rng) if learns_order else np.ones(n, dtype=bool)
-    named = {value: group == number for number, value in enumerate(values) if value is not None}
+    named = _named(values, group)
     rows = _Rows(answers, group, learns)
     if score is None:
         score = combine(
@@ -151,7 +151,9 @@ def fit_calibration(answers: LabelledAnswers, options: FitOptions) -> Calibratio
             f"none of the {labels:,} labelled answers has a score: {', '.join(f.name for f in score.features)} was never measured"
         )
     certifies = ~learns if learns_order else np.ones(n, dtype=bool)
-    maps = _maps(rows, value, usable, score, fitted_on=learns & usable, groups=len(values))
+    # A combined score knows the group already; maps a group would only blur the order between groups that a shared threshold needs.
+    is_common = options.score == "combined" and options.threshold_scope == "shared"
+    maps = _maps(rows, value, usable, score, fitted_on=learns & usable, groups=len(values), is_common=is_common)
     confidence = _by_group(maps, score, value, group)
     shared = None
     if options.threshold_scope == "shared":
@@ -211,7 +213,7 @@ def confidence_of(calibration: Calibration, answers: LabelledAnswers) -> tuple[F
     score = Score(calibration.features, calibration.intercept, calibration.link)
     values = [group.value for group in calibration.groups]
     group = _places(answers, calibration.group_key, values)
-    value = score_values(score, answers.features, len(answers))
+    value = score_values(score, answers.features, len(answers), _named(values, group))
     return _by_group([each.map for each in calibration.groups], score, value, group), group
 
 
@@ -236,6 +238,11 @@ def _groups(answers: LabelledAnswers, options: FitOptions) -> tuple[list[str | N
         )
     values: list[str | None] = [*sorted(name for name, count in counts.items() if count >= options.group_from), None]
     return values, _places(answers, key, values)
+
+
+def _named(values: Sequence[str | None], group: IntArray) -> dict[str, BoolArray]:
+    """Rows of each value that has a group of its own."""
+    return {value: group == number for number, value in enumerate(values) if value is not None}
 
 
 def _keys(segments: Sequence[Mapping[str, str]]) -> list[str]:
@@ -270,16 +277,23 @@ def _learning_rows(n: int, share: float, rng: np.random.Generator) -> BoolArray:
 
 
 def _maps(
-    rows: _Rows, value: FloatArray, usable: BoolArray, score: Score, *, fitted_on: BoolArray, groups: int
+    rows: _Rows,
+    value: FloatArray,
+    usable: BoolArray,
+    score: Score,
+    *,
+    fitted_on: BoolArray,
+    groups: int,
+    is_common: bool = False,
 ) -> list[ConfidenceMap]:
-    """One map a group; a group that cannot be fitted by itself (few labels, one class) takes the map of all."""
+    """One map a group; a group that cannot be fitted by itself (few labels, one class) takes the map of all, and with `is_common` each does."""
     answers = rows.answers
     check_labels(value[usable], answers.good[usable])
     of_all = fit_map(value[fitted_on], answers.good[fitted_on], answers.weight[fitted_on], score.link)
     maps = []
     for number in range(groups):
         inside = fitted_on & (rows.group == number)
-        if inside.sum() < MAP_FROM:
+        if is_common or inside.sum() < MAP_FROM:
             maps.append(of_all)
             continue
         try:

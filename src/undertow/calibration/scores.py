@@ -48,6 +48,10 @@ class Score:
     link: Link = "logit"
 
 
+CONSTANT = "constant"
+"""The feature that is 1 for every answer."""
+
+
 def plain_name(name: str) -> str:
     """A feature's name without the prefix of prefixes.
 
@@ -96,6 +100,8 @@ def default_feature(features: Mapping[str, FloatArray], prefix: str = "") -> str
 
 def values_of(feature: FeatureWeight, features: Mapping[str, FloatArray], n: int) -> FloatArray:
     """What a feature is before it is weighed. Shape (n,), NaN where it is missing."""
+    if feature.name == CONSTANT:
+        return np.ones(n)
     values = features.get(feature.name)
     if values is None:
         return np.full(n, np.nan)
@@ -145,8 +151,8 @@ def combine(
     Missing values: a feature that some labels lack gets a coefficient of its own for being missing, so that absence counts for what it was worth
     among the labels, and never for certainty. One that no label lacks may not be missing later.
 
-    What an answer's option tells may differ between groups (a model that says "A" when in doubt does so where the questions are hard): options
-    have a weight for all, and one for each group on top.
+    What a feature tells may differ between groups (a model that says "A" when in doubt does so where the questions are hard): probabilities
+    and options have a weight for all, and one for each group on top; and each group has a constant of its own.
 
     Args:
         names: Features to use; those that hardly vary are left out.
@@ -173,22 +179,23 @@ def combine(
         if scale <= 1e-9 * max(abs(center), 1.0):
             continue
         standard = np.where(known, (x - center) / scale, 0.0)
-        if is_option:
-            parts.append(_Part(FeatureWeight(name=name, center=center, scale=scale), of_absence=-center / scale))
-            columns.append(standard)
-            for value, rows in (groups or {}).items():
-                if (x[rows] > 0.0).any():
-                    inside = FeatureWeight(name=name, center=center, scale=scale / WITHIN, within=value)
-                    parts.append(_Part(inside, of_absence=-center / scale * WITHIN))
-                    columns.append(WITHIN * standard * rows)
-            continue
-        parts.append(_Part(FeatureWeight(name=name, link=link, center=center, scale=scale)))
+        feature = FeatureWeight(name=name, link=link, center=center, scale=scale)
+        parts.append(_Part(feature, of_absence=-center / scale if is_option else None))
         columns.append(standard)
         if not known.all():
             parts.append(_Part(None))
             columns.append((~known).astype(np.float64))
+        for value, rows in (groups or {}).items() if is_option or link is not None else ():
+            here = x[rows & known]
+            if len(here) and float(np.ptp(here)) > 0.0:
+                inside = replace(feature, scale=scale / WITHIN, within=value)
+                parts.append(_Part(inside, of_absence=-center / scale * WITHIN if is_option else 0.0))
+                columns.append(WITHIN * standard * rows)
     if not parts:
         raise DataError(f"none of the features {', '.join(names)} varies over the labelled answers; use another score")
+    for value, rows in (groups or {}).items():
+        parts.append(_Part(FeatureWeight(name=CONSTANT, within=value)))
+        columns.append(rows.astype(np.float64))
     intercept, coefficients = fit_logistic(np.column_stack(columns), good, weight, ridge=RIDGE)
     return Score(_weighed(parts, coefficients.tolist()), intercept, "logit")
 

@@ -1,17 +1,17 @@
-"""How long a tier's callers waited, where a cheap answer was withheld first and where none was.
+"""How long a tier's callers waited: after a cheap answer had been withheld, with none, and where none was asked for on purpose.
 
-An escalated request pays for the cheap answer in time as well as in money. The histogram's bins are those of
+An escalated request pays for the cheap answer in time as well as in money; a skipped one pays neither. The histogram's bins are those of
 `undertow.records.cells.LatencyCells`; counts of bins add, so partitions of a log may be merged in any order.
 """
 
 import numpy as np
 
-from undertow.records.cells import LATENCY_BINS_PER_DECADE, LATENCY_FIRST_MS, NO, YES, AuditCells, IntArray
+from undertow.records.cells import LATENCY_BINS_PER_DECADE, LATENCY_FIRST_MS, LATENCY_WAYS, AuditCells, IntArray, LatencyCells
 from undertow.records.report import LatencyEstimate, TierLatency
 
 
 def tier_latency(cells: AuditCells, tier: int) -> TierLatency | None:
-    """Latency of the decisions that a tier served, escalated and direct; None where there is none to compare.
+    """Latency of the decisions that a tier served, escalated, direct and skipped; None where there is none to compare.
 
     Args:
         cells: The log's sufficient statistics.
@@ -20,8 +20,10 @@ def tier_latency(cells: AuditCells, tier: int) -> TierLatency | None:
     mine = cells.latency.take(cells.latency.tier == tier)
     if not len(mine):
         return None
-    escalated, direct = (mine.take(mine.escalated == which) for which in (YES, NO))
-    return TierLatency(escalated=_estimate(escalated.bin, escalated.n), direct=_estimate(direct.bin, direct.n))
+    direct, escalated, skipped = (
+        _estimate(mine.take(mine.way == LATENCY_WAYS.index(way))) for way in ("direct", "escalated", "skipped")
+    )
+    return TierLatency(escalated, direct, skipped if skipped.n else None)
 
 
 def histogram_quantile_ms(bins: IntArray, n: IntArray, share: float) -> float | None:
@@ -52,5 +54,6 @@ def histogram_quantile_ms(bins: IntArray, n: IntArray, share: float) -> float | 
     return float(LATENCY_FIRST_MS * 10 ** ((place + inside) / LATENCY_BINS_PER_DECADE))
 
 
-def _estimate(bins: IntArray, n: IntArray) -> LatencyEstimate:
-    return LatencyEstimate(int(n.sum()), histogram_quantile_ms(bins, n, 0.5), histogram_quantile_ms(bins, n, 0.95))
+def _estimate(cells: LatencyCells) -> LatencyEstimate:
+    median, most = (histogram_quantile_ms(cells.bin, cells.n, share) for share in (0.5, 0.95))
+    return LatencyEstimate(int(cells.n.sum()), median, most)

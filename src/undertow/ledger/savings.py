@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from undertow.ledger.overhead import overhead_items
+from undertow.ledger.skipping import skipped_items
 from undertow.ledger.usd import SECONDS_PER_DAY, per_month
 from undertow.records.cells import CALL_PURPOSES, AuditCells
 from undertow.records.report import LedgerItem
@@ -25,7 +26,7 @@ OUTPUT_PRICE_RATIO = 4.0
 class Savings:
     """Savings and watching cost over the routed period.
 
-    `items` also hold what the savings have inside (kinds `wasted` and `checking`), which is no part of either total.
+    `items` also hold what the savings have inside (kinds `wasted`, `checking` and `skipped`), which is no part of either total.
     """
 
     items: tuple[LedgerItem, ...]
@@ -68,7 +69,8 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
     if days <= 0:
         return Savings((), None, None, "no routed traffic")
     watching = _watching_usd(cells, traffic.first_bucket + start)
-    inside = overhead_items(cells, traffic.first_bucket + start, days)
+    routed_from = traffic.first_bucket + start
+    inside = overhead_items(cells, routed_from, days) + skipped_items(cells, routed_from, days)
     items: list[LedgerItem] = []
     notes: list[str] = []
     for code, tier in enumerate(cells.tiers):

@@ -151,7 +151,7 @@ class CalibratedJudge:
         threshold = None if standing.threshold is None else raised(standing.threshold, raised_by)
         is_known = self._knows(answer)
         given = self._calibration
-        score = score_of(given.features, given.intercept, features) if is_known else None
+        score = score_of(given.features, given.intercept, features, standing.value) if is_known else None
         confidence = None
         if score is not None:
             self._watch.add(score)
@@ -186,7 +186,7 @@ class CalibratedJudge:
             return False
         given = self._calibration
         features = features_of(answer, facts, self._with_novelty(facts, measured))
-        best = best_score(given.features, given.intercept, features)
+        best = best_score(given.features, given.intercept, features, standing.value)
         if best is None:
             return False
         if ON_REQUEST.isdisjoint(feature.name for feature in given.features):
@@ -204,7 +204,7 @@ class CalibratedJudge:
         score = confidence = None
         is_known = self._knows(answer)
         if prefix is not None and standing.prefix_map is not None and is_known:
-            score = score_of(prefix.features, prefix.intercept, features)
+            score = score_of(prefix.features, prefix.intercept, features, standing.value)
             confidence = None if score is None else confidence_of(standing.prefix_map, prefix.link, score)
         judgement = self._judgement(score, confidence, threshold, measured, prefixed(features, self.prefix_tokens))
         reason = refused(answer) or (None if is_known else "other_model") or self._blocked(standing)
@@ -223,7 +223,7 @@ class CalibratedJudge:
         self, answer: AnswerFacts, features: Mapping[str, float], standing: Standing, threshold: float | None
     ) -> str | None:
         given, blocked = self._calibration, self._blocked(standing)
-        best = best_score(given.features, given.intercept, features)
+        best = best_score(given.features, given.intercept, features, standing.value)
         if best is not None:
             # Only what costs a call is missing. Where it was not made, that was since no outcome of it could have served the answer.
             if blocked is not None or threshold is None:

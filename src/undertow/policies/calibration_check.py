@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from undertow.policies.evidence import IN_PREFIX, PREFIX, is_feature
+from undertow.policies.evidence import CONSTANT, IN_PREFIX, PREFIX, is_feature
 from undertow.policies.novelty import unpack_seen
 from undertow.records.calibration import Calibration, ConfidenceMap, FeatureWeight, Group, ScoreDistribution
 
@@ -76,13 +76,13 @@ def _feature_problems(features: tuple[FeatureWeight, ...], *, is_prefix: bool = 
         yield f"its {'prefix ' if is_prefix else ''}score has no features"
     names = [feature.name.removeprefix(PREFIX) if is_prefix else feature.name for feature in features]
     for name, feature in zip(names, features, strict=True):
-        if not is_feature(name):
+        if name != CONSTANT and not is_feature(name):
             yield f"the feature {name[:40]!r} is unknown to this version"
-        elif is_prefix and name not in IN_PREFIX:
+        elif is_prefix and name not in IN_PREFIX | {CONSTANT}:
             yield f"the feature {name!r} is none that the first tokens of an answer have"
         if not feature.scale > 0.0:
             yield f"the scale of {name[:40]!r} is {feature.scale:g}; it must be above 0"
-    if len(set(names)) < len(names):
+    if len({(name, feature.within) for name, feature in zip(names, features, strict=True)}) < len(names):
         yield "a feature stands twice in its score"
 
 

@@ -77,8 +77,9 @@ PLAIN = Ways()
 
 
 class _Attempt(msgspec.Struct, frozen=True, gc=False):
-    """What has come of the decision so far."""
+    """What has come of the decision so far; `judged` is the tier whose answer `judgement` is of."""
 
+    judged: str | None = None
     reason: str = "cascade"
     judgement: Judgement = NOT_JUDGED
     escalated: bool = False
@@ -181,7 +182,9 @@ class CascadePolicy:
         if isinstance(event, Begun):
             verdict = judge.judge_prefix(event.answer, facts, measured, raised_by)
             if self.ways.streaming == "commit" and verdict.is_released:
-                yield Commit(tier, verdict.reason, verdict.judgement, propensity, before.escalated)
+                yield Commit(
+                    tier, verdict.reason, _with_earlier(verdict.judgement, before), propensity, before.escalated
+                )
                 return None
             # Only beside the last of the cheap tiers: the rival's answer is served without being judged.
             is_last = place == len(setting.tiers) - 2
@@ -194,9 +197,10 @@ class CascadePolicy:
         measured = yield from self._measure(judge, tier, event, facts, measured, raised_by)
         verdict = judge.judge(event.answer, facts, measured, raised_by)
         if verdict.is_released:
-            yield Release(tier, verdict.reason, verdict.judgement, propensity, before.escalated)
+            yield Release(tier, verdict.reason, _with_earlier(verdict.judgement, before), propensity, before.escalated)
             return None
-        return _Attempt(verdict.reason, verdict.judgement, escalated=True, has_failed=before.has_failed)
+        judgement = _with_earlier(verdict.judgement, before)
+        return _Attempt(tier, verdict.reason, judgement, escalated=True, has_failed=before.has_failed)
 
     def _begun_tokens(self, judge: Judge, facts: RequestFacts) -> int:
         """After how many tokens a stream is looked at; 0: not before its end."""
@@ -234,3 +238,18 @@ class CascadePolicy:
             if isinstance(event, Sampled) and event.agreement is not None and math.isfinite(event.agreement):
                 measured = {**measured, "agreement": event.agreement}
         return measured
+
+
+def _with_earlier(judgement: Judgement, before: _Attempt) -> Judgement:
+    """A judgement with the features of the answers that cheaper tiers gave before, each as `TIER/NAME`: each tier's calibration needs its own.
+
+    Examples:
+        >>> earlier = _Attempt("cheap", judgement=Judgement(features={"mean_logprob": -0.5}))
+        >>> _with_earlier(Judgement(features={"mean_logprob": -0.1}), earlier).features
+        {'cheap/mean_logprob': -0.5, 'mean_logprob': -0.1}
+    """
+    earlier = before.judgement.features
+    if before.judged is None or not earlier:
+        return judgement
+    kept = {name if "/" in name else f"{before.judged}/{name}": value for name, value in earlier.items()}
+    return msgspec.structs.replace(judgement, features=kept | (judgement.features or {}))

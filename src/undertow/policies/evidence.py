@@ -39,6 +39,9 @@ NAMES = MEASURED | OF_SUM | OF_TOKENS | OF_ALTERNATIVES | OF_TEXT | OF_FORM | OF
 IN_PREFIX = OF_SUM | OF_TOKENS | OF_ALTERNATIVES | OF_REQUEST | {"predicted", "novelty"}
 """Features that the first tokens of an answer have."""
 
+CONSTANT = "constant"
+"""The feature that is 1 for every answer: what a group adds to the score by itself. It is in no log."""
+
 PREFIX = "prefix."
 """Stands before the names of features of an answer's first tokens; `prefix.tokens` says how many those are."""
 

@@ -4,20 +4,23 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
-from undertow.policies.evidence import ON_REQUEST, PREFIX
+from undertow.policies.evidence import CONSTANT, ON_REQUEST, PREFIX
 from undertow.records.calibration import ConfidenceMap, FeatureWeight, Link
 
 EPSILON = 1e-6
 """Probabilities are kept this far from 0 and 1, as where the maps are fitted."""
 
 
-def score_of(features: Sequence[FeatureWeight], intercept: float, found: Mapping[str, float]) -> float | None:
+def score_of(
+    features: Sequence[FeatureWeight], intercept: float, found: Mapping[str, float], group: str | None = None
+) -> float | None:
     """The score of an answer; None where a feature is missing that may not be, or the numbers leave what floats hold.
 
     Args:
         features: Parts of the score.
         intercept: Its constant.
         found: Features of the answer by their plain names: those of a prefix without `prefix.`.
+        group: Value of the group label whose group the request is in, or None: that of all other requests.
 
     Examples:
         >>> score_of([FeatureWeight(name="mean_logprob"), FeatureWeight(name="p_true", missing_weight=-1.0)], 0.5, {"mean_logprob": -0.25})
@@ -27,7 +30,9 @@ def score_of(features: Sequence[FeatureWeight], intercept: float, found: Mapping
     """
     total = intercept
     for feature in features:
-        value = found.get(feature.name.removeprefix(PREFIX))
+        if feature.within is not None and feature.within != group:
+            continue
+        value = _value_of(feature, found)
         part = feature.missing_weight if value is None else _part(feature, value)
         if part is None:
             return None
@@ -35,7 +40,9 @@ def score_of(features: Sequence[FeatureWeight], intercept: float, found: Mapping
     return total if math.isfinite(total) else None
 
 
-def best_score(features: Sequence[FeatureWeight], intercept: float, found: Mapping[str, float]) -> float | None:
+def best_score(
+    features: Sequence[FeatureWeight], intercept: float, found: Mapping[str, float], group: str | None = None
+) -> float | None:
     """The highest score that an answer can still come to, whatever the further calls for features of `ON_REQUEST` will say; None as above.
 
     Examples:
@@ -44,7 +51,9 @@ def best_score(features: Sequence[FeatureWeight], intercept: float, found: Mappi
     """
     total = intercept
     for feature in features:
-        value = found.get(feature.name.removeprefix(PREFIX))
+        if feature.within is not None and feature.within != group:
+            continue
+        value = _value_of(feature, found)
         if value is not None:
             part = _part(feature, value)
         elif feature.name in ON_REQUEST:
@@ -106,6 +115,10 @@ def expit(x: float) -> float:
     if x >= 0.0:
         return 1.0 / (1.0 + math.exp(-x))
     return math.exp(x) / (1.0 + math.exp(x))
+
+
+def _value_of(feature: FeatureWeight, found: Mapping[str, float]) -> float | None:
+    return 1.0 if feature.name == CONSTANT else found.get(feature.name.removeprefix(PREFIX))
 
 
 def _part(feature: FeatureWeight, value: float) -> float:

@@ -23,7 +23,7 @@ class FeatureWeight(msgspec.Struct, frozen=True, kw_only=True):
     """The part of one feature in the score: `weight * (x - center) / scale`, or `missing_weight` where it was not measured.
 
     Attributes:
-        name: As in `undertow.policies.evidence`.
+        name: As in `undertow.policies.evidence`; `constant` is 1 for every answer.
         link: x is the log-odds of the probability that this link makes of the feature (kept within 1e-6 of 0 and 1); None: x is
             the feature itself.
         weight: Of the standardised value.

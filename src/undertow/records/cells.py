@@ -249,26 +249,40 @@ caller went away; it failed. A call without a status counts as used."""
 
 @dataclass(frozen=True, slots=True)
 class LatencyCells(Table):
-    """Histogram of the latency of live decisions that were answered, by served tier, escalated ones apart.
+    """Histogram of the latency of live decisions that were answered, by served tier and by the way they came to it.
 
-    Decisions of which the log does not say whether they were escalated are left out: they are neither. Empty where nothing was
-    escalated, since there is nothing to compare then. No bucket of time: a tier's latency is that of the whole log.
+    Decisions of which the log does not say whether they were escalated are left out, unless they were skipped: they are neither. Empty
+    where nothing was escalated or skipped, since there is nothing to compare then. No bucket of time: a tier's latency is that of
+    the whole log.
     """
 
     tier: IntArray
-    escalated: IntArray
-    """YES or NO."""
+    way: IntArray
+    """Points into `LATENCY_WAYS`."""
     bin: IntArray
     """0 .. LATENCY_BINS - 1; bin i covers [i, i + 1) / LATENCY_BINS_PER_DECADE powers of ten of a millisecond, from
     LATENCY_FIRST_MS; what lies outside is in the first or the last one."""
     n: IntArray
 
 
+LATENCY_WAYS: tuple[str, ...] = ("direct", "escalated", "skipped")
+"""How a decision came to the tier that served it: at once; after a cheap answer had been withheld; at once, since the cheap answer was
+predicted hopeless and not asked for."""
+
 LATENCY_FIRST_MS = 0.1
 LATENCY_BINS_PER_DECADE = 40
 """A bin is 5.9 % wide, so a quantile read off the histogram is within 3 % of the exact one."""
 LATENCY_BINS = 8 * LATENCY_BINS_PER_DECADE
 """From a tenth of a millisecond to almost three hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedCells(Table):
+    """Live decisions whose cheap answer was predicted hopeless and not asked for, by bucket and served tier."""
+
+    bucket: IntArray
+    tier: IntArray
+    decisions: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,4 +343,7 @@ class AuditCells:
     coverage: Coverage
     latency: LatencyCells = field(
         default_factory=lambda: LatencyCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(LatencyCells)})
+    )
+    skipped: SkippedCells = field(
+        default_factory=lambda: SkippedCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(SkippedCells)})
     )

@@ -72,10 +72,23 @@ class LatencyEstimate:
 
 @dataclass(frozen=True, slots=True)
 class TierLatency:
-    """Latency of what one tier served: after a cheaper answer had been withheld, and at once."""
+    """Latency of what one tier served: after a cheaper answer had been withheld, and at once.
+
+    Attributes:
+        escalated: A cheaper answer was waited for first.
+        direct: None was, for any other reason than those of `skipped`.
+        skipped: None was, since it was predicted hopeless; None where the tier served no such request.
+    """
 
     escalated: LatencyEstimate
     direct: LatencyEstimate
+    skipped: LatencyEstimate | None = None
+
+    @property
+    def ways(self) -> tuple[tuple[str, LatencyEstimate], ...]:
+        """What there is to show, in the words for it: ways on which at least one request came."""
+        every = (("escalated", self.escalated), ("direct", self.direct), ("skipped", self.skipped))
+        return tuple((way, found) for way, found in every if found is not None and found.n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,7 @@ class TierReport:
     signals: dict[str, SignalEstimate]
     models: tuple[str, ...] = ()
     latency_ms: TierLatency | None = None
-    """None where nothing was escalated, or the log does not say that or how long requests took."""
+    """None where nothing was escalated or skipped, or the log does not say that or how long requests took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +156,12 @@ class LedgerItem:
     """One line of the ledger, USD per month: what is saved for `savings`, what it costs for the other kinds.
 
     `wasted` (answers thrown away) and `checking` (calls that decided which answer to serve) are inside the savings, which have them
-    taken off already: they belong to no sum. `causal`: from the randomised holdout.
+    taken off already: they belong to no sum. Nor does `skipped` (cheap answers that were not asked for), of which the savings hold the gain
+    already: it is an amount saved, not a cost. `causal`: from the randomised holdout.
     """
 
     name: str
-    kind: Literal["savings", "watching", "downstream", "wasted", "checking"]
+    kind: Literal["savings", "watching", "downstream", "wasted", "checking", "skipped"]
     tier: str | None
     usd_month: float
     interval: Interval | None

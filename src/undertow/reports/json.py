@@ -196,7 +196,11 @@ def _tier(tier: TierReport) -> dict[str, Any]:
 
 
 def _latency(latency: TierLatency) -> dict[str, Any]:
-    return {"escalated": _quantiles(latency.escalated), "direct": _quantiles(latency.direct)}
+    return {
+        "escalated": _quantiles(latency.escalated),
+        "direct": _quantiles(latency.direct),
+        "skipped": None if latency.skipped is None else _quantiles(latency.skipped),
+    }
 
 
 def _quantiles(estimate: LatencyEstimate) -> dict[str, Any]:

@@ -64,5 +64,10 @@ def inside(ledger: Ledger) -> tuple[LedgerItem, ...]:
     return tuple(item for item in ledger.items if item.kind in {"wasted", "checking"} and math.isfinite(item.usd_month))
 
 
+def avoided(ledger: Ledger) -> tuple[LedgerItem, ...]:
+    """Items that never were on the bill, so that the savings hold them already: cheap answers not asked for. They belong to no sum."""
+    return tuple(item for item in ledger.items if item.kind == "skipped" and math.isfinite(item.usd_month))
+
+
 def _signed(interval: Interval | None, sign: float) -> Interval | None:
     return interval if interval is None or sign > 0 else (-interval[1], -interval[0])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from undertow.policies.base import NOT_JUDGED, Ask, Commit, Judgement, Release
+from undertow.policies.evidence import features_of
 from undertow.ports.reply import Reply, ServedBy
 from undertow.ports.upstream import UpstreamFailedError
 from undertow.records.answer import AnswerFacts, Usage
@@ -238,11 +239,20 @@ class Account:
             trace_id=incoming.trace_id,
             span_id=incoming.span_id,
             parent_span_id=incoming.parent_span_id,
-            features=judgement.features or None,
+            features=self.features(judgement, facts if error is None else None),
             committed_tokens=self.committed_tokens if tier is not None else None,
         )
         self.parts.decisions.finish(record)
         self.parts.on_record(record, incoming, self.without_evidence(facts))
+
+    def features(self, judgement: Judgement, facts: AnswerFacts | None) -> dict[str, float] | None:
+        """What the answer was judged by. One that was committed was judged by its beginning: what the whole shows is added, since a calibration to
+        come needs it to tell what other thresholds would have done.
+        """
+        if self.committed_tokens is None or facts is None:
+            return judgement.features or None
+        measured = {} if judgement.novelty is None else {"novelty": judgement.novelty}
+        return features_of(facts, self.incoming.facts, measured) | (judgement.features or {})
 
     def without_evidence(self, facts: AnswerFacts | None) -> AnswerFacts | None:
         """What others may know of an answer: not its text, nor its tokens, which only the policy needed."""

@@ -182,7 +182,7 @@ def labels_of(calibration: Calibration, groups: Sequence[Group], found: Labelled
         measured = {
             name: float(column[place]) for name, column in found.features.items() if column[place] == column[place]
         }
-        score = score_of(calibration.features, calibration.intercept, measured)
+        score = score_of(calibration.features, calibration.intercept, measured, group)
         labels.append(
             TuningLabel(
                 available_at=rfc3339(datetime.fromtimestamp(float(found.available_at[place]), UTC)),

@@ -297,3 +297,12 @@ def test_it_needs_what_its_judges_and_questions_need():
 def test_a_strict_policy_serves_no_tier_without_a_calibration():
     served = run(Ways(is_strict=True), world(answer(0.99))).served
     assert (served.tier, served.reason) == ("large", "uncertified")
+
+
+def test_what_earlier_tiers_were_judged_by_stays_in_the_record_under_their_names():
+    features = trace(
+        {"small": UNSURE, "medium": SURE, "large": LARGE}, ("small", "medium", "large")
+    ).served.judgement.features
+    assert (features["small/mean_logprob"], features["mean_logprob"]) == (-1.0, -0.1)
+    four = trace({"a": UNSURE, "b": UNSURE, "c": UNSURE, "d": LARGE}, ("a", "b", "c", "d")).served.judgement.features
+    assert {"a/mean_logprob", "b/mean_logprob", "mean_logprob"} <= set(four)

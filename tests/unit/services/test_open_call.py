@@ -130,7 +130,9 @@ def test_a_commit_serves_what_has_come_at_once_and_the_rest_as_it_comes():
     assert texts(stage.reply.body) == ["", "a", "b", "c", "d"]
     assert b'"logprobs": {' not in stage.reply.body, "asked for by the gateway alone"
     assert (record.tier, record.reason, record.status, record.escalated) == ("cheap", "confident", "ok", False)
-    assert (record.committed_tokens, record.confidence, record.features) == (2, 0.9, {"x": 1.0})
+    assert (record.committed_tokens, record.confidence) == (2, 0.9)
+    assert record.features["x"] == 1.0
+    assert record.features["mean_logprob"] < 0, "of the whole answer, for the next calibration"
     assert record.ttft_ms < record.latency_ms
     assert [(call.purpose, call.status) for call in record.calls] == [("serve", "ok")]
     assert stage.journal[-2:] == ["record", "end"], "the record comes before the last event"

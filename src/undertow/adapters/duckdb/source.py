@@ -300,6 +300,7 @@ def _count(
     exposure = traffic_cells.exposure_cells(engine)
     calls = traffic_cells.call_cells(engine) if tables.holds("calls") else empty(CallCells)
     latency = traffic_cells.latency_cells(engine) if tables.holds("latency_ms") else empty(LatencyCells)
+    skipped = traffic_cells.skipped_cells(engine)
     traffic = traffic_cells.traffic_cells(engine, vocabulary)
     rejects_file = write_rejects(engine, tables, rejects_dir) if rejects_dir and tally.reasons else None
     progress("summing up", 1.0, 1.0)
@@ -339,6 +340,7 @@ def _count(
         calls=calls,
         coverage=coverage,
         latency=latency,
+        skipped=skipped,
     )
 
 

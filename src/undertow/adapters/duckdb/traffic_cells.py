@@ -1,4 +1,4 @@
-"""Cells of the decisions alone: traffic, confidence, what changed when, exposure and upstream calls."""
+"""Cells of the decisions alone: traffic, confidence, what changed when, exposure, upstream calls, latency and what was skipped."""
 
 from collections.abc import Mapping
 
@@ -15,11 +15,13 @@ from undertow.records.cells import (
     LATENCY_BINS,
     LATENCY_BINS_PER_DECADE,
     LATENCY_FIRST_MS,
+    LATENCY_WAYS,
     CallCells,
     ConfidenceCells,
     ExposureCells,
     LatencyCells,
     ModelCells,
+    SkippedCells,
     TrafficCells,
 )
 
@@ -39,6 +41,9 @@ _SUMS = """
     count(latency_ms) AS latency_n
 """
 
+_IS_SKIPPED = "coalesce(reason = 'hopeless' AND escalated IS NOT TRUE, false)"
+"""The cheap answer was predicted hopeless, and the request went straight up."""
+
 
 def _segment_columns(places: tuple[int, ...]) -> str:
     return "".join(f", segment_{place}" for place in places)
@@ -54,10 +59,14 @@ def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> int:
     for group, places in enumerate(plan.groups):
         first = group == 0
         check = first and not plan.complete
-        span = ", min(decided_at) AS first_at, max(decided_at) AS last_at" if first else ""
+        once = (
+            f", count(*) FILTER (WHERE {_IS_SKIPPED}) AS skipped, min(decided_at) AS first_at, max(decided_at) AS last_at"
+            if first
+            else ""
+        )
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE joint_{group} AS SELECT bucket, tier, arm, eligible{_segment_columns(places)}, "
-            f"{_SUMS}{span}{', max(stray) AS stray' if check else ''} FROM facts GROUP BY ALL"
+            f"{_SUMS}{once}{', max(stray) AS stray' if check else ''} FROM facts GROUP BY ALL"
         )
         if check:
             row = engine.execute("SELECT coalesce(max(stray), 0) FROM joint_0").fetchone()
@@ -166,28 +175,41 @@ def call_cells(engine: duckdb.DuckDBPyConnection) -> CallCells:
 
 
 def latency_cells(engine: duckdb.DuckDBPyConnection) -> LatencyCells:
-    """Histogram of the latency of answered decisions by served tier and whether they were escalated.
+    """Histogram of the latency of answered decisions by served tier and by the way they came to it.
 
-    Needs table `joint_0`. Empty where it says that nothing was escalated: a scan to compare with nothing is dear.
+    Needs table `joint_0`. Empty where it says that nothing was escalated or skipped: a scan to compare with nothing is dear.
     """
-    row = engine.execute("SELECT coalesce(sum(escalated), 0) FROM joint_0").fetchone()
+    row = engine.execute("SELECT coalesce(sum(escalated + skipped), 0) FROM joint_0").fetchone()
     if row is None or not row[0]:
         return empty(LatencyCells)
     share = f"log10(latency_ms / {LATENCY_FIRST_MS!r}) * {LATENCY_BINS_PER_DECADE}"
+    direct, escalated, skipped = (LATENCY_WAYS.index(way) for way in ("direct", "escalated", "skipped"))
     return fetch(
         engine,
         LatencyCells,
         f"""
-        SELECT {tier_code("tier")} AS tier, CAST(escalated AS TINYINT) AS escalated, bin, CAST(sum(n) AS BIGINT) AS n
+        SELECT {tier_code("tier")} AS tier, way, bin, CAST(sum(n) AS BIGINT) AS n
         FROM (
-            SELECT tier, escalated,
+            SELECT tier, CASE WHEN {_IS_SKIPPED} THEN {skipped} WHEN escalated THEN {escalated} ELSE {direct} END AS way,
                    CAST(CASE WHEN latency_ms <= {LATENCY_FIRST_MS!r} THEN 0
                         ELSE least(floor({share}), {LATENCY_BINS - 1}) END AS SMALLINT) AS bin, count(*) AS n
             FROM facts
-            WHERE latency_ms IS NOT NULL AND escalated IS NOT NULL AND tier IS NOT NULL
+            WHERE latency_ms IS NOT NULL AND (escalated IS NOT NULL OR {_IS_SKIPPED}) AND tier IS NOT NULL
                   AND (status IS NULL OR status IN ('ok', 'fallback'))
             GROUP BY ALL
         ) GROUP BY ALL ORDER BY 1, 2, 3
+        """,
+    )
+
+
+def skipped_cells(engine: duckdb.DuckDBPyConnection) -> SkippedCells:
+    """Decisions that went straight up, since their cheap answer was predicted hopeless. Needs table `joint_0`; no rows are read."""
+    return fetch(
+        engine,
+        SkippedCells,
+        f"""
+        SELECT bucket, {tier_code("tier")} AS tier, CAST(sum(skipped) AS BIGINT) AS decisions
+        FROM joint_0 WHERE skipped > 0 GROUP BY ALL ORDER BY 1, 2
         """,
     )
 

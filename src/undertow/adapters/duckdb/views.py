@@ -103,7 +103,7 @@ def create_fact_view(
         f"""
         CREATE OR REPLACE TEMP VIEW facts AS
         SELECT event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket, {SERVED_TIER} AS tier,
-               arm, eligible, {stray} AS stray, status, escalated, cost_usd, baseline_cost_usd, input_tokens,
+               arm, eligible, {stray} AS stray, status, escalated, reason, cost_usd, baseline_cost_usd, input_tokens,
                output_tokens, latency_ms, calls, model, model_fingerprint, policy, policy_version, calibration_version,
                prompt_hash{columns}
         FROM decisions WHERE {IS_LIVE}

@@ -197,8 +197,8 @@ def _make_rows(engine: duckdb.DuckDBPyConnection, asked: _Asked) -> None:
 def _judged(table: str, asked: _Asked) -> str:
     """Decisions with what is known of their cheap answer.
 
-    A record has one set of features: those of the answer that was judged last. In a cascade of more than two tiers that need not be this
-    tier's: the calls tell (a whole answer that was not served is `discarded`).
+    The features of a record are those of the answer that was judged last; those of cheaper tiers before it are called `TIER/NAME`. In a log
+    without such names the calls tell that another tier's answer was judged last (a whole answer that was not served is `discarded`).
     """
     tier, capable = literal(asked.tier), literal(asked.capable_tier)
     origins = literals(asked.origins)
@@ -211,7 +211,9 @@ def _judged(table: str, asked: _Asked) -> str:
         f"c.tier = {capable} AND c.purpose IN ('serve', 'race', 'shadow') AND c.status IN ('ok', 'discarded')"
     )
     return f"""
-        SELECT decision_id, event_time, segment, prompt, is_served, is_withheld, features,
+        SELECT decision_id, event_time, segment, prompt, is_served, is_withheld,
+               map_from_entries(list_transform(list_filter(map_entries(features), lambda e: starts_with(e.key, {literal(asked.tier + "/")}) = has_own
+                   AND (has_own OR NOT contains(e.key, '/'))), lambda e: {{'key': CASE WHEN has_own THEN substr(e.key, {len(asked.tier) + 2}) ELSE e.key END, 'value': e.value}})) AS features,
                CASE WHEN coalesce(confidence_kind, 'uncalibrated') = 'uncalibrated' AND isfinite(score) THEN score END AS score,
                coalesce({cheap}, CASE WHEN calls IS NULL AND is_served THEN cost_usd END) AS cheap_usd,
                coalesce({dear}, baseline_cost_usd) AS capable_usd,
@@ -221,7 +223,7 @@ def _judged(table: str, asked: _Asked) -> str:
                     WHEN {since} THEN 'too_old'
                     WHEN NOT coalesce(eligible, true) THEN 'not_eligible'
                     WHEN NOT (is_served OR is_withheld OR is_shadowed) THEN 'no_cheap_answer'
-                    WHEN is_elsewhere THEN 'another_tier_judged'
+                    WHEN is_elsewhere AND NOT has_own THEN 'another_tier_judged'
                     WHEN reason IN ('empty_answer', 'invalid_answer') THEN 'never_served'
                     WHEN NOT has_numbers AND coalesce(reason, '') <> 'no_confidence' THEN 'no_features' END AS reason
         FROM (SELECT *, coalesce(tier = {tier}, false) AS is_served,
@@ -230,6 +232,7 @@ def _judged(table: str, asked: _Asked) -> str:
                      {_has_call(tier, "c.purpose = 'shadow'")} AS is_shadowed,
                      coalesce(tier NOT IN ({tier}, {capable}), false)
                      OR {_has_call("", f"c.status = 'discarded' AND c.purpose <> 'shadow' AND c.tier NOT IN ({tier}, {capable})")} AS is_elsewhere,
+                     len(list_filter(coalesce(map_keys(features), []), lambda k: starts_with(k, {literal(asked.tier + "/")}))) > 0 AS has_own,
                      coalesce(cardinality(features), 0) > 0 OR coalesce(isfinite(score), false) AS has_numbers
               FROM {table} QUALIFY row_number() OVER (PARTITION BY decision_id ORDER BY event_time, tier) = 1)
     """

@@ -255,3 +255,13 @@ def test_parquet_says_the_same_as_lines_and_kept_text_is_read(tmp_path):
         assert one.cheap_cost_usd.tolist() == [1.0, 1.0]
         assert one.segments[1] == {"task": "faq"}
         assert one.available_at.tolist() == [datetime(2026, 1, 2, tzinfo=UTC).timestamp()] * 2
+
+
+def test_features_that_bear_the_tiers_name_are_its_own_whichever_tier_was_judged_last(tmp_path):
+    both = {"cheap/mean_logprob": -0.7, "mean_logprob": -0.1}
+    passed = withheld(
+        1, features=both, calls=[call("cheap", "discarded"), call("middle", "discarded"), call("capable")]
+    )
+    found = read(tmp_path, [passed], [signal(1, 1.0, 0.5)])
+    assert found.features["mean_logprob"].tolist() == [-0.7]
+    assert set(found.features) == {"mean_logprob"}
