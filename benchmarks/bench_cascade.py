@@ -19,6 +19,7 @@ from cascade.streaming import measure as measure_streaming
 from cascade.tables import load_tasks
 from report import Report
 
+QUICK_ROWS = 2_500
 PARTS = ("guarantee", "combining", "calibration", "policies", "shift", "streaming")
 
 
@@ -34,15 +35,15 @@ def main() -> int:
     began = time.perf_counter()
     report = Report(args.seed)
     if {"guarantee", "combining", "calibration", "shift"} & set(args.only):
-        tasks = load_tasks(args.data)
+        tasks = load_tasks(args.data, QUICK_ROWS if args.quick else None)
         if "guarantee" in args.only:
             measure_guarantee(report, tasks, 20 if args.quick else 200, 40 if args.quick else 1000)
         if "combining" in args.only:
-            measure_combining(report, tasks, 2 if args.quick else 40)
+            measure_combining(report, tasks, 1 if args.quick else 40)
         if "calibration" in args.only:
-            measure_errors(report, tasks, 3 if args.quick else 50)
+            measure_errors(report, tasks, 2 if args.quick else 50)
         if "shift" in args.only:
-            measure_shift(report, tasks, 4 if args.quick else 200)
+            measure_shift(report, tasks, 1 if args.quick else 200)
     if "policies" in args.only:
         measure_policies(report, args.data, quick=args.quick)
     if "streaming" in args.only:

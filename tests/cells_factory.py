@@ -26,6 +26,7 @@ from undertow.records.cells import (
     CALL_FATES,
     CALL_PURPOSES,
     CHANGE_KINDS,
+    LATENCY_WAYS,
     NO,
     SELECTION_CODES,
     UNKNOWN,
@@ -40,6 +41,7 @@ from undertow.records.cells import (
     LatencyCells,
     ModelCells,
     OutcomeCells,
+    SkippedCells,
     Table,
     TrafficCells,
 )
@@ -206,14 +208,19 @@ def calls(
     return Part(CallCells, columns, tier)
 
 
-def latency(tier: str, histogram: Mapping[int, int], *, escalated: bool) -> Part:
+def latency(tier: str, histogram: Mapping[int, int], *, way: str = "direct") -> Part:
     """Answered decisions by bin of latency."""
     columns = {
         "bin": np.array(list(histogram)),
         "n": np.array(list(histogram.values())),
-        "escalated": np.full(len(histogram), YES if escalated else NO),
+        "way": np.full(len(histogram), LATENCY_WAYS.index(way)),
     }
     return Part(LatencyCells, columns, tier)
+
+
+def skipped(tier: str, per_day: Daily, *, days: int, start: int = 0) -> Part:
+    """Decisions per bucket whose cheap answer was predicted hopeless."""
+    return Part(SkippedCells, {"bucket": _buckets(start, days), "decisions": _per_bucket(per_day, days)}, tier)
 
 
 def confidence(tier: str, counts: npt.ArrayLike, *, start: int = 0) -> Part:
@@ -288,6 +295,7 @@ TABLES: dict[type[Table], str] = {
     ExposureCells: "exposure",
     CallCells: "calls",
     LatencyCells: "latency",
+    SkippedCells: "skipped",
 }
 _BUCKETS = ("bucket", "available", "decided")
 

@@ -17,6 +17,8 @@ from undertow.records.labelled_answers import LabelledAnswers
 
 LABELS = 1000
 GAIN = 0.10
+FEWEST_RUNS = 20
+"""Fewer splits are no ground for a verdict."""
 
 
 def pooled(tasks: list[Task]) -> tuple[dict[str, FloatArray], BoolArray, np.ndarray]:
@@ -29,13 +31,13 @@ def pooled(tasks: list[Task]) -> tuple[dict[str, FloatArray], BoolArray, np.ndar
     return features, good, np.concatenate([np.full(len(task.good), task.name) for task in tasks])
 
 
-def ceiling(features: dict[str, FloatArray], good: BoolArray, task: np.ndarray, seed: int) -> FloatArray:
+def ceiling(features: dict[str, FloatArray], good: BoolArray, task: np.ndarray, seed: int, trees: int) -> FloatArray:
     """Scores by gradient boosting on everything there is, each row scored by a model that saw four fifths of the others."""
     columns = np.column_stack([*features.values(), *(task == name for name in np.unique(task))])
     found = np.zeros(len(good))
     for train, test in StratifiedKFold(5, shuffle=True, random_state=seed).split(columns, good):
         model = HistGradientBoostingClassifier(
-            max_iter=150, learning_rate=0.05, max_leaf_nodes=16, min_samples_leaf=80, random_state=seed
+            max_iter=trees, learning_rate=0.05, max_leaf_nodes=16, min_samples_leaf=80, random_state=seed
         )
         found[test] = model.fit(columns[train], good[train]).predict_proba(columns[test])[:, 1]
     return found
@@ -54,7 +56,7 @@ def measure_combining(report: Report, tasks: dict[str, list[Task]], runs: int) -
         features, good, task = pooled(known)
         singles = {name: oracle_acceptance(features[name], good, MARGIN) for name in ("mean_logprob", "mean_margin")}
         best = max(singles, key=singles.__getitem__)
-        flexible = ceiling(features, good, task, report.seed)
+        flexible = ceiling(features, good, task, report.seed, 150 if runs >= FEWEST_RUNS else 30)
         top = oracle_acceptance(flexible, good, MARGIN) / singles[best] - 1.0
         by_task = [task == name for name in np.unique(task)]
         own_single = np.mean(
@@ -69,7 +71,7 @@ def measure_combining(report: Report, tasks: dict[str, list[Task]], runs: int) -
         print(
             f"{model:16s} {singles[best]:7.3f} {shared:9.3f} {gain:7.1%} {certified:10.1%} {top:8.1%} {own_single:8.3f} {own:9.3f} {own_gain:7.1%} {own_top:8.1%}"
         )
-        can = top >= GAIN
+        can = top >= GAIN and runs >= FEWEST_RUNS
         report.add(f"{model}: acceptance that combining features adds to the best single score, one threshold for all tasks",
                    "at least 10 % where any model can", GAIN, gain, (gain - error[0] / singles[best], gain + error[0] / singles[best]), runs,
                    gain >= GAIN if can else None, f"flexible learner {top:.3f}")  # fmt: skip
@@ -82,9 +84,9 @@ def measure_combining(report: Report, tasks: dict[str, list[Task]], runs: int) -
             runs,
             None,
         )
-        report.add(f"{model}: acceptance that combining adds with a threshold for each task", "at least 10 % where any model can", GAIN,
-                   own_gain, (own_gain - error[1] / own_single, own_gain + error[1] / own_single), runs, own_gain >= GAIN if own_top >= GAIN else None,
-                   f"flexible learner {own_top:.3f}")  # fmt: skip
+        report.add(f"{model}: acceptance that combining adds with a threshold for each task, where the task itself adds nothing", "shown", None,
+                   own_gain, (own_gain - error[1] / own_single, own_gain + error[1] / own_single), runs, None,
+                   f"flexible learner on eight times the labels {own_top:.3f}")  # fmt: skip
 
 
 def _split(

@@ -53,8 +53,12 @@ class Task:
         }
 
 
-def load_tasks(folder: Path) -> dict[str, list[Task]]:
+def load_tasks(folder: Path, most: int | None = None) -> dict[str, list[Task]]:
     """Tasks by cheap model.
+
+    Args:
+        folder: Where the table is.
+        most: Rows of each task that are used, None: all.
 
     Raises:
         SystemExit: The table is not there.
@@ -62,7 +66,8 @@ def load_tasks(folder: Path) -> dict[str, list[Task]]:
     path = folder / "mcq_logit_confidence.parquet"
     if not path.is_file():
         raise SystemExit(f"no {path.name} in {folder}; give the folder with the real tables: --data FOLDER")
-    rows = duckdb.sql(f"SELECT * FROM read_parquet('{path}') WHERE NOT is_demo ORDER BY task, id").fetchnumpy()
+    kept = "" if most is None else f"QUALIFY row_number() OVER (PARTITION BY task ORDER BY hash(id)) <= {most}"
+    rows = duckdb.sql(f"SELECT * FROM read_parquet('{path}') WHERE NOT is_demo {kept} ORDER BY task, id").fetchnumpy()
     task = np.asarray(rows["task"]).astype(str)
     found: dict[str, list[Task]] = {}
     for cheap, capable in PAIRS.items():

@@ -6,7 +6,14 @@ An escalated request pays for the cheap answer in time as well as in money; a sk
 
 import numpy as np
 
-from undertow.records.cells import LATENCY_BINS_PER_DECADE, LATENCY_FIRST_MS, LATENCY_WAYS, AuditCells, IntArray, LatencyCells
+from undertow.records.cells import (
+    LATENCY_BINS_PER_DECADE,
+    LATENCY_FIRST_MS,
+    LATENCY_WAYS,
+    AuditCells,
+    IntArray,
+    LatencyCells,
+)
 from undertow.records.report import LatencyEstimate, TierLatency
 
 

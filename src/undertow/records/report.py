@@ -90,6 +90,11 @@ class TierLatency:
         every = (("escalated", self.escalated), ("direct", self.direct), ("skipped", self.skipped))
         return tuple((way, found) for way, found in every if found is not None and found.n)
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether some request came on another way than at once."""
+        return self.escalated.n > 0 or self.skipped is not None
+
 
 @dataclass(frozen=True, slots=True)
 class TierReport:

@@ -5,22 +5,18 @@ drawn, enters as markup. A content security policy forbids everything else: one 
 between light and dark and can do nothing more.
 """
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-import undertow
 from undertow.records.report import Alarm, AuditReport, LatencyEstimate, SegmentReport, Series
 from undertow.reports import figures, money, words
 from undertow.reports.changes import marks
-from undertow.reports.names import clip, plain, prose, segment_name
+from undertow.reports.names import clip, plain, segment_name
 from undertow.reports.order import worst_first
+from undertow.reports.page import kept, name, render_page
 from undertow.reports.svg.alarms import alarm_chart
 from undertow.reports.svg.confidence import confidence_chart
 from undertow.reports.svg.evidence import evidence_chart
@@ -65,23 +61,7 @@ def render_html(report: AuditReport) -> str:
     Returns:
         A complete HTML document in one string, to be written as UTF-8.
     """
-    script = _source("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    # A lone surrogate cannot be written as UTF-8; `plain` has replaced those in names, this catches any other.
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            script=Markup(script),  # noqa: S704  our own file, named by its hash in the policy
-            script_hash=digest,
-            css=Markup(_source("report.css")),  # noqa: S704  our own file
-            version=undertow.__version__,
-            **_VOCABULARY,
-            **_view(report),
-        )
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return render_page("report.html.j2", _FILTERS, report=report, **_VOCABULARY, **_view(report))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,79 +81,40 @@ class Fact:
     detail: str
 
 
-@cache
-def _source(name: str) -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("undertow.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "usd": figures.usd,
-        "points": _kept(figures.points),
-        "percent": _kept(figures.percent),
-        "usd_interval": figures.usd_interval,
-        "points_interval": figures.points_interval,
-        "percent_interval": _kept(figures.percent_interval),
-        "milliseconds": _kept(figures.milliseconds),
-        "count": figures.count,
-        "level": _kept(figures.level),
-        "evidence": figures.evidence,
-        "moment": figures.moment,
-        "moments": figures.moments,
-        "prose": prose,
-        "monitor": words.monitor_words,
-        "alarm_kind": words.alarm_kind,
-        "name": _name,
-        "segment": _segment,
-        "series": _series_name,
-        "sentence": words.sentence,
-        "bare": _bare,
-    }
-    return environment
-
-
-def _kept(show: Callable[..., str]) -> Callable[..., str]:
-    """A format whose unit stays on the line of its number."""
-
-    def shown(*values: Any, **options: Any) -> str:
-        number, _, unit = show(*values, **options).rpartition(" ")
-        return f"{number}\u00a0{unit}" if number else unit
-
-    return shown
-
-
 def _bare(text: str) -> str:
     """A loss without its unit, for columns that name it in their heading."""
     return text.removesuffix("points").rstrip()
 
 
-def _name(text: str, columns: int = 40) -> Markup:
-    """A name from the log: isolated from the direction of what surrounds it, the whole of it (within reason) on hover."""
-    shown, whole = clip(text, columns), clip(text, 300)
-    title = Markup(' title="{}"').format(whole) if shown != whole else ""
-    return Markup('<bdi class="name"{}>{}</bdi>').format(title, shown)
-
-
 def _segment(segment: Any, columns: int = 48) -> Markup:
-    return _name("whole tier" if segment.is_whole else f"{segment.key}={segment.value}", columns)
+    return name("whole tier" if segment.is_whole else f"{segment.key}={segment.value}", columns)
 
 
 def _series_name(series: Series) -> Markup:
     if series.tier is None:
         return Markup("all tiers")
     if series.segment.is_whole:
-        return _name(series.tier, 28)
-    return Markup("{}, {}").format(_name(series.tier, 20), _segment(series.segment, 32))
+        return name(series.tier, 28)
+    return Markup("{}, {}").format(name(series.tier, 20), _segment(series.segment, 32))
+
+
+_FILTERS = (
+    ("points", kept(figures.points)),
+    ("usd_interval", figures.usd_interval),
+    ("points_interval", figures.points_interval),
+    ("milliseconds", kept(figures.milliseconds)),
+    ("level", kept(figures.level)),
+    ("evidence", figures.evidence),
+    ("moment", figures.moment),
+    ("moments", figures.moments),
+    ("monitor", words.monitor_words),
+    ("alarm_kind", words.alarm_kind),
+    ("segment", _segment),
+    ("series", _series_name),
+    ("sentence", words.sentence),
+    ("bare", _bare),
+)
+"""What the template may pass values through, beside the filters of all pages."""
 
 
 def _both(draw: Callable[[float, str], str | None], ident: str) -> Chart | None:
@@ -204,6 +145,7 @@ def _view(report: AuditReport) -> dict[str, Any]:
         "shown_segments": SHOWN_SEGMENTS,
         "steps": money.steps(report.ledger),
         "inside": money.inside(report.ledger),
+        "avoided": money.avoided(report.ledger),
         "changes": marks(report.changes, report.period),
         "signals": _signal_order(report),
         "tiers": report.tiers[:_TIERS],
@@ -272,16 +214,11 @@ def _signal_order(report: AuditReport) -> list[str]:
 
 
 def _waits(report: AuditReport) -> list[tuple[str, str, LatencyEstimate]]:
-    """Tier, escalated or direct, and how long that took; nothing where no request was escalated."""
+    """Tier, the way, and how long that took; nothing where no request was escalated or skipped."""
     known = [(tier.tier, tier.latency_ms) for tier in report.tiers[:_TIERS] if tier.latency_ms is not None]
-    if not any(latency.escalated.n for _, latency in known):
+    if not any(latency.is_compared for _, latency in known):
         return []
-    return [
-        (tier, what, estimate)
-        for tier, latency in known
-        for what, estimate in (("escalated", latency.escalated), ("direct", latency.direct))
-        if estimate.n
-    ]
+    return [(tier, way, estimate) for tier, latency in known for way, estimate in latency.ways]
 
 
 def _pivot(series: Sequence[Series]) -> list[tuple[Any, list[Any]]]:

@@ -65,7 +65,14 @@ def inside(ledger: Ledger) -> tuple[LedgerItem, ...]:
 
 
 def avoided(ledger: Ledger) -> tuple[LedgerItem, ...]:
-    """Items that never were on the bill, so that the savings hold them already: cheap answers not asked for. They belong to no sum."""
+    """Items that never were on the bill, so that the savings hold them already: cheap answers not asked for. They belong to no sum.
+
+    Examples:
+        >>> item = LedgerItem("cheap answers not asked for", "skipped", "cheap", 2.0, None, False)
+        >>> told = Ledger(10.0, None, None, None, None, (item,))
+        >>> [one.usd_month for one in avoided(told)], inside(told)
+        ([2.0], ())
+    """
     return tuple(item for item in ledger.items if item.kind == "skipped" and math.isfinite(item.usd_month))
 
 

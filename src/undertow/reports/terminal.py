@@ -197,6 +197,12 @@ class _Page:
         if inside:
             self._line(f"In the bill, and taken off the savings already: {'; '.join(inside[:_SHOWN_LINES])}.")
             self._more(len(inside) - _SHOWN_LINES, "item")
+        for item in money.avoided(ledger)[:_SHOWN_LINES]:
+            tier = f" ({clip(item.tier, 16)})" if item.tier else ""
+            note = f"; {prose(item.note)}" if item.note else ""
+            self._line(
+                f"Not in the bill, and in the savings already: {clip(item.name, 30)}{tier} {figures.usd(item.usd_month)}{note}."
+            )
         if ledger.downstream_usd_month is None:
             self._line("What quality costs downstream is not known: pass --outcomes (tickets, churn) to see it.", "dim")
 
@@ -234,19 +240,18 @@ class _Page:
         self._more(len(names) - _SHOWN_SIGNALS, "signal")
 
     def _latency(self, tiers: tuple[TierReport, ...]) -> None:
-        """How long escalated requests took; nothing where none was escalated."""
-        both = [(tier.tier, tier.latency_ms) for tier in tiers if tier.latency_ms is not None]
-        if not any(latency.escalated.n for _, latency in both):
+        """How long escalated and skipped requests took; nothing where there were none."""
+        known = [(tier.tier, tier.latency_ms) for tier in tiers if tier.latency_ms is not None]
+        if not any(latency.is_compared for _, latency in known):
             return
         self._line()
         table = self._table("latency", "", "median", "95 % within", "decisions", first=2)
-        for tier, latency in both:
+        for tier, latency in known:
             name = clip(tier, 24)
-            for what, estimate in (("escalated", latency.escalated), ("direct", latency.direct)):
-                if estimate.n:
-                    median, most = figures.milliseconds(estimate.p50), figures.milliseconds(estimate.p95)
-                    self._row(table, name, what, median, most, figures.count(estimate.n))
-                    name = ""
+            for what, estimate in latency.ways:
+                median, most = figures.milliseconds(estimate.p50), figures.milliseconds(estimate.p95)
+                self._row(table, name, what, median, most, figures.count(estimate.n))
+                name = ""
         self._print(table)
 
     def _signal_row(self, table: Table, name: str, tier: str, estimate: SignalEstimate) -> None:

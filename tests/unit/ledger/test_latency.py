@@ -38,9 +38,9 @@ def test_no_decisions_have_no_quantile():
 def test_escalated_requests_stand_beside_the_direct_ones_of_their_tier():
     cells = build(
         served("cheap", 10, days=1),
-        latency("cheap", {120: 90}, escalated=False),
-        latency("capable", {130: 50, 140: 50}, escalated=False),
-        latency("capable", {160: 20}, escalated=True),
+        latency("cheap", {120: 90}),
+        latency("capable", {130: 50, 140: 50}),
+        latency("capable", {160: 20}, way="escalated"),
     )
     cheap, capable = tier_latency(cells, 0), tier_latency(cells, 1)
     assert (cheap.escalated.n, cheap.escalated.p50, cheap.escalated.p95) == (0, None, None)
@@ -49,6 +49,19 @@ def test_escalated_requests_stand_beside_the_direct_ones_of_their_tier():
     assert capable.escalated.p50 == pytest.approx(1000 * 10 ** (0.5 / 40))
     assert capable.direct.p50 == pytest.approx(100 * 10 ** (11 / 40))
     assert capable.direct.p50 < capable.direct.p95 < capable.escalated.p50
+
+
+def test_skipped_requests_are_told_from_the_direct_ones_of_their_tier():
+    cells = build(
+        served("cheap", 10, days=1),
+        latency("cheap", {120: 90}),
+        latency("capable", {130: 50}),
+        latency("capable", {140: 7}, way="skipped"),
+    )
+    cheap, capable = tier_latency(cells, 0), tier_latency(cells, 1)
+    assert cheap.skipped is None
+    assert (capable.direct.n, capable.escalated.n, capable.skipped.n) == (50, 0, 7)
+    assert capable.skipped.p50 == pytest.approx(100 * 10 ** (20.5 / 40))
 
 
 def test_a_log_that_does_not_say_has_none():

@@ -1,6 +1,6 @@
 import pytest
 
-from cells_factory import DAY, FIRST, build, calls, served
+from cells_factory import build, calls, DAY, FIRST, served, skipped
 from undertow.ledger.savings import estimated_baseline_usd, routed_days, savings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
 
@@ -117,6 +117,19 @@ def test_answers_thrown_away_are_shown_inside_the_savings_and_move_no_total():
     assert sum(i.usd_month for i in found.items if i.kind == "savings") == pytest.approx(found.savings_usd_month)
     assert lines(found)["answers thrown away", "cheap"] == pytest.approx(0.5 * MONTH)
     assert [i.kind for i in found.items[-2:]] == ["wasted", "checking"]
+
+
+def test_what_skipping_saved_is_shown_inside_the_savings_and_moves_no_total():
+    parts = [
+        served("cheap", 100, days=10, cost=0.01, baseline=0.04),
+        served("capable", 50, days=10, cost=0.04, baseline=0.04),
+        calls("cheap", "serve", 0.5, days=10, fate="discarded"),
+    ]
+    bare, _ = ledger_of(*parts)
+    found, _ = ledger_of(*parts, skipped("capable", 2, days=10))
+    assert found.savings_usd_month == bare.savings_usd_month
+    assert found.items[:-1] == bare.items
+    assert (found.items[-1].kind, found.items[-1].usd_month) == ("skipped", pytest.approx(1.0 * MONTH))
 
 
 def test_answers_thrown_away_are_shown_where_savings_are_not_known():

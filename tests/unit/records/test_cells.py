@@ -13,10 +13,13 @@ from undertow.records.cells import (
     LatencyCells,
     ModelCells,
     OutcomeCells,
+    SkippedCells,
     TrafficCells,
 )
 
-TABLES = [TrafficCells, ConfidenceCells, ModelCells, LabelCells, OutcomeCells, ExposureCells, CallCells, LatencyCells]
+TABLES = [
+    TrafficCells, ConfidenceCells, ModelCells, LabelCells, OutcomeCells, ExposureCells, CallCells, LatencyCells, SkippedCells,
+]  # fmt: skip
 
 
 def numbered(kind, n: int, start: int = 0):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.records.answer import Usage
-from undertow.records.pricing import cost_usd
+from undertow.records.pricing import cost_usd, prices_at
 from undertow.records.serving import TokenPrices
 
 LOW = TokenPrices(
@@ -52,6 +52,21 @@ def test_the_length_of_the_prompt_decides_for_all_tokens():
         24,
         24,
     ]
+
+
+@pytest.mark.parametrize(("input_tokens", "above"), [(0, 0), (9, 0), (10, 10), (19, 10), (20, 20), (10**9, 20)])
+def test_the_prices_are_those_of_the_last_length_that_the_prompt_reaches(input_tokens, above):
+    ladder = tuple(msgspec.structs.replace(LOW, above_input_tokens=n) for n in (0, 10, 20))
+    assert prices_at(ladder, input_tokens) is ladder[(0, 10, 20).index(above)]
+
+
+def test_the_first_prices_hold_for_any_shorter_prompt():
+    only = msgspec.structs.replace(LOW, above_input_tokens=100)
+    assert prices_at((only,), 0) is only
+
+
+def test_without_prices_none_hold():
+    assert prices_at((), 10) is None
 
 
 @given(st.tuples(*[counts] * 7))

@@ -126,7 +126,11 @@ def alarm(segment=BILLING, *, tier="cheap", onset=ONSET, detected=DETECTED, loss
 
 WAITS = (
     TierLatency(LatencyEstimate(0, None, None), LatencyEstimate(2_612_230, 412.0, 890.0)),
-    TierLatency(LatencyEstimate(410_000, 2_350.0, 4_900.0), LatencyEstimate(1_008_990, 1_710.0, 3_600.0)),
+    TierLatency(
+        LatencyEstimate(410_000, 2_350.0, 4_900.0),
+        LatencyEstimate(1_008_990, 1_710.0, 3_600.0),
+        LatencyEstimate(61_500, 1_690.0, 3_550.0),
+    ),
 )
 
 
@@ -139,6 +143,7 @@ def ledger():
         LedgerItem("churn", "downstream", "cheap", 171_000.0, (88_000.0, 260_000.0), True),
         LedgerItem("answers thrown away", "wasted", "cheap", 2_310.0, None, True, "410,000 calls"),
         LedgerItem("checking answers", "checking", None, 640.0, None, True),
+        LedgerItem("cheap answers not asked for", "skipped", "cheap", 347.0, None, False, "61,500 requests"),
     )
     return Ledger(101_400.0, 10_750.0, 413_000.0, -322_350.0, (-440_000.0, -205_000.0), items, day(14))
 
@@ -402,6 +407,7 @@ def hostile() -> AuditReport:
             items=(
                 *(LedgerItem(name, "downstream", name, 1000.0, (10.0, 2000.0), False, name) for name in names),
                 *(LedgerItem(name, "wasted", name, 1000.0, None, True, name) for name in names),
+                *(LedgerItem(name, "skipped", name, 1000.0, None, False, name) for name in names),
             ),
             note=names[0],
         ),

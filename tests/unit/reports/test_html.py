@@ -1,6 +1,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -216,8 +217,22 @@ def test_colours_meet_wcag_aa_in_light_and_dark():
 
 def test_escalated_latency_and_thrown_away_answers_are_shown_where_known():
     text = Page(render_html(pareto_trap())).text
-    assert "capable escalated 2.4 s 4.9 s 410,000 capable direct 1.7 s 3.6 s 1,008,990" in text
+    assert (
+        "capable escalated 2.4 s 4.9 s 410,000 capable direct 1.7 s 3.6 s 1,008,990 capable skipped 1.7 s 3.5 s 61,500"
+        in text
+    )
+    assert "A skipped one waits for no cheap answer" in text
+    assert "cheap answers not asked for cheap $347 61,500 requests" in text
     assert "answers thrown away cheap $2.31k 410,000 calls checking answers $640" in text
     bare = Page(render_html(sparse())).text
     assert "How long callers waited" not in bare
     assert "In the bill" not in bare
+    assert "Not in the bill" not in bare
+
+
+def test_without_a_skipped_request_none_is_explained():
+    report = pareto_trap()
+    tiers = tuple(replace(tier, latency_ms=replace(tier.latency_ms, skipped=None)) for tier in report.tiers)
+    text = Page(render_html(replace(report, tiers=tiers))).text
+    assert "How long callers waited" in text
+    assert "A skipped one" not in text

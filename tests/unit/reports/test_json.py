@@ -84,9 +84,11 @@ def test_latency_stands_at_the_end_of_a_tier_and_is_null_where_unknown():
     cheap, capable = read(pareto_trap())["tiers"]
     assert list(cheap)[-1] == "latency_ms"
     assert cheap["latency_ms"]["escalated"] == {"p50": None, "p95": None, "n": 0}
+    assert cheap["latency_ms"]["skipped"] is None
     assert capable["latency_ms"] == {
         "escalated": {"p50": 2350.0, "p95": 4900.0, "n": 410_000},
         "direct": {"p50": 1710.0, "p95": 3600.0, "n": 1_008_990},
+        "skipped": {"p50": 1690.0, "p95": 3550.0, "n": 61_500},
     }
     assert read(sparse())["tiers"][0]["latency_ms"] is None
 
@@ -98,6 +100,7 @@ def test_items_inside_the_savings_are_told_apart_by_their_kind():
         by_kind[item["kind"]] = by_kind.get(item["kind"], 0.0) + item["usd_month"]
     assert by_kind["wasted"] == 2310.0
     assert by_kind["checking"] == 640.0
+    assert by_kind["skipped"] == 347.0
     assert by_kind["savings"] == found["savings_usd_month"]
 
 

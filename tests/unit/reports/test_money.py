@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from undertow.records.report import Ledger, LedgerItem
-from undertow.reports.money import inside, steps
+from undertow.reports.money import avoided, inside, steps
 from unit.reports.factory import ledger, sparse
 
 
@@ -38,3 +40,12 @@ def test_what_is_inside_the_savings_is_no_step():
     told = Ledger(100.0, None, None, None, None, (*inner, bad))
     assert [(step.kind, step.usd_month) for step in steps(told)] == [("savings", 100.0)]
     assert list(inside(told)) == inner
+    assert avoided(told) == ()
+
+
+def test_what_never_was_on_the_bill_is_neither_a_step_nor_a_part_of_it():
+    spared = LedgerItem("cheap answers not asked for", "skipped", "cheap", 7.0, None, False)
+    told = Ledger(100.0, None, None, None, None, (spared, replace(spared, usd_month=float("nan"))))
+    assert [(step.kind, step.usd_month) for step in steps(told)] == [("savings", 100.0)]
+    assert inside(told) == ()
+    assert avoided(told) == (spared,)

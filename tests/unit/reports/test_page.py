@@ -4,21 +4,46 @@ import base64
 import hashlib
 import re
 
+import pytest
+
+from undertow.reports import figures
 from undertow.reports.calibration_html import render_calibration
-from undertow.reports.page import source
+from undertow.reports.html import render_html
+from undertow.reports.page import kept, name, source
 from unit.reports.calibration_factory import hostile, single
+from unit.reports.factory import pareto_trap
+
+PAGES = {"calibration": lambda: render_calibration(single()), "audit": lambda: render_html(pareto_trap())}
 
 
-def test_the_one_script_is_named_by_its_hash():
-    page = render_calibration(single())
+@pytest.mark.parametrize("page", PAGES)
+def test_the_one_script_is_named_by_its_hash(page):
+    page = PAGES[page]()
     digest = re.search(r"script-src 'sha256-([^']+)'", page).group(1)
     inline = re.search(r"<script>(.*?)</script>", page, re.DOTALL).group(1)
     assert digest == base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
     assert inline == source("report.js")
 
 
-def test_the_style_sheet_is_that_of_the_audit():
-    assert source("report.css") in render_calibration(single())
+@pytest.mark.parametrize("page", PAGES)
+def test_all_pages_have_one_style_sheet(page):
+    assert source("report.css") in PAGES[page]()
+
+
+def test_what_one_page_passes_values_through_is_not_seen_by_another():
+    assert render_calibration(single()) == (before := render_calibration(single()))
+    render_html(pareto_trap())
+    assert render_calibration(single()) == before
+
+
+def test_a_unit_stays_on_the_line_of_its_number():
+    assert kept(figures.milliseconds)(84.2) == "84\N{NO-BREAK SPACE}ms"
+    assert kept(figures.milliseconds)(None) == figures.ABSENT
+
+
+def test_a_name_is_escaped_and_cut():
+    assert name("<i>") == '<bdi class="name">&lt;i&gt;</bdi>'
+    assert name("x" * 50, 10).startswith(f'<bdi class="name" title="{"x" * 50}">xxxx')
 
 
 def test_names_are_isolated_and_whole_on_hover():

@@ -64,7 +64,8 @@ def test_it_says_what_where_since_when_how_much_and_why():
         "rests on labels given by people",
         "net −$322k −$440k to −$205k",
         "taken off the savings already: answers thrown away (cheap) $2.31k; checking answers $640.",
-        "capable escalated 2.4 s 4.9 s 410,000 direct 1.7 s 3.6 s 1,008,990",
+        "Not in the bill, and in the savings already: cheap answers not asked for (cheap) $347; 61,500 requests.",
+        "capable escalated 2.4 s 4.9 s 410,000 direct 1.7 s 3.6 s 1,008,990 skipped 1.7 s 3.5 s 61,500",
         "all tiers 91.4 % 90.3 to 92.5 % 8,450",
         "248: signal names a decision that is not in the log",
         "Not in the log: prompt_hash, ttft_ms",
@@ -170,7 +171,16 @@ def test_without_an_escalated_request_latency_is_not_shown():
     assert "95 % within" in shown(report)
 
 
+def test_where_requests_were_skipped_and_none_escalated_latency_is_shown():
+    report = pareto_trap()
+    capable = replace(report.tiers[1], latency_ms=replace(WAITS[1], escalated=WAITS[0].escalated))
+    text = " ".join(shown(replace(report, tiers=(report.tiers[0], capable))).split())
+    assert "capable direct 1.7 s 3.6 s 1,008,990 skipped 1.7 s 3.5 s 61,500" in text
+
+
 def test_a_log_without_calls_has_no_line_for_thrown_away_answers():
     report = pareto_trap()
-    items = tuple(item for item in report.ledger.items if item.kind not in {"wasted", "checking"})
-    assert "In the bill" not in shown(replace(report, ledger=replace(report.ledger, items=items)))
+    items = tuple(item for item in report.ledger.items if item.kind not in {"wasted", "checking", "skipped"})
+    text = shown(replace(report, ledger=replace(report.ledger, items=items)))
+    assert "In the bill" not in text
+    assert "Not in the bill" not in text

@@ -244,9 +244,9 @@ def test_unknown_costs_are_none():
 def test_each_tier_has_the_latency_of_its_escalated_and_direct_requests():
     report = report_of(
         *log(),
-        latency("cheap", {120: 50}, escalated=False),
-        latency("capable", {140: 30}, escalated=False),
-        latency("capable", {160: 20}, escalated=True),
+        latency("cheap", {120: 50}),
+        latency("capable", {140: 30}),
+        latency("capable", {160: 20}, way="escalated"),
     )
     cheap, capable = (tier.latency_ms for tier in report.tiers)
     assert (cheap.escalated.n, cheap.direct.n) == (0, 50)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from undertow.ledger.latency import histogram_quantile_ms
-from undertow.records.cells import CALL_FATES, CHANGE_KINDS, LATENCY_BINS
-from unit.adapters.duckdb.logs import decision, read, write_jsonl, write_parquet
+from undertow.records.cells import CALL_FATES, CHANGE_KINDS, LATENCY_BINS, LATENCY_WAYS
+from unit.adapters.duckdb.logs import as_dict, decision, read, write_jsonl, write_parquet
 
 
 def test_versions_by_day_and_tier(tmp_path: Path) -> None:
@@ -86,10 +86,40 @@ def test_latency_is_counted_by_served_tier_and_escalation(tmp_path: Path) -> Non
     ]
     latency = read(write_parquet(tmp_path / "d.parquet", rows)).latency
     assert latency.n.sum() == 40
-    for tier, escalated, n, ms in ((0, 0, 30, 115.0), (1, 1, 10, 2000.0)):
-        mine = latency.take((latency.tier == tier) & (latency.escalated == escalated))
+    for tier, way, n, ms in ((0, "direct", 30, 115.0), (1, "escalated", 10, 2000.0)):
+        mine = latency.take((latency.tier == tier) & (latency.way == LATENCY_WAYS.index(way)))
         assert mine.n.sum() == n
         assert histogram_quantile_ms(mine.bin, mine.n, 0.5) == pytest.approx(ms, rel=0.03)
+
+
+@pytest.mark.parametrize("write", [write_jsonl, write_parquet])
+def test_a_request_whose_cheap_answer_was_not_asked_for_is_neither_escalated_nor_direct(tmp_path: Path, write) -> None:
+    up = {"tier": "capable", "cost_usd": 0.1, "reason": "hopeless"}
+    rows = [decision(i, latency_ms=100.0, escalated=False, reason="confident") for i in range(20)]
+    rows += [decision(100 + i, 24 * (i // 3), **up, latency_ms=700.0, escalated=False) for i in range(4)]
+    rows += [
+        decision(200, 24, **up, latency_ms=700.0, escalated=None),
+        decision(201, 24, **up, latency_ms=9e9, escalated=False, status="error"),
+        decision(202, 24, **up, latency_ms=None, escalated=False),
+        decision(203, 24, **up | {"tier": None}, latency_ms=9e9, escalated=False),
+        decision(204, 24, **up, latency_ms=9e9, escalated=False, origin="suite"),
+        decision(205, 24, **up, latency_ms=2000.0, escalated=True),
+        decision(206, 24, **up | {"reason": "holdout"}, latency_ms=1000.0, escalated=False),
+    ]
+    cells = read(write(tmp_path / ("d.parquet" if write is write_parquet else "d.jsonl"), rows))
+    found = {
+        (int(tier), LATENCY_WAYS[way]): int(n)
+        for tier, way, n in zip(cells.latency.tier, cells.latency.way, cells.latency.n, strict=True)
+    }
+    assert found == {(0, "direct"): 20, (1, "direct"): 1, (1, "escalated"): 1, (1, "skipped"): 5}
+    skipped, first = cells.skipped, int(cells.traffic.bucket.min())
+    counted = as_dict(skipped, ("bucket", "tier"), ("decisions",))
+    assert counted == {(first, 1): (3,), (first + 1, -1): (1,), (first + 1, 1): (4,)}
+
+
+def test_where_nothing_was_skipped_there_are_no_cells_of_it(tmp_path: Path) -> None:
+    assert len(read(write_parquet(tmp_path / "d.parquet", [decision(1, reason="unsure", escalated=True)])).skipped) == 0
+    assert len(read(write_parquet(tmp_path / "e.parquet", [decision(1)])).skipped) == 0
 
 
 def test_latencies_outside_the_bins_are_in_the_first_and_the_last(tmp_path: Path) -> None:
