@@ -153,3 +153,22 @@ def test_the_area_under_the_curve_is_covered_about_as_often_as_it_says():
         found = roc_area(z[drawn], good[drawn], np.ones(500))
         covered += found.low <= truth <= found.high
     assert 0.90 <= covered / runs <= 0.98
+
+
+def test_answers_that_nobody_labelled_are_bounded_and_not_only_estimated():
+    """Served answers never fail, withheld ones always: all of the loss is in the rows without a label, whose share is random too."""
+    margin, delta, runs, n = 0.05, 0.1, 400, 2000
+    over = 0
+    for run in range(runs):
+        rng = np.random.default_rng([77, run])
+        confidence = rng.random(n)
+        withheld = confidence < 0.7
+        labelled = ~withheld & (rng.random(n) < 0.3)
+        kept = labelled | withheld
+        weight = np.where(withheld, 1.0, (~withheld).sum() / max(labelled.sum(), 1))
+        found = choose_threshold(
+            confidence[kept], ~withheld[kept], weight[kept], margin, delta, labelled[kept]
+        ).threshold
+        # True loss at a threshold t below .7: every request between t and .7 fails.
+        over += found is not None and 0.7 - found > margin
+    assert over / runs <= delta + 3 * np.sqrt(delta * (1 - delta) / runs)

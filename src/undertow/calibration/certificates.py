@@ -6,8 +6,10 @@ from strict to permissive): the rule stops at the first threshold whose upper bo
 at the one threshold at which R crosses the margin.
 
 What is assumed: labels are independent draws of the traffic that will be served, each with its stated inclusion probability, and the score
-was fixed before these labels were looked at. Nothing is assumed of the score. After a change of traffic or model the certificate says
-nothing: that is what drift and alarms are for.
+was fixed before these labels were looked at. Nothing is assumed of the score. Where inclusion probabilities differ, the sort of request
+that was drawn most rarely is among the labels: the largest weight is read off them, and a stratum that gave no label is invisible to
+any rule that sees labels alone. Each group's certificate is one of its own: of several at once, each errs with its own delta. After a
+change of traffic or model a certificate says nothing: that is what drift and alarms are for.
 
 References:
     Bates, Angelopoulos, Lei, Malik, Jordan (2021), Distribution-free, risk-controlling prediction sets, JACM 68(6), theorem 2.2.
@@ -37,7 +39,8 @@ INTERVAL_LEVEL = 0.95
 BISECTIONS = 40
 
 SHARE_ERROR = 0.05
-"""The part of delta that is spent on the share of answers that labels stand for, where they do not stand for all."""
+"""The part of delta that is spent on the share of answers that labels stand for, where they do not stand for all, and as much again on the
+share that is served without a label."""
 
 STEP = 1e-9
 """Far more than two ways of computing the same confidence differ by, far less than two answers do."""
@@ -146,7 +149,8 @@ def choose_threshold(
         share, error = _labelled_share(weight, labelled, delta)
         within = min(margin / share, 1.0)
         bound = share * clopper_pearson_upper(np.arange(most_losses(n, within, error) + 1), n, error)
-        fits = _fitting(bound, labelled[lost], weight[lost] / float(weight.sum()), margin)
+        served_unlabelled = np.append(0, np.cumsum(~labelled[lost]))
+        fits = _fitting(bound, labelled[lost], _unlabelled_upper(served_unlabelled, weight, labelled, delta), margin)
     else:
         within, error = margin, delta
         fits = _most_weighted_losses(weight, weight[lost], margin, delta)
@@ -184,7 +188,7 @@ def certify(
     is_equal = _has_one_weight(weight[labelled])
     if is_equal:
         share, error = _labelled_share(weight, labelled, delta)
-        unlabelled = float(weight[is_served & ~labelled].sum()) / total
+        unlabelled = float(_unlabelled_upper((is_served & ~labelled).sum(), weight, labelled, delta))
         bound = float(clopper_pearson_upper(losses, int(labelled.sum()), error)) if labelled.any() else 1.0
         upper = min(share * bound + unlabelled, 1.0)
     else:
@@ -267,21 +271,20 @@ def risk_coverage(
     return tuple(found)
 
 
-def _fitting(bound: FloatArray, labelled: BoolArray, share: FloatArray, margin: float) -> int:
+def _fitting(bound: FloatArray, labelled: BoolArray, unlabelled: FloatArray, margin: float) -> int:
     """How many losses, the most confident first, the margin allows; -1: not even none.
 
     Args:
         bound: Upper bound of the loss by the number of labelled losses, as far as it lies within the margin.
         labelled: Whether each loss has a label. Shape (m,).
-        share: Of all requests, that each stands for: those without a label are added as they are. Shape (m,).
+        unlabelled: Upper bound of the share of requests that is served without a label, before and with each loss. Shape (m + 1,).
         margin: In (0, 1).
     """
     if not len(bound):
         return -1
-    labels = np.cumsum(labelled)
-    unlabelled = np.cumsum(np.where(labelled, 0.0, share))
+    labels = np.append(0, np.cumsum(labelled))
     is_over = (labels >= len(bound)) | (bound[np.minimum(labels, len(bound) - 1)] + unlabelled > margin)
-    return int(np.argmax(is_over)) if is_over.any() else len(labelled)
+    return int(np.argmax(is_over)) - 1 if is_over.any() else len(labelled)
 
 
 def _has_one_weight(weight: FloatArray) -> bool:
@@ -299,7 +302,18 @@ def _labelled_share(weight: FloatArray, labelled: BoolArray, delta: float) -> tu
         return 1.0, delta
     rows = float(clopper_pearson_upper(n, len(labelled), SHARE_ERROR * delta))
     of_labelled, of_others = float(weight[labelled].mean()), float(weight[~labelled].mean())
-    return rows * of_labelled / (rows * of_labelled + (1.0 - rows) * of_others), (1.0 - SHARE_ERROR) * delta
+    return rows * of_labelled / (rows * of_labelled + (1.0 - rows) * of_others), (1.0 - 2.0 * SHARE_ERROR) * delta
+
+
+def _unlabelled_upper(served: npt.ArrayLike, weight: FloatArray, labelled: BoolArray, delta: float) -> FloatArray:
+    """Upper bound of the share of requests that is served and has no label, from the number of such rows. Shape as `served`.
+
+    Rows are draws, so their number among all rows is binomial; a row without a label stands for as many requests as the others of its kind.
+    """
+    if labelled.all():
+        return np.zeros(np.shape(served))
+    rows = clopper_pearson_upper(served, len(labelled), SHARE_ERROR * delta)
+    return rows * float(weight[~labelled].mean()) * len(labelled) / float(weight.sum())
 
 
 def _tallied(weight: FloatArray, lost: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -10,7 +10,7 @@ they only count where thresholds are chosen.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -22,11 +22,14 @@ from undertow.calibration.maps import apply_map, check_labels, fit_map
 from undertow.calibration.money import expected_savings
 from undertow.calibration.quality import measure
 from undertow.calibration.scores import (
+    OF_ANOTHER_FILE,
     Score,
+    best_values,
     combine,
     default_feature,
     score_values,
     single_score,
+    was_not_asked,
 )
 from undertow.errors import DataError
 from undertow.records.calibration import (
@@ -91,11 +94,10 @@ class _Rows:
     """Labels as arrays, the same rows everywhere."""
 
     answers: LabelledAnswers
+    judged: LabelledAnswers
+    """The same for certificates: what nobody knows of an answer counts as a loss."""
     group: IntArray
     learns: BoolArray
-
-    def of(self, inside: BoolArray) -> tuple[BoolArray, FloatArray]:
-        return self.answers.good[inside], self.answers.weight[inside]
 
 
 def fit_calibration(answers: LabelledAnswers, options: FitOptions) -> Calibration:
@@ -128,6 +130,7 @@ def fit_calibration(answers: LabelledAnswers, options: FitOptions) -> Calibratio
             f"{labels:,} labels from {answers.source}{f' (left out: {aside})' if aside else ''}; a margin of {options.margin:g} at delta "
             f"{options.delta:g} takes at least {needed:,} even without a single loss, so {needed - labels:,} more"
         )
+    answers = _of_prefix(answers, options.prefix_tokens)
     rng = np.random.default_rng(options.seed)
     values, group = _groups(answers, options)
     score, prefix_score = _scores_wanted(answers, options)
@@ -135,15 +138,20 @@ def fit_calibration(answers: LabelledAnswers, options: FitOptions) -> Calibratio
     share = LEARNING_SHARE["combined" if options.score == "combined" else "single"]
     learns = _learning_rows(n, share, rng) if learns_order else np.ones(n, dtype=bool)
     named = _named(values, group)
-    rows = _Rows(answers, group, learns)
     if score is None:
+        of_learning = learns & known
         score = combine(
             _combinable(answers.features),
-            {name: x[learns & known] for name, x in answers.features.items()},
-            *rows.of(learns & known),
-            {name: inside[learns & known] for name, inside in named.items()},
+            {name: x[of_learning] for name, x in answers.features.items()},
+            answers.good[of_learning],
+            answers.weight[of_learning],
+            {name: inside[of_learning] for name, inside in named.items()},
         )
     value = score_values(score, answers.features, n, named)
+    is_pending = was_not_asked(score, answers.features, n)
+    judged = replace(answers, good=answers.good & ~is_pending)
+    rows = _Rows(answers, judged, group, learns)
+    value = np.where(is_pending, np.nan, value)
     scored = ~np.isnan(value)
     usable = scored & known
     if not usable.any():
@@ -154,10 +162,13 @@ def fit_calibration(answers: LabelledAnswers, options: FitOptions) -> Calibratio
     # A combined score knows the group already; maps a group would only blur the order between groups that a shared threshold needs.
     is_common = options.score == "combined" and options.threshold_scope == "shared"
     maps = _maps(rows, value, usable, score, fitted_on=learns & usable, groups=len(values), is_common=is_common)
-    confidence = _by_group(maps, score, value, group)
+    best = np.where(is_pending, best_values(score, answers.features, n, named), value)
+    confidence = _by_group(maps, score, best, group)
+    if answers.always_served is not None:
+        confidence[answers.always_served] = 1.0
     shared = None
     if options.threshold_scope == "shared":
-        shared = _choice(confidence, answers, certifies, options)
+        shared = _choice(confidence, judged, certifies, options)
     groups = tuple(
         _group(rows, number, name, maps[number], score, value, confidence, certifies, options, rng, shared)
         for number, name in enumerate(values)
@@ -256,6 +267,10 @@ def _scores_wanted(answers: LabelledAnswers, options: FitOptions) -> tuple[Score
     elif options.score == "single":
         score = single_score(default_feature(answers.features))
     else:
+        if options.score in OF_ANOTHER_FILE:
+            raise DataError(
+                f"the score cannot be {options.score!r}: it was measured by another file than the one that would serve; use a feature of the answer"
+            )
         if options.score not in answers.features:
             raise DataError(
                 f"no labelled answer has the feature {options.score!r}; measured: {', '.join(sorted(answers.features)) or 'none'}"
@@ -267,7 +282,28 @@ def _scores_wanted(answers: LabelledAnswers, options: FitOptions) -> tuple[Score
 
 
 def _combinable(features: Mapping[str, FloatArray]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in features if not name.startswith(PREFIX)))
+    return tuple(sorted(name for name in features if not name.startswith(PREFIX) and name not in OF_ANOTHER_FILE))
+
+
+def _of_prefix(answers: LabelledAnswers, tokens: int) -> LabelledAnswers:
+    """The answers with features of prefixes of that many tokens alone; those of others are as good as not measured."""
+    logged = answers.features.get(f"{PREFIX}tokens")
+    if tokens <= 0 or logged is None:
+        return answers
+    is_other = ~(logged == tokens)
+    if is_other.all():
+        seen = sorted({int(size) for size in logged[~np.isnan(logged)].tolist()})
+        raise DataError(
+            f"no labelled answer was measured at a prefix of {tokens} tokens; in the log: {', '.join(map(str, seen)) or 'none'}. Give one of them with "
+            "--prefix, or set [policy] prefix_tokens and label answers that come after"
+        )
+    return replace(
+        answers,
+        features={
+            name: np.where(is_other, np.nan, x) if name.startswith(PREFIX) else x
+            for name, x in answers.features.items()
+        },
+    )
 
 
 def _learning_rows(n: int, share: float, rng: np.random.Generator) -> BoolArray:
@@ -341,16 +377,16 @@ def _group(
     known = answers.is_labelled
     labels, good = int((mine & known).sum()), int(answers.good[mine & known].sum())
     choice = (
-        _choice(confidence, answers, inside, options)
+        _choice(confidence, rows.judged, inside, options)
         if shared is None
-        else _shared_in_group(shared, confidence, answers, inside, options)
+        else _shared_in_group(shared, confidence, rows.judged, inside, options)
     )
     is_served = np.nan_to_num(confidence[inside], nan=-1.0) >= (2.0 if choice.threshold is None else choice.threshold)
     scored = inside & known & ~np.isnan(value)
     quality = measure(value[scored], answers.good[scored], answers.weight[scored], score.link, rng)
     if quality is not None:
         curve = risk_coverage(
-            confidence[inside], answers.good[inside], answers.weight[inside], options.delta, known=known[inside]
+            confidence[inside], rows.judged.good[inside], answers.weight[inside], options.delta, known=known[inside]
         )
         quality = msgspec.structs.replace(quality, risk_coverage=curve)
     return Group(
@@ -422,7 +458,7 @@ def _prefix(
     groups = []
     for number, name in enumerate(values):
         inside = certifies & (rows.group == number)
-        choice = _choice(either, answers, inside, options)
+        choice = _choice(either, rows.judged, inside, options)
         labelled = inside & answers.is_labelled
         groups.append(
             Group(

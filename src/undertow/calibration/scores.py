@@ -25,6 +25,12 @@ PROBABILITIES = ("mean_margin", "min_margin", "p_true", "agreement")
 SINGLE_ORDER = ("mean_logprob", "content_logprob", "first_logprob", "p_true", "agreement", "mean_margin")
 """Which feature is the score where nothing is asked for: the first of these that was measured. Fixed, so that no label chooses it."""
 
+ON_REQUEST = ("p_true", "agreement")
+"""Features that cost a call, which is made where it can still serve the answer."""
+
+OF_ANOTHER_FILE = ("novelty", "predicted")
+"""Features that a calibration or a classifier measured which need not be the one that serves: no score is made of them."""
+
 MIN_SHARE = 0.02
 """A feature that is measured, or differs from 0, in fewer labels than this share is not fitted."""
 
@@ -128,15 +134,57 @@ def score_values(
     """
     total = np.full(n, score.intercept)
     for feature in score.features:
-        x = values_of(feature, features, n)
-        part = feature.weight * (x - feature.center) / feature.scale
+        part = _weighed_values(feature, values_of(feature, features, n))
         if feature.missing_weight is not None:
             part = np.where(np.isnan(part), feature.missing_weight, part)
-        if feature.within is not None:
-            rows = (groups or {}).get(feature.within)
-            part = np.where(rows, part, 0.0) if rows is not None else 0.0
-        total = total + part
+        total = total + _within(feature, part, groups)
     return total
+
+
+def best_values(
+    score: Score, features: Mapping[str, FloatArray], n: int, groups: Mapping[str, BoolArray] | None = None
+) -> FloatArray:
+    """The highest scores that n answers could come to, whatever the further calls would have said that were not made for them.
+
+    A gateway asks for a self-check or for samples where they can still serve the answer. Which labelled answers have them was decided by the
+    rule in force then, and another threshold asks for others: what those would have said, nobody knows.
+
+    Examples:
+        >>> best_values(single_score("agreement"), {"agreement": np.array([0.5, np.nan])}, 2).round(3).tolist()
+        [0.5, 1.0]
+    """
+    total = np.full(n, score.intercept)
+    for feature in score.features:
+        values = values_of(feature, features, n)
+        part = _weighed_values(feature, values)
+        if feature.name in ON_REQUEST:
+            ends = _weighed_values(feature, values_of(feature, {feature.name: np.array([0.0, 1.0])}, 2))
+            absent = [] if feature.missing_weight is None else [feature.missing_weight]
+            part = np.where(np.isnan(values), max([*ends.tolist(), *absent]), part)
+        elif feature.missing_weight is not None:
+            part = np.where(np.isnan(part), feature.missing_weight, part)
+        total = total + _within(feature, part, groups)
+    return total
+
+
+def was_not_asked(score: Score, features: Mapping[str, FloatArray], n: int) -> BoolArray:
+    """Which answers lack a number that the score has and that a further call would have given. Shape (n,)."""
+    lacking = np.zeros(n, dtype=bool)
+    for feature in score.features:
+        if feature.name in ON_REQUEST:
+            lacking |= np.isnan(features.get(feature.name, np.full(n, np.nan)))
+    return lacking
+
+
+def _weighed_values(feature: FeatureWeight, values: FloatArray) -> FloatArray:
+    return feature.weight * (values - feature.center) / feature.scale
+
+
+def _within(feature: FeatureWeight, part: FloatArray, groups: Mapping[str, BoolArray] | None) -> FloatArray:
+    if feature.within is None:
+        return part
+    rows = (groups or {}).get(feature.within)
+    return np.zeros(len(part)) if rows is None else np.where(rows, part, 0.0)
 
 
 def combine(

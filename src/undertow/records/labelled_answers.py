@@ -58,6 +58,7 @@ class LabelledAnswers:
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     known: BoolArray | None = None
+    always_served: BoolArray | None = None
 
     def __len__(self) -> int:
         """Rows, labelled or not."""

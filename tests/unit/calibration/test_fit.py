@@ -171,3 +171,54 @@ def test_the_score_of_an_unknown_value_is_that_of_all_other_requests():
     assert group.tolist() == [2, 2]
     assert confidence[0] == confidence[1]
     assert confidence_of(made, LabelledAnswers(new.features, new.good, new.weight))[1].tolist() == [2, 2]
+
+
+def checked_answers(n=3000, asked_above=0.8, seed=11):
+    """A self-check that a policy asked for only where the first score was high; it says little."""
+    rng = np.random.default_rng(seed)
+    p = rng.uniform(0.3, 1.0, n)
+    good = rng.random(n) < np.where(p > 0.6, 0.93, 0.5)
+    said = np.where(good, rng.uniform(0.92, 1.0, n), rng.uniform(0.9, 0.96, n))
+    p_true = np.where(p >= asked_above, said, np.nan)
+    return LabelledAnswers({"mean_logprob": np.log(p), "p_true": p_true}, good, np.ones(n))
+
+
+def test_an_answer_that_was_not_asked_for_its_self_check_counts_as_a_loss_wherever_it_would_be_asked():
+    given = checked_answers()
+    made = fit_calibration(given, options(score="p_true", margin=0.1))
+    assert made.groups[0].threshold is None, "half of the answers were never asked, and any threshold would ask them"
+    combined = fit_calibration(given, options(score="combined", margin=0.1))
+    lenient = [feature for feature in combined.features if feature.name == "p_true"]
+    if lenient and combined.groups[0].threshold is not None:
+        asked = np.isfinite(given.features["p_true"]).mean()
+        assert combined.groups[0].certificate.acceptance <= asked + 0.11
+
+
+@pytest.mark.parametrize("name", ["novelty", "predicted"])
+def test_what_another_file_measures_is_no_score(name):
+    given = answers(2000)
+    measured = LabelledAnswers(
+        {**given.features, name: np.random.default_rng(3).uniform(size=2000)}, given.good, given.weight
+    )
+    with pytest.raises(DataError, match="another file"):
+        fit_calibration(measured, options(score=name))
+    made = fit_calibration(measured, options(score="combined"))
+    assert name not in {feature.name for feature in made.features}
+
+
+def test_a_prefix_is_fitted_on_prefixes_of_its_own_length():
+    given = answers(2000)
+    early = {"prefix.mean_logprob": given.features["mean_logprob"], "prefix.tokens": np.full(2000, 16.0)}
+    measured = LabelledAnswers({**given.features, **early}, given.good, given.weight)
+    assert fit_calibration(measured, options(prefix_tokens=16)).prefix.tokens == 16
+    with pytest.raises(DataError, match="in the log: 16"):
+        fit_calibration(measured, options(prefix_tokens=64))
+
+
+def test_an_answer_that_is_served_without_a_confidence_is_lost_at_every_threshold():
+    given = answers(2000)
+    always = np.arange(2000) < 200
+    bad = LabelledAnswers(given.features, given.good & ~always, given.weight, always_served=always)
+    assert fit_calibration(bad, options()).groups[0].threshold is None, "a tenth fails whatever the threshold is"
+    fine = LabelledAnswers(given.features, given.good | always, given.weight, always_served=always)
+    assert fit_calibration(fine, options()).groups[0].certificate.acceptance >= 0.1

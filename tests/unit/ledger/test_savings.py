@@ -1,6 +1,6 @@
 import pytest
 
-from cells_factory import build, calls, DAY, FIRST, served, skipped
+from cells_factory import DAY, FIRST, build, calls, served, skipped
 from undertow.ledger.savings import estimated_baseline_usd, routed_days, savings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
 
