@@ -49,7 +49,8 @@ def label(number: int, confidence: float | None = 0.9, *, fails: bool = False, *
         "confidence": confidence,
         "is_failed": fails,
     }
-    return TuningLabel(**(given | other))  # type: ignore[arg-type]
+    given |= other
+    return TuningLabel(**({"event_time": given["available_at"]} | given))  # type: ignore[arg-type]
 
 
 def labels(count: int, failing: float, seed: int = 1, start: int = 0) -> list[TuningLabel]:
@@ -71,16 +72,22 @@ def answers(
     known: Sequence[bool] | None = None,
     weight: Sequence[float] | None = None,
     start: datetime = FITTED + timedelta(days=1),
+    ahead: Sequence[float] | None = None,
+    ids: str = "d",
 ) -> LabelledAnswers:
-    """Rows whose labels came second after second."""
+    """Rows whose labels came second after second, as soon as they were decided; `ahead`: the confidence of their first tokens."""
     n = len(confidence)
+    features = {"mean_logprob": np.log(np.array(confidence))}
+    if ahead is not None:
+        features["prefix.mean_logprob"] = np.log(np.array(ahead))
     return LabelledAnswers(
-        features={"mean_logprob": np.log(np.array(confidence))},
+        features=features,
         good=np.array(good, dtype=bool),
         weight=np.ones(n) if weight is None else np.array(weight),
         segments=tuple(segments) or ({},) * n,
-        decision_ids=tuple(f"d{place:06}" for place in range(n)),
+        decision_ids=tuple(f"{ids}{place:06}" for place in range(n)),
         available_at=start.timestamp() + np.arange(n),
+        decided_at=start.timestamp() + np.arange(n),
         known=None if known is None else np.array(known),
     )
 

@@ -67,7 +67,7 @@ delta = {delta}
 share = 0.0
 
 [store]
-path = "{mode}"
+path = "{store}"
 """
 
 
@@ -179,6 +179,7 @@ def gateway(folder: Path, mode: str, cheap: str, capable: str, margin: float) ->
     settings = folder / f"{mode}.toml"
     settings.write_text(
         SETTINGS.format(
+            store=folder / f"store-{mode}",
             model=MODEL,
             cheap=cheap,
             capable=capable,

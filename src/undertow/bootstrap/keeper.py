@@ -31,6 +31,7 @@ class KeeperPlan:
         telemetry: Traces and logs.
         tuning: Thresholds that follow their labels.
         calibrations: Absolute paths of calibration artefacts, by the name of the policy that uses them.
+        committing: Names of the policies that serve streams from their first tokens on.
     """
 
     store: StorePlan
@@ -40,6 +41,7 @@ class KeeperPlan:
     telemetry: TelemetryPlan = field(default_factory=TelemetryPlan)
     tuning: TuningPlan = field(default_factory=TuningPlan)
     calibrations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    committing: frozenset[str] = frozenset()
 
 
 def keeper_plan(plan: ServingPlan) -> KeeperPlan:
@@ -56,6 +58,7 @@ def keeper_plan(plan: ServingPlan) -> KeeperPlan:
         telemetry=plan.telemetry,
         tuning=plan.tuning,
         calibrations={policy.name: policy.calibrations for policy in plan.policies if policy.calibrations},
+        committing=frozenset(policy.name for policy in plan.policies if policy.streaming == "commit"),
     )
 
 

@@ -1,6 +1,6 @@
 """What tuning a store needs: the calibrations in use, their labels, the book of thresholds, and what an audit says of alarms."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +22,21 @@ if TYPE_CHECKING:
     from undertow.records.report import AuditReport
 
 
-def targets_of(calibrations: Mapping[str, tuple[str, ...]]) -> tuple[Target, ...]:
+def targets_of(calibrations: Mapping[str, tuple[str, ...]], committing: Collection[str] = ()) -> tuple[Target, ...]:
     """The calibrations that policies use.
 
     Args:
         calibrations: Paths of artefacts, by policy name.
+        committing: Names of the policies that serve streams from their first tokens on.
 
     Raises:
         ConfigError: An artefact cannot be read, or was edited.
     """
-    return tuple(Target(policy, *read_calibration(path)) for policy, paths in calibrations.items() for path in paths)
+    return tuple(
+        Target(policy, *read_calibration(path), policy in committing)
+        for policy, paths in calibrations.items()
+        for path in paths
+    )
 
 
 def calibrations_of(settings: "Settings", folder: Path) -> dict[str, tuple[str, ...]]:
@@ -50,6 +55,22 @@ def calibrations_of(settings: "Settings", folder: Path) -> dict[str, tuple[str, 
         for name, policy in {AUTO: settings.policy, **settings.policies}.items()
         if isinstance(policy, CascadePolicy)
     }
+
+
+def committing_of(settings: "Settings") -> frozenset[str]:
+    """Names of the policies that serve streams from their first tokens on.
+
+    Args:
+        settings: Settings as loaded.
+    """
+    from undertow.bootstrap.serving_check import AUTO  # noqa: PLC0415 (pydantic)
+    from undertow.config.routing import CascadePolicy  # noqa: PLC0415
+
+    return frozenset(
+        name
+        for name, policy in {AUTO: settings.policy, **settings.policies}.items()
+        if isinstance(policy, CascadePolicy) and policy.streaming == "commit"
+    )
 
 
 def tune_store(

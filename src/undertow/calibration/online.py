@@ -22,11 +22,14 @@ soon as they have read the threshold.
 "the loss at the floor is at most the margin", which under that null reaches `line` only once in `line` labels on average, at most. When it
 does, the certificate no longer describes the traffic: threshold and floor rise at once to the lowest threshold that the recent labels
 certify (`certificates.choose_threshold` on the labels since the bet began, at least 100 and at most 300 of them), or above every failure
-among them where they are too few, or too unequal in weight, to certify any.
+among them where they are too few, or too unequal in weight, to certify any. That says where to go, not that it is safe there: the evidence
+chose the labels. What holds after it is the guarantee above.
 
-**A lower floor** needs a certificate on labels since the last change of it, looked for at 200, 400, 800, ... of them with error
-probabilities delta/2, delta/4, delta/8, ...: all of them together err with probability at most delta. The threshold then comes down by
-its own steps, so the guarantee above needs no further term.
+**A lower floor** needs a certificate on labels of decisions since the last change of it, looked for at 400, 800, 1,600, ... of them. The j-th
+look of a controller, whichever floor it is about, has the error probability delta / (j (j + 1)): over its whole life all of them together
+err with probability at most delta, for requests like those that were labelled. The threshold then comes down by its own steps, so the
+guarantee above needs no further term. Where only served answers are labelled, nothing is known of the others, and they count as failures:
+a tenth of the margin may be spent on them, so the floor stays about where the threshold was while the labels were drawn.
 
 On real confidences (docs/how-to/tune.md has the table) step .15 with line 1,000 brought losses of 1.4 to 3.4 times a margin of .03 back inside it
 within a median of 35 to 240 labels, and kept 90 to 95 % of the fixed threshold's acceptance before the shift.
@@ -45,9 +48,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
-from undertow.calibration.certificates import choose_threshold
+from undertow.calibration.floors import APART, certified, confidence_at, log_odds, share_of
 from undertow.records.tuning import ControllerState, TuningLabel
 
 STEP = 0.15
@@ -65,9 +67,8 @@ LARGEST_STAKE = 0.9
 """Of the stake at which one label without a loss would lose everything."""
 
 WINDOW = (100, 300)
-FIRST_LOOK = 200
-SMALLEST = 1e-6
-"""Confidences are kept this far from 0 and 1."""
+FIRST_LOOK = 400
+"""Labels. Fewer rarely certify anything, and each look costs the later ones a part of the error probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +110,6 @@ class Followed:
     jumps: int
 
 
-def log_odds(confidence: float) -> float:
-    """Log-odds of a confidence, which is kept 1e-6 away from 0 and 1.
-
-    Examples:
-        >>> round(log_odds(0.9), 3), round(log_odds(1.0), 2)
-        (2.197, 13.82)
-    """
-    p = min(max(confidence, SMALLEST), 1.0 - SMALLEST)
-    return math.log(p / (1.0 - p))
-
-
-def confidence_at(odds: float) -> float:
-    """The confidence of log-odds."""
-    return 1.0 / (1.0 + math.exp(-odds))
-
-
 def begin(threshold: float, weight: float = 1.0) -> ControllerState:
     """A controller at a certified threshold.
 
@@ -159,6 +144,7 @@ def follow(
     *,
     earlier: Sequence[TuningLabel] = (),
     may_loosen: bool = True,
+    now: str | None = None,
 ) -> Followed:
     """Show a controller labels, one after the other.
 
@@ -168,6 +154,7 @@ def follow(
         rules: What it is held to.
         earlier: Labels before those, as many as there are up to 300: a jump looks back on them.
         may_loosen: False: the threshold does not come down either, not even to the floor.
+        now: When what comes of them is in force, RFC 3339; None: as each of them becomes known.
 
     Examples:
         Twenty served failures in a row raise a threshold from 0.8 to where nothing like them is served:
@@ -200,7 +187,7 @@ def follow(
             age = ages[wealth.index(max(wealth))]
             window = past[max(0, place + 1 - min(max(age, WINDOW[0]), WINDOW[1])) : place + 1]
             at = max(at, floor, min(_jump(window, rules), rules.cap))
-            floor, since, looks, jumps = at, label.available_at, 0, jumps + 1
+            floor, since, looks, jumps = at, now or label.available_at, 0, jumps + 1
             wealth, ages = [0.0] * len(stakes), [0] * len(stakes)
     end = msgspec.structs.replace(
         state,
@@ -209,61 +196,49 @@ def follow(
         wealth=tuple(wealth),
         ages=tuple(ages),
         labels=state.labels + len(labels),
-        seen_until=labels[-1].available_at if labels else state.seen_until,
         floor_since=since,
         looks=looks,
     )
     return Followed(end, (most if labels else _log_mean_exp(wealth)) / math.log(10.0), jumps)
 
 
-def relax(state: ControllerState, fresh: Sequence[TuningLabel], rules: Rules) -> ControllerState:
+def relax(
+    state: ControllerState,
+    fresh: Sequence[TuningLabel],
+    rules: Rules,
+    *,
+    withheld: Sequence[TuningLabel] | None = None,
+    now: str | None = None,
+) -> ControllerState:
     """The controller with a lower floor, where labels since the last change of the floor certify one.
 
     Args:
         state: Where it stands.
-        fresh: Labels since `state.floor_since`, all of them.
+        fresh: Labels of decisions since `state.floor_since`, all of them.
         rules: What it is held to.
+        withheld: Answers of the same time that were withheld and that labels could not be of; None: unknown. Where labels stand for a share
+            of the requests, nobody knows then what a lower floor would serve, and it stays.
+        now: When a lower floor is in force, RFC 3339; None: as the last label becomes known.
 
     Returns:
         With a lower floor, or with the look counted that found none; the same where it is not time to look.
     """
     looks = int(math.log2(len(fresh) / FIRST_LOOK)) + 1 if len(fresh) >= FIRST_LOOK else 0
-    if looks <= state.looks:
+    if looks <= state.looks or (share_of(fresh) < 1.0 and withheld is None):
         return state
-    found = certified(fresh, rules.margin, rules.delta / 2.0**looks)
+    spent = state.spent + 1
+    found = certified(fresh, rules.margin, rules.delta / (spent * (spent + 1)), withheld)
     if found is None or found >= state.floor:
-        return msgspec.structs.replace(state, looks=looks)
+        return msgspec.structs.replace(state, looks=looks, spent=spent)
     return msgspec.structs.replace(
         state,
         floor=found,
-        floor_since=fresh[-1].available_at,
+        floor_since=now or max(label.available_at for label in fresh),
         looks=0,
+        spent=spent,
         wealth=(0.0,) * len(state.wealth),
         ages=(0,) * len(state.ages),
     )
-
-
-def certified(labels: Sequence[TuningLabel], margin: float, delta: float) -> float | None:
-    """Log-odds of the lowest threshold whose marginal loss these labels bound by the margin; None: of none.
-
-    Labels of cheaply served requests alone say what share of *those* fails: the margin is then that of their share of all requests.
-    """
-    if not labels:
-        return None
-    share = sum(label.share for label in labels) / len(labels)
-    confidence = np.array([math.nan if label.confidence is None else label.confidence for label in labels])
-    choice = choose_threshold(
-        confidence,
-        np.array([not label.is_failed for label in labels]),
-        np.array([label.weight for label in labels]),
-        min(margin / share, 0.999),
-        delta,
-    )
-    if choice.threshold is None:
-        return None
-    # Of answers below those that can be labelled nothing is known.
-    known = confidence[~np.isnan(confidence)]
-    return log_odds(max(choice.threshold, float(known.min())) if share < 1.0 else choice.threshold)
 
 
 def _jump(window: Sequence[TuningLabel], rules: Rules) -> float:
@@ -272,7 +247,7 @@ def _jump(window: Sequence[TuningLabel], rules: Rules) -> float:
     if found is not None:
         return found
     failing = [log_odds(label.confidence) for label in window if label.is_failed and label.confidence is not None]
-    return math.nextafter(max(failing), math.inf) if failing else -math.inf
+    return max(failing) + APART if failing else -math.inf
 
 
 def _stakes(rules: Rules) -> tuple[float, ...]:

@@ -6,6 +6,7 @@
 - While an alarm on the tier (or on a segment that the group shares) is open, or where none could be looked for, it only rises.
 - A group whose certificate is void is left alone: first somebody calibrates anew or restores it.
 - A group that was never certified is left alone: there is no floor to return to.
+- While the floor is the certified threshold, no lower number comes into force, not even by rounding, and one that stands there goes at once.
 - A change smaller than `LEAST_MOVE` waits, unless it is the last step back to the floor: a version for each label helps nobody.
 """
 
@@ -15,7 +16,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from undertow.calibration.online import Followed, Rules, begin, follow, is_served, log_odds, relax, threshold_of
+import msgspec
+
+from undertow.calibration.online import (
+    Followed,
+    Rules,
+    begin,
+    confidence_at,
+    follow,
+    is_served,
+    log_odds,
+    relax,
+)
 from undertow.records.calibration import Group, GroupState
 from undertow.records.tuning import ControllerState, TuningLabel
 from undertow.stats.confidence import beta_binomial_interval
@@ -26,6 +38,9 @@ LEAST_MOVE = 0.05
 """Of log-odds: about one percentage point of confidence at .8."""
 
 LEVEL = 0.95
+
+REMEMBERED = 5000
+"""Labels that a controller knows by name: so many may come late and still count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,7 @@ class Retuned:
     Attributes:
         threshold: To be in force (a confidence); None: nothing is served cheaply.
         is_changed: It is another than before.
+        is_certified: Labels since the calibration certified it, below the calibration's own.
         controller: Where it stands; None: none has begun.
         labels: New labels.
         loss: Marginal loss on them at the threshold before; None without labels.
@@ -61,6 +77,7 @@ class Retuned:
 
     threshold: float | None
     is_changed: bool
+    is_certified: bool
     controller: ControllerState | None
     labels: int
     loss: float | None
@@ -76,17 +93,22 @@ def retune(
     labels: Sequence[TuningLabel],
     alarm: Alarm,
     limits: Limits,
+    *,
+    withheld: Sequence[TuningLabel] | None = None,
+    now: str | None = None,
 ) -> Retuned:
     """Where the threshold of one group should be after its labels.
 
     Args:
-        group: As it was calibrated.
+        group: As it was calibrated: its threshold is the certified one.
         before: What is in force instead; None: as it was calibrated.
         controller: Where it stood; None: it begins.
         labels: All labels of the group that are at hand, in the order in which they became known; those the controller has seen are
-            context.
+            context. One that comes late counts when it comes, and each decision counts once.
         alarm: Whether one is open.
         limits: How a run may move it.
+        withheld: Answers of the group that labels could not be of; None: unknown.
+        now: When the run is, RFC 3339 in UTC with milliseconds; None: as the last label became known.
     """
     held = group.threshold if before is None else before.threshold
     if before is not None and before.is_void:
@@ -96,23 +118,27 @@ def retune(
     if controller is None and not labels:
         return _left(held, None, "there are no labels yet")
     rules = Rules.of(group.threshold, limits.margin, limits.delta, limits.step)
-    if controller is None:
-        controller = begin(group.threshold, statistics.median(label.weight for label in labels))
-    seen = controller.seen_until or ""
-    earlier = [label for label in labels if label.available_at <= seen]
-    new = labels[len(earlier) :]
-    if not new and _in_force(threshold_of(controller, rules), rules) == _in_force(held, rules):
+    controller = controller or begin(group.threshold)
+    if labels:
+        # What a label stands for is told up to a factor that may be another at each reading.
+        controller = msgspec.structs.replace(controller, weight=statistics.median(label.weight for label in labels))
+    new = [label for label in labels if not _has_seen(controller, label)]
+    earlier = [label for label in labels if _has_seen(controller, label)]
+    if not new and math.isclose(min(controller.log_odds, rules.cap), _in_force(held, rules), abs_tol=1e-9):
         return _left(held, controller, "there are no new labels")
-    followed = follow(controller, new, rules, earlier=earlier, may_loosen=alarm == "none")
-    state = followed.state
+    followed = follow(controller, new, rules, earlier=earlier, may_loosen=alarm == "none", now=now)
+    state = _with_seen(followed.state, new)
     if alarm == "none":
-        fresh = [label for label in labels if label.available_at > (state.floor_since or "")]
-        state = relax(state, fresh, rules)
-    threshold, is_held_back = _bounded(held, state, rules, alarm, limits.max_step)
+        # By the decision: a label that comes after a jump may still be of an answer that was served before it.
+        fresh = _decided_after(state.floor_since, labels)
+        beside = None if withheld is None else _decided_after(state.floor_since, withheld)
+        state = relax(state, fresh, rules, withheld=beside, now=now)
+    threshold, is_held_back = _bounded(held, state, rules, alarm, limits.max_step, group.threshold)
     loss, interval = _loss(new, held, rules)
     return Retuned(
         threshold,
-        _in_force(threshold, rules) != _in_force(held, rules),
+        threshold != held,
+        threshold is not None and threshold < group.threshold,
         state,
         len(new),
         loss,
@@ -123,7 +149,26 @@ def retune(
 
 
 def _left(threshold: float | None, controller: ControllerState | None, why: str) -> Retuned:
-    return Retuned(threshold, False, controller, 0, None, None, None, why)
+    return Retuned(threshold, False, False, controller, 0, None, None, None, why)
+
+
+def _has_seen(controller: ControllerState, label: TuningLabel) -> bool:
+    return label.decision_id in controller.seen or label.available_at <= (controller.seen_until or "")
+
+
+def _with_seen(state: ControllerState, new: Sequence[TuningLabel]) -> ControllerState:
+    """The controller that remembers labels; of the ones that it forgets it knows until when they were available."""
+    seen = state.seen | {label.decision_id: label.available_at for label in new}
+    if len(seen) <= REMEMBERED:
+        return msgspec.structs.replace(state, seen=seen)
+    oldest_first = sorted(seen.items(), key=lambda item: (item[1], item[0]))
+    until = max(oldest_first[-REMEMBERED - 1][1], state.seen_until or "")
+    return msgspec.structs.replace(state, seen=dict(oldest_first[-REMEMBERED:]), seen_until=until)
+
+
+def _decided_after(moment: str | None, rows: Sequence[TuningLabel]) -> list[TuningLabel]:
+    """Rows of later decisions; all of them where no moment is given."""
+    return [row for row in rows if moment is None or (row.event_time is not None and row.event_time > moment)]
 
 
 def _in_force(threshold: float | None, rules: Rules) -> float:
@@ -131,17 +176,26 @@ def _in_force(threshold: float | None, rules: Rules) -> float:
 
 
 def _bounded(
-    held: float | None, state: ControllerState, rules: Rules, alarm: Alarm, max_step: float
+    held: float | None, state: ControllerState, rules: Rules, alarm: Alarm, max_step: float, certified: float
 ) -> tuple[float | None, bool]:
     """The threshold to put in force, and whether the controller wants it further away than one run may move it."""
     at, wanted = _in_force(held, rules), min(state.log_odds, rules.cap)
+    is_floor = state.floor >= log_odds(certified)
+    if is_floor and held is not None and held < certified:
+        # No label vouches for what is in force. What the controller wants beyond the certified threshold follows from there.
+        held, at = certified, log_odds(certified)
     if alarm != "none":
         wanted = max(wanted, at)
     goal = min(max(wanted, at - max_step), at + max_step)
     is_at_end = wanted <= state.floor or wanted >= rules.cap
     if math.isclose(goal, at, abs_tol=1e-9) or (abs(goal - at) < LEAST_MOVE and not is_at_end):
         return held, False
-    return (None if goal >= rules.cap else 1.0 / (1.0 + math.exp(-goal))), not math.isclose(goal, wanted)
+    if goal >= rules.cap:
+        return None, not math.isclose(goal, wanted)
+    goes_to = confidence_at(goal)
+    if is_floor and math.isclose(goal, log_odds(certified), abs_tol=1e-9):
+        goes_to = certified
+    return (max(goes_to, certified) if is_floor else goes_to), not math.isclose(goal, wanted)
 
 
 def _loss(

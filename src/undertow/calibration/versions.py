@@ -16,7 +16,7 @@ class Held:
 
     Attributes:
         calibration_version: Of the artefact that it is about.
-        state: Threshold and whether the certificate is void.
+        state: Threshold, what vouches for it, and whether the certificate is void.
     """
 
     calibration_version: str
@@ -43,7 +43,14 @@ def as_of(history: Sequence[TuningEntry], version: int) -> dict[Place, Held]:
     found: dict[Place, Held] = {}
     for entry in sorted(history, key=lambda one: one.version):
         if entry.version <= version:
-            state = GroupState(value=entry.group, threshold=entry.after, is_void=entry.is_void, why=entry.why)
+            state = GroupState(
+                value=entry.group,
+                threshold=entry.after,
+                is_void=entry.is_void,
+                certified=entry.certified,
+                commits=entry.commits,
+                why=entry.why,
+            )
             found[entry.policy, entry.tier, entry.group] = Held(entry.calibration_version, state)
     return found
 

@@ -68,9 +68,9 @@ def command(
     if history:
         _show_history(path, as_json=as_json)
         return
-    from undertow.bootstrap.tuning import calibrations_of, targets_of
+    from undertow.bootstrap.tuning import calibrations_of, committing_of, targets_of
 
-    targets = targets_of(calibrations_of(loaded.settings, loaded.folder))
+    targets = targets_of(calibrations_of(loaded.settings, loaded.folder), committing_of(loaded.settings))
     if not targets:
         raise UsageError(
             "no policy has a calibration, so there is no threshold to tune; run `undertow calibrate` and set [policy] calibration"

@@ -97,7 +97,7 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
     if traces is not None:
         jobs.append(Job("traces", TRACES_S, traces.run))
     if plan.tuning.enabled and plan.calibrations:
-        tuning = Tuning(Path(plan.store.path), plan.tuning, plan.calibrations, plan.tiers)
+        tuning = Tuning(Path(plan.store.path), plan.tuning, plan.calibrations, plan.tiers, plan.committing)
         jobs.append(Job("tuning", 60.0 * plan.tuning.every_minutes, tuning.run))
     return jobs
 

@@ -19,6 +19,7 @@ class Tuning:
         plan: Of `[tuning]`.
         calibrations: Paths of artefacts, by policy name. They are read at each run: a new one begins anew.
         tiers: All tiers, cheapest first.
+        committing: Names of the policies that serve streams from their first tokens on.
         now: The time, aware.
     """
 
@@ -28,9 +29,11 @@ class Tuning:
         plan: TuningPlan,
         calibrations: Mapping[str, tuple[str, ...]],
         tiers: tuple[str, ...],
+        committing: frozenset[str] = frozenset(),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store, self._plan, self._calibrations, self._tiers, self._now = store, plan, calibrations, tiers, now
+        self._committing = committing
 
     def run(self) -> Mapping[str, int]:
         """Run of the job `tuning`.
@@ -47,7 +50,7 @@ class Tuning:
         plan = self._plan
         report = tune_store(
             self._store,
-            targets_of(self._calibrations),
+            targets_of(self._calibrations, self._committing),
             Bounds(plan.step, plan.max_step, plan.window_days),
             Run("keeper", self._now()),
             audit_settings_of(plan, self._tiers),

@@ -16,7 +16,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
         prefix_threshold: From which confidence on first tokens may be served, or None: never.
         blocked: Why nothing is served cheaply: `calibration_void`, `uncertified`; None: the threshold decides.
         is_void: The certificate was voided.
-        acceptance: Certified share of requests that are served cheaply; 0 where nothing is, None where it is not known.
+        acceptance: Certified share of requests that are served cheaply; 0 where nothing is, None where it is not known, as at a threshold
+            that is not the calibration's own.
     """
 
     value: str | None
@@ -58,41 +59,91 @@ def standings_of(
         'calibration_void'
     """
     groups = {group.value: group for group in calibration.groups}
-    ahead = {} if calibration.prefix is None else {group.value: group for group in calibration.prefix.groups}
+    prefixes = {} if calibration.prefix is None else {group.value: group for group in calibration.prefix.groups}
     states = {} if state is None else {each.value: each for each in state.groups}
     found: dict[str | None, Standing] = {}
     for value in dict.fromkeys([*groups, *states]):
         group = groups.get(value, groups[None])
-        found[value] = _standing(
-            value, group, ahead.get(group.value), states.get(value), strict=strict, commits=commits
-        )
+        ahead = group_ahead(calibration, group) if commits else None
+        found[value] = _standing(value, group, prefixes.get(group.value), ahead, states.get(value), strict=strict)
     return found
 
 
+def group_ahead(calibration: Calibration, group: Group) -> Group | None:
+    """The group of the prefix whose certificate is of answers that are served early or whole; None: whole answers alone are served.
+
+    Args:
+        calibration: A calibration.
+        group: One of its groups, or the rest under another value.
+    """
+    if calibration.prefix is None or group.threshold is None:
+        return None
+    values = {each.value for each in calibration.groups}
+    value = group.value if group.value in values else None
+    found = next((each for each in calibration.prefix.groups if each.value == value), None)
+    return None if found is None or found.threshold is None else found
+
+
+def threshold_in_force(
+    certified: float | None, state: GroupState | None, *, strict: bool, commits: bool
+) -> float | None:
+    """The threshold that holds for a group once what was tuned is taken into account.
+
+    What was never certified is not opened by a number in a file. A number below the certified one holds if labels certified it: under
+    `strict` always, and for answers that may be served early always, since a number that was tuned for whole answers says nothing of them.
+
+    Args:
+        certified: As it was calibrated.
+        state: What was tuned, or None.
+        strict: Nothing is served without a certificate.
+        commits: `certified` is of answers that may be served from their first tokens on.
+
+    Returns:
+        A confidence; None: nothing is served cheaply.
+
+    Examples:
+        >>> threshold_in_force(0.8, GroupState(threshold=0.9), strict=True, commits=False)
+        0.9
+        >>> threshold_in_force(0.8, GroupState(threshold=0.1), strict=True, commits=False)
+        0.8
+        >>> threshold_in_force(0.8, GroupState(threshold=0.7, certified=True), strict=True, commits=False)
+        0.7
+        >>> threshold_in_force(None, GroupState(threshold=0.7), strict=False, commits=False) is None
+        True
+    """
+    if certified is None or state is None or state.threshold is None:
+        return certified if state is None else None
+    if state.threshold >= certified:
+        return state.threshold
+    is_vouched_for = state.certified and (state.commits or not commits)
+    return state.threshold if is_vouched_for or not (strict or commits) else certified
+
+
 def _standing(
-    value: str | None, group: Group, ahead: Group | None, state: GroupState | None, *, strict: bool, commits: bool
+    value: str | None,
+    group: Group,
+    prefix: Group | None,
+    ahead: Group | None,
+    state: GroupState | None,
+    *,
+    strict: bool,
 ) -> Standing:
-    threshold, early = group.threshold, None
-    if commits and threshold is not None and ahead is not None and ahead.threshold is not None:
-        threshold = early = ahead.threshold
-    if state is not None:
-        tuned = state.threshold
-        # What was tuned is the whole answer's threshold: it can raise that of first tokens, never lower it.
-        threshold = tuned if early is None or tuned is None else max(early, tuned)
-        early = None if early is None else threshold
+    certifying = group if ahead is None else ahead
+    threshold = threshold_in_force(certifying.threshold, state, strict=strict, commits=ahead is not None)
     is_void = state is not None and state.is_void
     blocked = None
     if is_void and (strict or threshold is None):
         blocked = "calibration_void"
-    elif threshold is None or (strict and (group.certificate is None or group.value != value)):
+    elif threshold is None or (strict and (certifying.certificate is None or group.value != value)):
         blocked = "uncertified"
-    acceptance = None if group.certificate is None else group.certificate.acceptance
+    certificate = certifying.certificate if threshold == certifying.threshold else None
+    acceptance = None if certificate is None else certificate.acceptance
     return Standing(
         value=value,
         map=group.map,
         threshold=threshold,
-        prefix_map=None if ahead is None else ahead.map,
-        prefix_threshold=early,
+        prefix_map=None if prefix is None else prefix.map,
+        prefix_threshold=None if ahead is None else threshold,
         blocked=blocked,
         is_void=is_void,
         acceptance=acceptance if blocked is None else 0.0,

@@ -314,12 +314,17 @@ class GroupState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         value: Of the label, as in `Group`.
         threshold: In force now; None: nothing is served cheaply.
         is_void: Its certificate is void (an alarm, a rollback): a strict policy serves nothing cheaply then.
+        certified: Labels since the calibration certified it although it lies below the calibration's own.
+        commits: They were of answers that may be served from their first tokens on. What is safe so is safe for whole answers too, and not
+            the other way round.
         why: In a few words.
     """
 
     value: str | None = None
     threshold: float | None = None
     is_void: bool = False
+    certified: bool = False
+    commits: bool = False
     why: str = ""
 
 

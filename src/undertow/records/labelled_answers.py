@@ -3,9 +3,9 @@
 This is what a calibration is fitted on. One row a decision; rows are draws, each made with its own inclusion probability from the requests
 that were eligible for the cheap tier.
 
-Where only answers that were served were labelled, the labels stand for those alone. The answers that were withheld then stand beside them
-as rows without a label (`known` False): they count as requests, and as failures wherever a threshold would serve them, since nobody knows
-better.
+Where only answers that were served were labelled, the labels stand for those alone. The answers that were withheld, at other times or all
+along, then stand beside them as rows without a label (`known` False): they count as requests, and as failures wherever a threshold would
+serve them, since nobody knows better.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,9 +37,11 @@ class LabelledAnswers:
         texts: Text of the requests, one a row and "" where none was kept, or nothing at all; never shown.
         decision_ids: Of the rows, or nothing where rows have none.
         available_at: When each label was there, in seconds since 1970 (UTC); NaN where unknown. Shape (n,).
+        decided_at: When each decision was made, likewise.
         reasons: Labels that were left out, by reason.
         notes: Sentences for the reader.
         known: The row has a label. Shape (n,); None: all have.
+        always_served: Served whatever the threshold is: it had no confidence, and its signature was checked instead. Shape (n,); None: none was.
     """
 
     features: Mapping[str, FloatArray]
@@ -55,6 +57,7 @@ class LabelledAnswers:
     texts: Sequence[str] = field(default=(), repr=False)
     decision_ids: Sequence[str] = ()
     available_at: FloatArray | None = None
+    decided_at: FloatArray | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     known: BoolArray | None = None

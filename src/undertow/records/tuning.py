@@ -28,6 +28,7 @@ class TuningLabel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         share: Share of the group's eligible requests from which it was drawn, in (0, 1]: 1 where any of them could be labelled; where only
             cheaply served ones are, their share (the others lose nothing).
         group: Value of the calibration's group, or None: the rest.
+        event_time: When the decision was made, likewise; None: unknown.
     """
 
     available_at: str
@@ -37,6 +38,7 @@ class TuningLabel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     weight: float = 1.0
     share: float = 1.0
     group: str | None = None
+    event_time: str | None = None
 
 
 class ControllerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +47,15 @@ class ControllerState(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         log_odds: Of its threshold.
         floor: Of the lowest threshold that a certificate vouches for: the threshold does not fall below it.
-        weight: That counts as one label; fixed when the controller began.
+        weight: That counts as one label: of a typical one when labels were last read.
         wealth: Log of each bet against "the loss at the floor is within the margin".
         ages: Labels since each bet began.
         labels: Labels that it has seen.
-        seen_until: `available_at` of the last of them; None: none yet.
-        floor_since: `available_at` after which labels are fresh evidence on the floor; None: since the calibration.
+        seen: `available_at` of the labels that it has seen, by decision id: the latest of them.
+        seen_until: All labels that were available until then count as seen, named in `seen` or not; None: only those are.
+        floor_since: Labels of decisions after that are fresh evidence on the floor; None: since the calibration.
         looks: How often the fresh labels were asked for a lower floor since then.
+        spent: How often labels were asked for one in all: each time takes its part of the calibration's error probability.
     """
 
     log_odds: float
@@ -60,9 +64,11 @@ class ControllerState(msgspec.Struct, frozen=True, kw_only=True):
     wealth: tuple[float, ...] = ()
     ages: tuple[int, ...] = ()
     labels: int = 0
+    seen: dict[str, str] = {}
     seen_until: str | None = None
     floor_since: str | None = None
     looks: int = 0
+    spent: int = 0
 
 
 class GroupMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +80,7 @@ class GroupMemory(msgspec.Struct, frozen=True, kw_only=True):
         group: Value of the group, or None: the rest.
         calibration_version: Hash of the artefact; another artefact begins anew.
         controller: Where it stands.
+        commits: It follows answers that may be served from their first tokens on; a policy that changes its way begins anew.
     """
 
     policy: str
@@ -81,6 +88,7 @@ class GroupMemory(msgspec.Struct, frozen=True, kw_only=True):
     group: str | None
     calibration_version: str
     controller: ControllerState
+    commits: bool = False
 
 
 class TuningMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,11 +98,18 @@ class TuningMemory(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     groups: tuple[GroupMemory, ...] = ()
 
-    def controller(self, policy: str, tier: str, group: str | None, calibration_version: str) -> ControllerState | None:
-        """The controller of a group under this very artefact, or None."""
-        wanted = (policy, tier, group, calibration_version)
+    def controller(
+        self, policy: str, tier: str, group: str | None, calibration_version: str, *, commits: bool = False
+    ) -> ControllerState | None:
+        """The controller of a group under this very artefact and this way of serving, or None."""
+        wanted = (policy, tier, group, calibration_version, commits)
         return next(
-            (m.controller for m in self.groups if (m.policy, m.tier, m.group, m.calibration_version) == wanted), None
+            (
+                m.controller
+                for m in self.groups
+                if (m.policy, m.tier, m.group, m.calibration_version, m.commits) == wanted
+            ),
+            None,
         )
 
 
@@ -109,6 +124,7 @@ class TuningEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         calibration_version: Hash of the artefact that it is about.
         before, after: Thresholds (confidence); None: nothing is served cheaply.
         was_void, is_void: Whether the certificate was void before, and is after.
+        certified, commits: Of `after`, as in `undertow.records.calibration.GroupState`.
         labels: New labels that it rests on.
         loss: Marginal loss on them at the threshold before; None without labels.
         interval: Its 95 % interval.
@@ -128,6 +144,8 @@ class TuningEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     after: float | None
     was_void: bool = False
     is_void: bool = False
+    certified: bool = False
+    commits: bool = False
     labels: int = 0
     loss: float | None = None
     interval: tuple[float, float] | None = None

@@ -119,13 +119,22 @@ def quality(found: Quality) -> str:
 
 
 def missing(report: CalibrationReport) -> tuple[str, ...]:
-    """What stands in the way of a threshold, group by group."""
+    """What stands in the way of a threshold, or of savings, group by group."""
     made = report.calibration
-    return tuple(
+    found = [
         f"{group_name(group, made)}: {group.note if group.labels else f'no labels, so the tier {clip(made.capable_tier, 30)!r} answers them'}"
         for group in made.groups
         if group.note
-    )
+    ]
+    for group in made.groups:
+        saved = group.savings
+        if saved is None or saved.usd_per_request >= 0.0 or group.value is None:
+            continue
+        found.append(
+            f"{group_name(group, made)}: asking the tier {clip(made.tier, 30)!r} first costs {figures.usd(-1000 * saved.usd_per_request)} more per 1,000 "
+            f'requests than it saves; keep it away: [constraints] never_cheap = ["{clip(str(made.group_key), 30)}={clip(group.value, 30)}"]'
+        )
+    return tuple(found)
 
 
 def hidden(report: CalibrationReport) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ One writer at a time, whoever it is: each entry point takes the book's lock, rea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -13,11 +13,10 @@ from undertow.calibration.online import begin
 from undertow.calibration.tuning import Alarm, Limits, Retuned, retune
 from undertow.calibration.versions import Held, as_of, latest_version, version_to_undo_to
 from undertow.errors import DataError, UsageError
-from undertow.policies.scores import confidence_of, score_of
 from undertow.ports.tuning import AlarmView, AnswerSource, ThresholdBook
 from undertow.records.calibration import Calibration, Group, GroupState
-from undertow.records.labelled_answers import LabelledAnswers
-from undertow.records.tuning import ControllerState, GroupMemory, TuningLabel
+from undertow.records.tuning import ControllerState, GroupMemory
+from undertow.services.tuning_labels import TuningRows, rows_of
 from undertow.services.tuning_run import GroupReport, Now, Run, Target, TuneReport, rfc3339
 
 ALL = "all"
@@ -64,15 +63,24 @@ def tune(
         reports, controllers, notes = [], [], []
         for target in targets:
             groups = now.groups(target)
-            labels, said = _labels(target, groups, answers, bounds, run.at)
+            rows, said = _rows(target, groups, answers, bounds, run.at)
             notes += said
             for group in groups:
-                before = now.state(target, group.value)
+                before = now.in_force(target, group)
                 alarm = _alarm(alarms, target, group.value)
-                controller = now.memory.controller(target.policy, target.calibration.tier, group.value, target.version)
+                controller = _controller(now, target, group.value)
                 limits = Limits(target.calibration.margin, target.calibration.delta, bounds.step, bounds.max_step)
-                mine = [label for label in labels if label.group == group.value]
-                found = retune(group, before, controller, mine, alarm, limits)
+                mine = rows.of(group.value)
+                found = retune(
+                    group,
+                    before,
+                    controller,
+                    mine.labels,
+                    alarm,
+                    limits,
+                    withheld=mine.withheld,
+                    now=rfc3339(run.at),
+                )
                 reports.append(_report(target, group, before, found, alarm))
                 if found.controller is not None:
                     controllers.append(_memory(target, group.value, found.controller))
@@ -104,13 +112,12 @@ def void(
         now = Now.of(book)
         reports, controllers = [], []
         for target, group in _chosen(targets, which, now):
-            before = now.state(target, group.value)
-            held = group.threshold if before is None else before.threshold
-            was = before is not None and before.is_void
-            said = why if was != is_void else f"it is {'void' if was else 'in force'} already"
-            reports.append(_plain(target, group.value, held, held, said, was_void=was, is_void=is_void))
-            if was and not is_void:
-                controllers += _restarted(now, target, group.value, held, run.at)
+            before = now.in_force(target, group)
+            said = why if before.is_void != is_void else f"it is {'void' if before.is_void else 'in force'} already"
+            after = msgspec.structs.replace(before, is_void=is_void)
+            reports.append(_plain(target, before, after, said))
+            if before.is_void and not is_void:
+                controllers += _restarted(now, target, group, after, run.at)
         return now.settle(targets, reports, controllers, run, ())
 
 
@@ -141,70 +148,25 @@ def undo(targets: Sequence[Target], book: ThresholdBook, version: int | None, ru
         reports, controllers = [], []
         for target in targets:
             for group in now.groups(target):
-                before = now.state(target, group.value)
+                before = now.in_force(target, group)
                 kept = then.get((target.policy, target.calibration.tier, group.value))
-                state = _of_this_artefact(kept, target)
-                held = group.threshold if before is None else before.threshold
-                after = group.threshold if state is None else state.threshold
-                was, is_void = before is not None and before.is_void, state is not None and state.is_void
-                said = f"back to version {goal}" if (held, was) != (after, is_void) else f"as in version {goal}"
-                reports.append(_plain(target, group.value, held, after, said, was_void=was, is_void=is_void))
-                if (held, was) != (after, is_void):
-                    controllers += _restarted(now, target, group.value, after, run.at)
+                after = target.in_force(group, _of_this_artefact(kept, target))
+                is_other = (before.threshold, before.is_void) != (after.threshold, after.is_void)
+                said = f"{'back to' if is_other else 'as in'} version {goal}"
+                reports.append(_plain(target, before, after, said))
+                if is_other:
+                    controllers += _restarted(now, target, group, after, run.at)
         return now.settle(targets, reports, controllers, run, (), restores=goal)
 
 
-def labels_of(calibration: Calibration, groups: Sequence[Group], found: LabelledAnswers) -> list[TuningLabel]:
-    """Labelled answers as the controllers of a calibration see them, in the order in which the labels became known.
-
-    Rows without a label are withheld answers that labels could not be of; they give the share that labels stand for.
-
-    Args:
-        calibration: That judges them.
-        groups: Its groups, and those whose certificate was voided apart from the rest.
-        found: Labelled answers of its tier.
-    """
-    values = {group.value for group in groups}
-    maps = {group.value: group.map for group in groups}
-    key = calibration.group_key
-    given = (None if key is None else segment.get(key) for segment in found.segments)
-    places = [value if value in values else None for value in given]
-    known = found.is_labelled
-    share = {}
-    for value in values:
-        mine = [place for place, group in enumerate(places) if group == value]
-        total = sum(float(found.weight[place]) for place in mine)
-        share[value] = sum(float(found.weight[place]) for place in mine if known[place]) / total if total else 1.0
-    labels = []
-    for place, group in enumerate(places):
-        if not known[place] or found.available_at is None:
-            continue
-        measured = {
-            name: float(column[place]) for name, column in found.features.items() if column[place] == column[place]
-        }
-        score = score_of(calibration.features, calibration.intercept, measured, group)
-        labels.append(
-            TuningLabel(
-                available_at=rfc3339(datetime.fromtimestamp(float(found.available_at[place]), UTC)),
-                decision_id=found.decision_ids[place] if found.decision_ids else str(place),
-                confidence=None if score is None else confidence_of(maps[group], calibration.link, score),
-                is_failed=not found.good[place],
-                weight=float(found.weight[place]),
-                share=share[group],
-                group=group,
-            )
-        )
-    return sorted(labels, key=lambda label: (label.available_at, label.decision_id))
-
-
-def _labels(
+def _rows(
     target: Target, groups: Sequence[Group], answers: AnswerSource, bounds: Bounds, at: datetime
-) -> tuple[list[TuningLabel], tuple[str, ...]]:
+) -> tuple[TuningRows, tuple[str, ...]]:
     """Labels of decisions since the artefact was fitted: those that it was fitted on are spent."""
     calibration = target.calibration
     since = max(_fitted_at(calibration), at - timedelta(days=bounds.window_days))
     found = answers.read(calibration.tier, calibration.capable_tier, since)
-    return labels_of(calibration, groups, found), found.notes
+    return rows_of(calibration, groups, found, commits=target.commits), found.notes
 
 
 def _fitted_at(calibration: Calibration) -> datetime:
@@ -256,16 +218,21 @@ def _of_this_artefact(held: Held | None, target: Target) -> GroupState | None:
     return held.state if held is not None and held.calibration_version == target.version else None
 
 
-def _restarted(now: Now, target: Target, value: str | None, threshold: float | None, at: datetime) -> list[GroupMemory]:
+def _controller(now: Now, target: Target, value: str | None) -> ControllerState | None:
+    return now.memory.controller(target.policy, target.calibration.tier, value, target.version, commits=target.commits)
+
+
+def _restarted(now: Now, target: Target, group: Group, after: GroupState, at: datetime) -> list[GroupMemory]:
     """A controller that was there already begins anew at a threshold: labels until now say nothing of it."""
-    old = now.memory.controller(target.policy, target.calibration.tier, value, target.version)
-    if old is None or threshold is None:
+    old = _controller(now, target, group.value)
+    if old is None or after.threshold is None or group.threshold is None:
         return []
     moment = rfc3339(at)
+    floor = after.threshold if after.certified else max(after.threshold, group.threshold)
     fresh = msgspec.structs.replace(
-        begin(threshold, old.weight), labels=old.labels, seen_until=moment, floor_since=moment
+        begin(floor, old.weight), labels=old.labels, seen_until=moment, floor_since=moment, spent=old.spent
     )
-    return [_memory(target, value, fresh)]
+    return [_memory(target, group.value, fresh)]
 
 
 def _memory(target: Target, value: str | None, controller: ControllerState) -> GroupMemory:
@@ -275,51 +242,39 @@ def _memory(target: Target, value: str | None, controller: ControllerState) -> G
         group=value,
         calibration_version=target.version,
         controller=controller,
+        commits=target.commits,
     )
 
 
-def _report(target: Target, group: Group, before: GroupState | None, found: Retuned, alarm: Alarm) -> GroupReport:
-    held = group.threshold if before is None else before.threshold
-    is_void = before is not None and before.is_void
-    return GroupReport(
-        target.policy,
-        target.calibration.tier,
-        target.calibration.group_key,
-        group.value,
-        held,
-        found.threshold if found.is_changed else held,
-        target.calibration.margin,
-        is_void,
-        is_void,
-        found.labels,
-        found.loss,
-        found.interval,
-        found.evidence,
-        alarm,
-        found.why,
+def _report(target: Target, group: Group, before: GroupState, found: Retuned, alarm: Alarm) -> GroupReport:
+    after = before
+    if found.is_changed:
+        after = GroupState(
+            value=group.value,
+            threshold=found.threshold,
+            is_void=before.is_void,
+            certified=found.is_certified,
+            commits=target.ahead(group) is not None,
+        )
+    plain = _plain(target, before, after, found.why)
+    return replace(
+        plain, labels=found.labels, loss=found.loss, interval=found.interval, evidence=found.evidence, alarm=alarm
     )
 
 
-def _plain(
-    target: Target,
-    value: str | None,
-    before: float | None,
-    after: float | None,
-    why: str,
-    *,
-    was_void: bool,
-    is_void: bool,
-) -> GroupReport:
+def _plain(target: Target, before: GroupState, after: GroupState, why: str) -> GroupReport:
     calibration = target.calibration
     return GroupReport(
         target.policy,
         calibration.tier,
         calibration.group_key,
-        value,
-        before,
-        after,
+        before.value,
+        before.threshold,
+        after.threshold,
         calibration.margin,
-        was_void,
-        is_void,
+        before.is_void,
+        after.is_void,
+        after.certified,
+        after.commits,
         why=why,
     )

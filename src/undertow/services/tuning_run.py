@@ -8,6 +8,7 @@ import msgspec
 
 from undertow.calibration.tuning import Alarm
 from undertow.calibration.versions import latest_version
+from undertow.policies.standing import group_ahead, threshold_in_force
 from undertow.ports.tuning import ThresholdBook
 from undertow.records.calibration import Calibration, Group, GroupState, PolicyState, ThresholdStates
 from undertow.records.tuning import GroupMemory, TuningEntry, TuningMemory
@@ -21,11 +22,40 @@ class Target:
         policy: Name of the policy.
         calibration: The artefact's content.
         version: Its hash.
+        commits: The policy serves streams from their first tokens on where it may.
     """
 
     policy: str
     calibration: Calibration
     version: str
+    commits: bool = False
+
+    def certifying(self, group: Group) -> Group:
+        """A group with the threshold that is certified for how the policy serves: that of the prefix where answers may be served early.
+
+        Args:
+            group: One of the calibration's groups, or its rest under another value.
+        """
+        ahead = self.ahead(group)
+        return group if ahead is None else msgspec.structs.replace(group, threshold=ahead.threshold)
+
+    def ahead(self, group: Group) -> Group | None:
+        """The group of the prefix where answers may be served early; None: whole ones alone are."""
+        return group_ahead(self.calibration, group) if self.commits else None
+
+    def in_force(self, group: Group, state: GroupState | None) -> GroupState:
+        """How a group stands where the policy is not strict.
+
+        Args:
+            group: With its certified threshold, as `certifying` gives it.
+            state: What was tuned or voided; None: nothing.
+        """
+        is_early = self.ahead(group) is not None
+        threshold = threshold_in_force(group.threshold, state, strict=False, commits=is_early)
+        if state is None or threshold != state.threshold:
+            is_void, why = (False, "") if state is None else (state.is_void, state.why)
+            return GroupState(value=group.value, threshold=threshold, is_void=is_void, why=why)
+        return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +83,7 @@ class GroupReport:
         group: Value, or None: the rest.
         before, after: Thresholds; None: nothing is served cheaply.
         was_void, is_void: Whether the certificate was void before, and is after.
+        certified, commits: Of `after`, as in `undertow.records.calibration.GroupState`.
         margin: That the loss is held to.
         labels: New labels.
         loss, interval, evidence: As in `Retuned`.
@@ -69,6 +100,8 @@ class GroupReport:
     margin: float
     was_void: bool = False
     is_void: bool = False
+    certified: bool = False
+    commits: bool = False
     labels: int = 0
     loss: float | None = None
     interval: tuple[float, float] | None = None
@@ -127,14 +160,24 @@ class Now:
         found = self.policy_state(target)
         return None if found is None else next((group for group in found.groups if group.value == value), None)
 
+    def in_force(self, target: Target, group: Group) -> GroupState:
+        """How a group stands now.
+
+        Args:
+            target: Its calibration.
+            group: As `groups` has it.
+        """
+        return target.in_force(group, self.state(target, group.value))
+
     def groups(self, target: Target) -> list[Group]:
-        """Groups of the artefact, and of the values that were voided out of its rest."""
+        """Groups of the artefact as the policy serves them, and of the values that were voided out of its rest."""
         groups = list(target.calibration.groups)
         held = {group.value for group in groups}
         rest = next(group for group in groups if group.value is None)
         state = self.policy_state(target)
         extra = [] if state is None else [group.value for group in state.groups if group.value not in held]
-        return groups + [msgspec.structs.replace(rest, value=value) for value in extra]
+        groups += [msgspec.structs.replace(rest, value=value) for value in extra]
+        return [target.certifying(group) for group in groups]
 
     def settle(
         self,
@@ -183,7 +226,12 @@ class Now:
                     groups.pop(one.group, None)
                 else:
                     groups[one.group] = GroupState(
-                        value=one.group, threshold=one.after, is_void=one.is_void, why=one.why
+                        value=one.group,
+                        threshold=one.after,
+                        is_void=one.is_void,
+                        certified=one.certified,
+                        commits=one.commits,
+                        why=one.why,
                     )
             policies.setdefault(target.policy, {})[tier] = PolicyState(
                 calibration_version=target.version, version=version, groups=tuple(groups.values())
@@ -193,7 +241,7 @@ class Now:
 
 def _is_as_calibrated(target: Target, one: GroupReport) -> bool:
     """Whether nothing need be noted: a value that the artefact does not know follows the rest again."""
-    thresholds = {group.value: group.threshold for group in target.calibration.groups}
+    thresholds = {group.value: target.certifying(group).threshold for group in target.calibration.groups}
     return one.group not in thresholds or one.after == thresholds[one.group]
 
 
@@ -210,6 +258,8 @@ def _entry(one: GroupReport, calibration: str, version: int, run: Run, at: str, 
         after=one.after,
         was_void=one.was_void,
         is_void=one.is_void,
+        certified=one.certified,
+        commits=one.commits,
         labels=one.labels,
         loss=one.loss,
         interval=one.interval,

@@ -175,8 +175,12 @@ def test_a_calibrated_cascade_gets_its_judges_and_follows_the_store_s_thresholds
     engine = engine_of(served, tmp_path)
     [(policy, tier, standing, is_suspect)] = standings(engine.judges)
     assert (policy, tier, standing.threshold, is_suspect) == ("auto", "cheap", 0.97, False)
-    assert acceptance_by(engine.judges)("auto", "cheap", {}) == pytest.approx(0.4)
+    assert acceptance_by(engine.judges)("auto", "cheap", {}) is None  # what was certified is another threshold
     assert acceptance_by(engine.judges)("auto", "capable", {}) is None
+    engine.thresholds._looked_s = float("-inf")
+    write_states(tmp_path / THRESHOLDS, states(sha256, threshold=calibration().groups[0].threshold))
+    engine.refresh()
+    assert acceptance_by(engine.judges)("auto", "cheap", {}) == pytest.approx(0.4)
     engine.thresholds._looked_s = float("-inf")
     write_states(tmp_path / THRESHOLDS, states(sha256, version=2, threshold=0.5, is_void=True))
     engine.refresh()

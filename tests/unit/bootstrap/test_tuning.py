@@ -8,7 +8,15 @@ import pytest
 
 from tuning_factory import NOW, calibration
 from undertow.adapters.calibrations import write_calibration
-from undertow.bootstrap.tuning import alarms_of, audit_settings_of, calibrations_of, open_alarms, targets_of, tune_store
+from undertow.bootstrap.tuning import (
+    alarms_of,
+    audit_settings_of,
+    calibrations_of,
+    committing_of,
+    open_alarms,
+    targets_of,
+    tune_store,
+)
 from undertow.config import Settings
 from undertow.errors import ConfigError
 from undertow.ports.tuning import OpenAlarm
@@ -61,9 +69,16 @@ def test_every_cascade_names_its_calibrations_and_they_are_read(tmp_path):
     paths = calibrations_of(settings, tmp_path)
     assert paths == {"auto": (str(tmp_path / "c.json"),), "plain": ()}
     (target,) = targets_of(paths)
-    assert (target.policy, target.calibration, target.version) == ("auto", calibration(), sha256)
+    assert (target.policy, target.calibration, target.version, target.commits) == ("auto", calibration(), sha256, False)
+    assert targets_of(paths, {"auto"})[0].commits
     with pytest.raises(ConfigError, match=r"d\.json"):
         targets_of({"auto": (str(tmp_path / "d.json"),)})
+
+
+def test_policies_that_serve_the_first_tokens_are_known():
+    commits = {"kind": "cascade", "streaming": "commit"}
+    assert committing_of(Settings(policy=commits, policies={"held": {"kind": "cascade"}})) == {"auto"}
+    assert committing_of(Settings(policies={"quick": commits, "one": {"kind": "fixed"}})) == {"quick"}
 
 
 def test_the_audit_for_alarms_has_the_monitors_and_the_order_of_the_plan():

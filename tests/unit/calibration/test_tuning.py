@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tuning_factory import group, label, labels, odds
+from undertow.calibration import tuning
 from undertow.calibration.online import begin
 from undertow.calibration.tuning import LEAST_MOVE, Limits, retune
 from undertow.records.calibration import GroupState
@@ -95,9 +96,128 @@ def test_small_moves_wait_unless_they_lead_back_to_the_certified_threshold():
     assert "comes to the certified threshold" in back.why
 
 
-def test_the_weight_of_a_typical_label_is_that_of_the_first_ones():
-    found = [label(i, weight=20.0) for i in range(9)] + [label(9, weight=200.0)]
-    assert retune(group(), None, None, found, "none", LIMITS).controller.weight == 20.0
+def test_a_typical_label_counts_as_one_whatever_factor_weights_have_at_a_reading():
+    calm = [label(i, weight=20.0) for i in range(9)] + [label(9, weight=200.0)]
+    first = retune(group(), None, None, calm, "none", LIMITS).controller
+    assert first.weight == 20.0
+    found = []
+    for factor in (1.0, 7.0):
+        new = [*calm, label(10, fails=True, weight=20.0)]
+        again = [msgspec.structs.replace(one, weight=factor * one.weight) for one in new]
+        found.append(retune(group(), None, first, again, "none", LIMITS).controller.log_odds)
+    assert found[0] == found[1] == pytest.approx(odds(0.8) + 0.97 * LIMITS.step)
+
+
+def test_a_label_that_comes_late_counts_when_it_comes_and_each_decision_counts_once():
+    first = retune(group(), None, None, [label(100)], "none", LIMITS)
+    late = [label(i, 0.9, fails=True, decision_id=f"late{i}") for i in range(40)]
+    same = [label(100, 0.9, fails=True, decision_id=f"same{i}") for i in range(40)]
+    for more in (late, same):
+        both = sorted([label(100), *more], key=lambda one: (one.available_at, one.decision_id))
+        found = retune(group(), None, first.controller, both, "none", LIMITS)
+        assert found.labels == 40
+        assert found.threshold > 0.8
+        again = retune(group(), GroupState(threshold=found.threshold), found.controller, both, "none", LIMITS)
+        assert again.labels == 0
+    # A second opinion on a decision makes its label available later; it is no second decision.
+    revised = msgspec.structs.replace(label(100), available_at=label(500).available_at)
+    assert retune(group(), None, first.controller, [revised], "none", LIMITS).labels == 0
+
+
+def test_a_controller_knows_so_many_labels_by_name_and_of_the_others_until_when_they_came(monkeypatch):
+    monkeypatch.setattr(tuning, "REMEMBERED", 10)
+    many = [label(i) for i in range(30)]
+    state = retune(group(), None, None, many, "none", LIMITS).controller
+    assert list(state.seen) == [one.decision_id for one in many[20:]]
+    assert state.seen_until == many[19].available_at
+    late = [label(i, 0.9, fails=True, decision_id=f"late{i}") for i in (19, 20)]
+    found = retune(group(), None, state, [*many, *late], "none", LIMITS)
+    assert found.labels == 1
+    assert retune(group(), None, found.controller, [*many, *late], "none", LIMITS).labels == 0
+
+
+def test_near_one_no_lower_number_than_the_certified_one_comes_into_force():
+    certified = 1.0 - 1e-8
+    failing = [label(i, 1.0 - 1e-9, fails=i < 3) for i in range(5)]
+    raised = retune(group(threshold=certified), None, None, failing, "none", LIMITS)
+    assert raised.threshold > certified
+    calm = [label(60 + i, 0.5) for i in range(190)]
+    held = GroupState(threshold=raised.threshold)
+    back = retune(group(threshold=certified), held, raised.controller, failing + calm, "none", LIMITS)
+    assert (back.threshold, back.is_certified) == (certified, False)
+
+
+@pytest.mark.parametrize("certified", [0.8, 0.123456789, 0.9999999, 1.0 - 1e-12, 1.0])
+def test_back_at_the_floor_the_certified_number_itself_is_in_force(certified):
+    above = msgspec.structs.replace(begin(certified), seen_until="2026-03-01T00:00:00.000Z")
+    above = msgspec.structs.replace(above, log_odds=above.log_odds + 0.01)
+    held = GroupState(threshold=None)
+    found = retune(group(threshold=certified), held, above, [label(i, 0.05) for i in range(9)], "none", LIMITS)
+    for _ in range(5):
+        held = GroupState(threshold=found.threshold)
+        found = retune(group(threshold=certified), held, found.controller, [], "none", LIMITS)
+    assert found.threshold == certified
+
+
+@pytest.mark.parametrize("alarm", ["none", "open"])
+def test_a_number_that_no_label_vouches_for_goes_at_once(alarm):
+    found = retune(group(), GroupState(threshold=0.01), None, [label(1)], alarm, LIMITS)
+    assert (found.threshold, found.is_changed, found.is_certified) == (0.8, True, False)
+
+
+def test_what_fresh_labels_certified_is_said_to_be():
+    state = msgspec.structs.replace(begin(0.95), log_odds=odds(0.9), floor=odds(0.85))
+    found = retune(group(threshold=0.95), None, state, [label(1)], "none", LIMITS)
+    assert found.threshold < 0.95
+    assert found.is_certified
+
+
+def jumped():
+    """Labels that lead to a jump, and the controller after a run at noon of the next day."""
+    bad = [label(i, 0.95, fails=True) for i in range(60)]
+    return bad, retune(group(), None, None, bad, "none", LIMITS, now="2026-03-03T12:00:00.000Z")
+
+
+def test_labels_are_fresh_by_when_their_answers_were_served():
+    bad, found = jumped()
+    assert found.controller.floor_since == "2026-03-03T12:00:00.000Z"
+    held = GroupState(threshold=found.threshold)
+    for hour, is_lower in (("09", False), ("13", True)):
+        # All of them become known after the jump.
+        late = [
+            label(
+                i, 0.5 + i / 1250, available_at=f"2026-03-04T00:{i // 60:02}:{i % 60:02}.000Z", event_time=f"2026-03-03T{hour}:00:00.000Z"
+            )
+            for i in range(125, 575)
+        ]  # fmt: skip
+        later = retune(group(), held, found.controller, bad + late, "none", LIMITS, now="2026-03-05T00:00:00.000Z")
+        assert (later.controller.floor < found.controller.floor) == is_lower
+        assert (later.controller.spent > found.controller.spent) == is_lower
+        unknown = [msgspec.structs.replace(one, event_time=None) for one in late]
+        assert retune(group(), held, found.controller, bad + unknown, "none", LIMITS).controller.spent == 0
+
+
+def test_withheld_answers_of_the_same_time_count_against_a_lower_floor():
+    bad, found = jumped()
+    held = GroupState(threshold=found.threshold)
+    served = [
+        label(
+            i, 0.5 + i / 1250, share=0.6, available_at=f"2026-03-04T00:{i // 60:02}:{i % 60:02}.000Z"
+        )
+        for i in range(125, 575)
+    ]  # fmt: skip
+    after = [label(i, 0.85, event_time="2026-03-04T00:00:00.000Z") for i in range(300)]
+    floors = [
+        retune(group(), held, found.controller, bad + served, "none", LIMITS, withheld=withheld).controller.floor
+        for withheld in (None, [label(i, 0.3, event_time="2026-03-04T00:00:00.000Z") for i in range(300)], after)
+    ]
+    assert floors[0] == found.controller.floor
+    assert floors[1] == pytest.approx(odds(0.6))
+    assert floors[2] == pytest.approx(odds(0.85))
+    # Those that were withheld before the jump say nothing of the time after it.
+    before = [label(i, 0.85) for i in range(300)]
+    told = retune(group(), held, found.controller, bad + served, "none", LIMITS, withheld=before)
+    assert told.controller.floor < odds(0.65)
 
 
 def test_fresh_labels_lower_the_floor_and_the_threshold_follows_by_steps():

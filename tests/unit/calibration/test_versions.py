@@ -31,6 +31,11 @@ def test_a_version_is_the_last_entry_of_each_group_until_then():
     assert as_of(history, 3)["auto", "cheap", None].calibration_version == "c"
 
 
+def test_what_vouched_for_a_version_is_kept_with_it():
+    state = as_of([entry(1, 0.7, certified=True, commits=True)], 1)["auto", "cheap", None].state
+    assert (state.certified, state.commits) == (True, True)
+
+
 def test_undoing_again_goes_one_change_further_back():
     history = [entry(1), entry(2), entry(3)]
     assert version_to_undo_to(history) == 2

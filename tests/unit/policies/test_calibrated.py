@@ -280,4 +280,4 @@ def test_those_who_watch_see_every_group():
     judged.apply(state(GroupState(value="faq", threshold=0.99, is_void=True)))
     found = {each.value: (each.threshold, each.is_void) for each in judged.standings()}
     assert found == {None: (0.6, False), "faq": (0.99, True), "fraud": (None, False)}
-    assert [judged.acceptance({"intent": value}) for value in ("faq", "fraud", "new")] == [0.4, 0.0, 0.4]
+    assert [judged.acceptance({"intent": value}) for value in ("faq", "fraud", "new")] == [None, 0.0, 0.4]

@@ -49,6 +49,16 @@ def test_a_group_without_labels_is_said_to_have_none():
     assert words.missing(grouped()) == ("all other requests: no labels, so the tier 'capable' answers them",)
 
 
+def test_a_group_that_costs_more_than_it_saves_is_named_with_the_setting_that_mends_it():
+    report = grouped()
+    first, *rest = report.calibration.groups
+    dear = Savings(usd_per_request=-0.002, interval=(-0.003, -0.001), wasted_usd_per_request=0.003)
+    made = msgspec.structs.replace(report.calibration, groups=(msgspec.structs.replace(first, savings=dear), *rest))
+    said = words.missing(msgspec.structs.replace(report, calibration=made))
+    assert f'never_cheap = ["{made.group_key}={first.value}"]' in said[-1]
+    assert "costs $2.00 more per 1,000 requests than it saves" in said[-1]
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_every_sentence_is_one_line_and_harmless(name):
     report = EVERY[name]()

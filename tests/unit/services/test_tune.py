@@ -8,7 +8,8 @@ import pytest
 from tuning_factory import FITTED, NOW, Answers, Book, answers, calibration, group, odds
 from undertow.errors import DataError, UsageError
 from undertow.ports.tuning import AlarmView, OpenAlarm
-from undertow.services.tune import Bounds, labels_of, tune, undo, void
+from undertow.records.calibration import FeatureWeight, GroupState, PolicyState, Prefix, ThresholdStates
+from undertow.services.tune import Bounds, tune, undo, void
 from undertow.services.tuning_run import Run, Target
 
 BOUNDS = Bounds(step=0.15, max_step=1.0, window_days=30.0)
@@ -16,8 +17,21 @@ RUN = Run("keeper", NOW)
 QUIET = AlarmView()
 
 
-def target(*groups, policy="auto", version="c" * 64, **other):
-    return Target(policy, calibration(*groups, **other), version)
+def target(*groups, policy="auto", version="c" * 64, commits=False, **other):
+    return Target(policy, calibration(*groups, **other), version, commits)
+
+
+def ahead(*groups):
+    """A prefix whose confidence is the probability of the first tokens, certified from .85 on."""
+    return Prefix(
+        tokens=8, features=(FeatureWeight(name="prefix.mean_logprob"),), groups=groups or (group(threshold=0.85),)
+    )
+
+
+def standing(book, *states, policy="auto"):
+    """Put states in force by hand."""
+    state = PolicyState(calibration_version="c" * 64, version=1, groups=states)
+    book.now = ThresholdStates(at="", policies={policy: {"cheap": state}})
 
 
 def failing(n=40, share=5, **other):
@@ -108,6 +122,95 @@ def test_another_artefact_begins_anew():
     assert {one.calibration_version for one in book.remembered.groups} == {"d" * 64}
 
 
+def committed(n=300, **other):
+    """Whole answers that would not be served, whose first tokens were."""
+    return answers([0.7] * n, [False] * n, ahead=[0.95] * n, **other)
+
+
+def test_committed_answers_that_fail_raise_the_threshold():
+    book = Book()
+    report = tune((target(prefix=ahead(), commits=True),), Answers(committed()), QUIET, book, BOUNDS, RUN)
+    (told,) = report.groups
+    assert (told.before, told.labels, told.loss) == (0.85, 300, 1.0)
+    assert told.after > 0.9
+    assert (in_force(book)[None].commits, in_force(book)[None].certified) == (True, False)
+    # Elsewhere the same answers are held, and none of them is served.
+    held = tune((target(prefix=ahead()),), Answers(committed()), QUIET, Book(), BOUNDS, RUN)
+    assert (held.groups[0].before, held.groups[0].loss, held.changed) == (0.8, 0.0, 0)
+
+
+def test_in_mode_commit_a_threshold_comes_back_to_that_of_the_prefix_and_then_nothing_is_noted():
+    book, given = Book(), (target(prefix=ahead(), commits=True),)
+    standing(book, GroupState(threshold=0.851, commits=True))
+    good = answers([0.7] * 50, [True] * 50, ahead=[0.95] * 50)
+    report = tune(given, Answers(good), QUIET, book, BOUNDS, RUN)
+    assert (report.groups[0].before, report.groups[0].after, in_force(book)) == (0.851, 0.85, {})
+
+
+def test_a_policy_that_changes_its_way_begins_anew():
+    book = Book()
+    tune((target(prefix=ahead()),), Answers(failing()), QUIET, book, BOUNDS, RUN)
+    tuned = in_force(book)[None].threshold
+    report = tune((target(prefix=ahead(), commits=True),), Answers(committed()), QUIET, book, BOUNDS, RUN)
+    assert (report.groups[0].before, report.groups[0].labels) == (max(tuned, 0.85), 300)
+    assert [one.commits for one in book.remembered.groups] == [True]
+
+
+@pytest.mark.parametrize("commits", [False, True])
+def test_what_fresh_labels_certified_is_noted_as_such_and_comes_back_as_such(commits):
+    n = 3000
+    good = answers([0.9 if commits else 0.6] * n, [True] * n, ahead=[0.6] * n if commits else None)
+    good.features["mean_logprob"][:] = np.log(np.linspace(0.5, 0.99, n))
+    book, given = Book(), (target(group(threshold=0.95), prefix=ahead(group(threshold=0.96)), commits=commits),)
+    tune(given, Answers(good), QUIET, book, BOUNDS, RUN)
+    more = answers([0.9] * 300, [True] * 300, ahead=[0.6] * 300, start=NOW, ids="m")
+    report = tune(given, Answers(more), QUIET, book, BOUNDS, Run("keeper", NOW + timedelta(hours=1)))
+    assert report.groups[0].after < (0.96 if commits else 0.95)
+    assert (in_force(book)[None].certified, in_force(book)[None].commits) == (True, commits)
+    undo(given, book, 0, RUN)
+    undo(given, book, 1, RUN)
+    assert (in_force(book)[None].threshold, in_force(book)[None].certified) == (report.groups[0].after, True)
+    assert book.remembered.groups[0].controller.floor == pytest.approx(odds(report.groups[0].after))
+    void(given, book, "all", "an incident", RUN)
+    assert (in_force(book)[None].is_void, in_force(book)[None].certified) == (True, True)
+
+
+def test_undoing_gives_back_none_of_the_error_probability():
+    # Three served answers fail: enough to raise the threshold, too few to give the floor up.
+    good = answers(np.linspace(0.5, 0.99, 500), [i > 250 and i < 497 for i in range(500)])
+    book, given = Book(), (target(),)
+    tune(given, Answers(good), QUIET, book, BOUNDS, RUN)
+    assert book.remembered.groups[0].controller.spent == 1
+    undo(given, book, None, RUN)
+    assert book.remembered.groups[0].controller.spent == 1
+
+
+def test_a_number_by_hand_below_the_certified_one_is_taken_back_and_is_no_floor_to_begin_at():
+    book, given = Book(), (target(),)
+    tune(given, Answers(failing()), QUIET, book, BOUNDS, RUN)
+    standing(book, GroupState(threshold=0.01))
+    void(given, book, "all", "an incident", RUN)
+    void(given, book, "all", "over", RUN, is_void=False)
+    assert book.remembered.groups[0].controller.floor == pytest.approx(odds(0.8))
+    report = tune(given, Answers(failing(start=NOW, ids="m")), QUIET, book, BOUNDS, RUN)
+    assert report.groups[0].after >= 0.8
+
+
+def test_a_number_by_hand_opens_no_group_that_was_never_certified():
+    book = Book()
+    standing(book, GroupState(threshold=0.01))
+    report = tune((target(group(threshold=None)),), Answers(failing()), QUIET, book, BOUNDS, RUN)
+    assert (report.groups[0].before, report.groups[0].after) == (None, None)
+
+
+def test_a_label_that_comes_late_counts():
+    book, given = Book(), (target(),)
+    tune(given, Answers(answers([0.9], [True], ids="first")), QUIET, book, BOUNDS, RUN)
+    late = failing(start=FITTED + timedelta(hours=1))
+    report = tune(given, Answers(late), QUIET, book, BOUNDS, RUN)
+    assert (report.groups[0].labels, report.changed) == (40, 1)
+
+
 def test_two_policies_are_tuned_apart():
     book = Book()
     report = tune((target(), target(policy="strict")), Answers(failing()), QUIET, book, BOUNDS, RUN)
@@ -190,28 +293,3 @@ def test_while_somebody_else_tunes_nobody_else_does():
     ):
         with pytest.raises(DataError, match="another process"):
             act()
-
-
-def test_labels_have_the_confidence_of_the_calibration_and_the_share_that_they_stand_for():
-    given = calibration(group("a"), group(), group_key="task")
-    found = answers(
-        [0.9, 0.6, 0.5, 0.7],
-        [True, False, False, False],
-        segments=[{"task": "a"}, {}, {"task": "a"}, {"task": "zz"}],
-        known=[True, True, False, True],
-        weight=[3.0, 2.0, 1.0, 2.0],
-    )
-    first, second, third = labels_of(given, given.groups, found)
-    assert (first.group, second.group, third.group) == ("a", None, None)
-    assert [one.confidence for one in (first, second, third)] == pytest.approx([0.9, 0.6, 0.7])
-    assert (first.share, second.share) == (0.75, 1.0)
-    assert (first.is_failed, second.is_failed, first.weight) == (False, True, 3.0)
-    assert first.available_at == "2026-03-02T00:00:00.000Z"
-
-
-def test_an_answer_without_a_measured_feature_has_no_confidence():
-    found = answers([0.9, 0.9], [True, True])
-    found.features["mean_logprob"][1] = np.nan
-    one, other = labels_of(calibration(), calibration().groups, found)
-    assert one.confidence == pytest.approx(0.9)
-    assert other.confidence is None

@@ -19,6 +19,7 @@ ScoreKind = Literal["auto", "probability", "log-probability", "number"]
 
 REPORT_EVERY = 5_000
 WEIGHTS = ("inclusion_probability", "weight")
+TOKENS = f"{PREFIX}tokens"
 COSTS = ("cheap_cost_usd", "capable_cost_usd")
 
 
@@ -73,7 +74,7 @@ def read_answer_table(
     for name, option in ((label, "--label"), (score, "--score"), (segment, "--segment")):
         if name is not None and name not in seen:
             raise LogError(_no_column(name, option, seen))
-    names = [score] if score is not None else sorted(name for name in seen if is_feature(name.removeprefix(PREFIX)))
+    names = [score] if score is not None else sorted(filter(_is_logged, seen))
     features = dict(_feature(name, _column(rows, name), score_is) for name in names)
     texts = tuple(str(row.get("prompt") or "") for row in rows)
     return LabelledAnswers(
@@ -103,9 +104,14 @@ def _rows(paths: Sequence[str]) -> Iterator[Any]:
                 yield record
 
 
+def _is_logged(name: str) -> bool:
+    """A feature of an answer or of its first tokens, or how many those were."""
+    return name == TOKENS or is_feature(name.removeprefix(PREFIX))
+
+
 def _feature(name: str, values: Any, score_is: ScoreKind) -> tuple[str, Any]:
     """The feature that a column is, with its values."""
-    if is_feature(name.removeprefix(PREFIX)):
+    if _is_logged(name):
         return name, values
     known = values[~np.isnan(values)]
     kind = score_is

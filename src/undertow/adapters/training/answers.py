@@ -4,17 +4,17 @@ Rules. A decision counts if it was live, eligible, and its answer of the tier in
 source of labels is used, the first of `SOURCES` with at least `ENOUGH` labels (else the one with most), or the signal that is
 named. In a pair `value` is of the answer that was served and `reference_value` of the other tier's, so a pair tells of withheld answers
 too; a single label tells only of the answer that was served, and there every failure counts as a loss, even where the capable
-tier would have failed as well. Several labels of a decision are averaged and count by the largest of their inclusion probabilities.
-Volunteered labels are no sample of anything and are left out, as are sampled ones without an inclusion probability.
+tier would have failed as well. Several labels of a decision are averaged. Labels of one sampling design are used
+(`undertow.adapters.training.designs`). Volunteered labels are no sample of anything and are left out, as are sampled ones without an
+inclusion probability.
 
-Where no withheld answer is labelled, the labels stand for the served ones alone; then the withheld ones of the same period come as rows
-without a label (see `undertow.records.labelled_answers`).
+Labels are weighted to the requests of the labelled period, by strata; what they do not cover comes as rows without a label
+(`undertow.adapters.training.frame`, `undertow.records.labelled_answers`).
 """
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ import numpy as np
 from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.inputs import LogFile, LogInputs, find_files
 from undertow.adapters.duckdb.sql import identifier, literal, literals
+from undertow.adapters.training.designs import drawn_labels, one_design, reach_notes, set_others_aside
+from undertow.adapters.training.frame import Blind, Frame, Labels, frame_of, plan
+from undertow.adapters.training.judged import OUTSIDE, Asked, judged_sql
 from undertow.adapters.training.kept_text import asked_text
 from undertow.adapters.training.log import parse_signal
 from undertow.adapters.training.reading import LogReader
@@ -41,6 +44,23 @@ ENOUGH = 200
 MOST_WITHHELD = 50_000
 """More answers without a label than these are sampled."""
 
+HIDDEN = ("another_tier_judged", "never_served", "no_features")
+"""Reasons for which a withheld answer cannot be judged, though it is known that it was withheld."""
+
+FRAME_PART = (
+    "CASE WHEN stratum IN ('served', 'withheld') THEN reason IS NULL "
+    f"ELSE tier IS NOT NULL AND coalesce(reason, '') NOT IN ({literals(OUTSIDE)}) END"
+)
+"""Which decisions labels of their stratum stand for: those that could have been used; any request, where the tier was not asked."""
+
+SINGLE_NOTE = (
+    "labels of one answer alone: every failure of the cheap tier counts as a loss, even where the capable tier would have failed too, so "
+    "losses are overstated rather than understated"
+)
+COLUMNS = (
+    "decision_id, event_time, segment, prompt, features, score, cheap_usd, capable_usd, answered_by, is_always_served"
+)
+
 DECISIONS = {
     "decision_id": "VARCHAR",
     "event_time": "TIMESTAMP",
@@ -55,6 +75,7 @@ DECISIONS = {
     "escalated": "BOOLEAN",
     "reason": "VARCHAR",
     "score": "DOUBLE",
+    "confidence": "DOUBLE",
     "confidence_kind": "VARCHAR",
     "features": "MAP(VARCHAR, DOUBLE)",
     "calls": CALLS_SQL_TYPE,
@@ -73,17 +94,8 @@ SIGNALS = {
     "selection": "VARCHAR",
     "inclusion_probability": "DOUBLE",
     "reference_value": "DOUBLE",
+    "source": "VARCHAR",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is wanted of the log."""
-
-    tier: str
-    capable_tier: str
-    origins: tuple[str, ...]
-    since: datetime | None
 
 
 def read_answers(
@@ -118,23 +130,30 @@ def read_answers(
     """
     wanted = None if signal is None else parse_signal(signal)
     moment = None if since is None else since.replace(tzinfo=None) - (since.utcoffset() or since - since)
-    asked = _Asked(tier, capable_tier, origins, moment)
+    asked = Asked(tier, capable_tier, origins, moment)
     found = find_files(LogInputs(tuple(inputs), signals=tuple(signals)))
     with tempfile.TemporaryDirectory(prefix="undertow-calibrate-") as folder:
         engine = open_engine("1500MB", None, folder)
         try:
             reader = LogReader(engine, Path(folder), progress)
             reader.fill("signals", SIGNALS, found.of("signals"), _of_interest(wanted))
-            _make_labels(engine, reader)
+            _rate(engine)
+            _make_labels(engine)
             decisions = found.of("decisions")
             reader.fill("decisions", DECISIONS, decisions, "decision_id IN (SELECT decision_id FROM labels)")
             _make_rows(engine, asked)
             source = _chosen_source(engine, reader)
             if source is None:
+                _count_aside(engine, reader)
                 return LabelledAnswers(
                     {}, np.zeros(0, bool), np.zeros(0), source=signal or "signals", reasons=_sorted(reader)
                 )
-            return _answers(engine, reader, decisions, asked, source, signal)
+            mine = f"reason IS NULL AND source = {literal(source)}"
+            _make_frame(engine, reader, decisions, asked, mine)
+            notes = [] if source.endswith("pairs") else [SINGLE_NOTE]
+            notes += _keep_one_design(engine, asked, mine)
+            _count_aside(engine, reader)
+            return _answers(engine, reader, mine, signal or source, notes)
         finally:
             engine.close()
 
@@ -148,15 +167,16 @@ def _of_interest(wanted: tuple[str, str] | None) -> str:
     return f"decision_id IS NOT NULL AND {chosen}"
 
 
-def _make_labels(engine: duckdb.DuckDBPyConnection, reader: LogReader) -> None:
-    """Table `labels`: one row a decision and source. What is no label is counted."""
+def _rate(engine: duckdb.DuckDBPyConnection) -> None:
+    """Table `rated`: signals with the sort of label that each is, or why it is none."""
     defaults = " ".join(
         f"WHEN {literal(kind)} THEN {literal(selection)}" for kind, selection in DEFAULT_SELECTION.items()
     )
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rated AS
-        SELECT *, kind || CASE WHEN reference_value IS NULL THEN '' ELSE ' pairs' END AS source,
+        SELECT * EXCLUDE (source), coalesce(source, '') AS given_by, CASE WHEN selected = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
+               kind || CASE WHEN reference_value IS NULL THEN '' ELSE ' pairs' END AS source,
                CASE WHEN value IS NULL OR NOT (value BETWEEN 0 AND 1) OR NOT coalesce(reference_value BETWEEN 0 AND 1, true) THEN 'bad_value'
                     WHEN kind = 'shadow' AND reference_value IS NULL THEN 'no_reference_value'
                     WHEN selected NOT IN ('sampled', 'census') THEN 'volunteered'
@@ -166,25 +186,28 @@ def _make_labels(engine: duckdb.DuckDBPyConnection, reader: LogReader) -> None:
               FROM signals QUALIFY signal_id IS NULL OR row_number() OVER (PARTITION BY signal_id ORDER BY decision_id, value) = 1)
         """
     )
-    _count_aside(engine, reader, "rated")
+
+
+def _make_labels(engine: duckdb.DuckDBPyConnection) -> None:
+    """Table `labels`: one row a decision and source."""
     engine.execute(
         """
         CREATE OR REPLACE TEMP TABLE labels AS
         SELECT decision_id, source, avg(value) AS value, avg(reference_value) AS reference_value,
-               1 / max(CASE WHEN selected = 'sampled' THEN inclusion_probability ELSE 1.0 END) AS weight,
+               1 / max(probability) AS weight,
                epoch(max(greatest(event_time, coalesce(received_at, event_time)))) AS available_at
         FROM rated WHERE reason IS NULL GROUP BY decision_id, source
         """
     )
 
 
-def _make_rows(engine: duckdb.DuckDBPyConnection, asked: _Asked) -> None:
+def _make_rows(engine: duckdb.DuckDBPyConnection, asked: Asked) -> None:
     """Table `rows`: each label with its decision, whether it says that the cheap answer was good, and why it cannot be used."""
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {_judged('decisions', asked)}")
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {judged_sql('decisions', asked)}")
     engine.execute(
         """
         CREATE OR REPLACE TEMP TABLE rows AS
-        SELECT l.source, l.weight, l.available_at, d.* EXCLUDE (reason),
+        SELECT l.source, l.weight, l.available_at, d.* EXCLUDE (reason, tier),
                CASE WHEN l.reference_value IS NULL THEN l.value >= 0.5 WHEN d.is_served THEN l.value >= l.reference_value
                     ELSE l.reference_value >= l.value END AS good,
                CASE WHEN d.decision_id IS NULL THEN 'no_decision' WHEN d.reason IS NOT NULL THEN d.reason
@@ -194,63 +217,8 @@ def _make_rows(engine: duckdb.DuckDBPyConnection, asked: _Asked) -> None:
     )
 
 
-def _judged(table: str, asked: _Asked) -> str:
-    """Decisions with what is known of their cheap answer.
-
-    The features of a record are those of the answer that was judged last; those of cheaper tiers before it are called `TIER/NAME`. In a log
-    without such names the calls tell that another tier's answer was judged last (a whole answer that was not served is `discarded`).
-    """
-    tier, capable = literal(asked.tier), literal(asked.capable_tier)
-    origins = literals(asked.origins)
-    since = (
-        "false" if asked.since is None else f"NOT coalesce(event_time >= TIMESTAMP {literal(str(asked.since))}, false)"
-    )
-    # What the answer cost, and what is not known of one call is not known of their sum.
-    cheap = _sum_of_costs(f"c.tier = {tier} AND c.purpose IN ('serve', 'self_check', 'race')")
-    dear = _sum_of_costs(
-        f"c.tier = {capable} AND c.purpose IN ('serve', 'race', 'shadow') AND c.status IN ('ok', 'discarded')"
-    )
-    return f"""
-        SELECT decision_id, event_time, segment, prompt, is_served, is_withheld,
-               map_from_entries(list_transform(list_filter(map_entries(features), lambda e: starts_with(e.key, {literal(asked.tier + "/")}) = has_own
-                   AND (has_own OR NOT contains(e.key, '/'))), lambda e: {{'key': CASE WHEN has_own THEN substr(e.key, {len(asked.tier) + 2}) ELSE e.key END, 'value': e.value}})) AS features,
-               CASE WHEN coalesce(confidence_kind, 'uncalibrated') = 'uncalibrated' AND isfinite(score) THEN score END AS score,
-               coalesce({cheap}, CASE WHEN calls IS NULL AND is_served THEN cost_usd END) AS cheap_usd,
-               coalesce({dear}, baseline_cost_usd) AS capable_usd,
-               coalesce(CASE WHEN is_served THEN model END,
-                        list_filter(coalesce(calls, []), lambda c: c.tier = {tier} AND c.model IS NOT NULL)[-1].model) AS answered_by,
-               CASE WHEN coalesce(origin, 'live') NOT IN ({origins}) THEN 'not_live'
-                    WHEN {since} THEN 'too_old'
-                    WHEN NOT coalesce(eligible, true) THEN 'not_eligible'
-                    WHEN NOT (is_served OR is_withheld OR is_shadowed) THEN 'no_cheap_answer'
-                    WHEN is_elsewhere AND NOT has_own THEN 'another_tier_judged'
-                    WHEN reason IN ('empty_answer', 'invalid_answer') THEN 'never_served'
-                    WHEN NOT has_numbers AND coalesce(reason, '') <> 'no_confidence' THEN 'no_features' END AS reason
-        FROM (SELECT *, coalesce(tier = {tier}, false) AS is_served,
-                     coalesce(arm, 'treatment') <> 'holdout' AND coalesce(tier <> {tier}, false)
-                     AND (coalesce(first_tier = {tier} AND coalesce(escalated, true), false) OR {_has_call(tier, "c.status = 'discarded'")}) AS is_withheld,
-                     {_has_call(tier, "c.purpose = 'shadow'")} AS is_shadowed,
-                     coalesce(tier NOT IN ({tier}, {capable}), false)
-                     OR {_has_call("", f"c.status = 'discarded' AND c.purpose <> 'shadow' AND c.tier NOT IN ({tier}, {capable})")} AS is_elsewhere,
-                     len(list_filter(coalesce(map_keys(features), []), lambda k: starts_with(k, {literal(asked.tier + "/")}))) > 0 AS has_own,
-                     coalesce(cardinality(features), 0) > 0 OR coalesce(isfinite(score), false) AS has_numbers
-              FROM {table} QUALIFY row_number() OVER (PARTITION BY decision_id ORDER BY event_time, tier) = 1)
-    """
-
-
-def _has_call(tier: str, condition: str) -> str:
-    of_tier = f"c.tier = {tier} AND " if tier else ""
-    return f"coalesce(len(list_filter(calls, lambda c: {of_tier}{condition})) > 0, false)"
-
-
-def _sum_of_costs(condition: str) -> str:
-    chosen = f"list_filter(coalesce(calls, []), lambda c: {condition})"
-    costs = f"list_transform({chosen}, lambda c: c.cost_usd)"
-    return f"CASE WHEN len({chosen}) > 0 AND list_count({costs}) = len({chosen}) THEN list_sum({costs}) END"
-
-
 def _chosen_source(engine: duckdb.DuckDBPyConnection, reader: LogReader) -> str | None:
-    """The sort of labels that is used; None: there is none. The others are counted as left out, by their own reasons where they have one."""
+    """The sort of labels that is used; None: there is none. Usable ones of the other sorts are counted as left out."""
     usable = {
         str(source): int(n)
         for source, n in engine.execute(
@@ -261,61 +229,115 @@ def _chosen_source(engine: duckdb.DuckDBPyConnection, reader: LogReader) -> str 
     chosen = next((source for source in order if usable.get(source, 0) >= ENOUGH), None)
     if chosen is None and usable:
         chosen = max(order, key=lambda source: usable.get(source, 0))
-    _count_aside(engine, reader, "rows")
     for source, n in usable.items():
         if source != chosen:
             reader.count(f"other_source_{source.replace(' ', '_')}", n)
     return chosen
 
 
-def _count_aside(engine: duckdb.DuckDBPyConnection, reader: LogReader, table: str) -> None:
-    for reason, n in engine.execute(
-        f"SELECT reason, count(*) FROM {identifier(table)} WHERE reason IS NOT NULL GROUP BY 1"
-    ).fetchall():
-        reader.count(str(reason), int(n))
+def _count_aside(engine: duckdb.DuckDBPyConnection, reader: LogReader) -> None:
+    for table in ("rated", "rows"):
+        for reason, n in engine.execute(
+            f"SELECT reason, count(*) FROM {identifier(table)} WHERE reason IS NOT NULL GROUP BY 1"
+        ).fetchall():
+            reader.count(str(reason), int(n))
 
 
-SINGLE_NOTE = (
-    "labels of one answer alone: every failure of the cheap tier counts as a loss, even where the capable tier would have failed too, so "
-    "losses are overstated rather than understated"
-)
-COLUMNS = "decision_id, event_time, segment, prompt, features, score, cheap_usd, capable_usd, answered_by"
+def _make_frame(
+    engine: duckdb.DuckDBPyConnection, reader: LogReader, decisions: tuple[LogFile, ...], asked: Asked, mine: str
+) -> None:
+    """Table `frame`: every request of the labelled period, labelled or not."""
+    columns = {name: kind for name, kind in DECISIONS.items() if name != "prompt"}
+    counted = dict(reader.reasons)
+    reader.fill("everything", columns, decisions, f"{_period(engine, mine)} AND decision_id IS NOT NULL")
+    reader.reasons = counted  # the same files as before: what cannot be read in them is counted already
+    engine.execute("ALTER TABLE everything ADD COLUMN prompt VARCHAR")
+    engine.execute(
+        f"CREATE OR REPLACE TEMP TABLE frame AS SELECT *, {FRAME_PART} AS is_countable FROM ({judged_sql('everything', asked)})"
+    )
+
+
+def _period(engine: duckdb.DuckDBPyConnection, mine: str) -> str:
+    """The condition that a decision falls between the first and the last that is labelled."""
+    first, last = engine.execute(f"SELECT min(event_time), max(event_time) FROM rows WHERE {mine}").fetchone() or (
+        None,
+        None,
+    )
+    if first is None:
+        return "true"
+    return f"event_time BETWEEN TIMESTAMP {literal(str(first))} AND TIMESTAMP {literal(str(last))}"
+
+
+def _frame(engine: duckdb.DuckDBPyConnection) -> Frame:
+    found = engine.execute("SELECT stratum, hour, count(*) FROM frame WHERE is_countable GROUP BY ALL").fetchall()
+    return frame_of(found)
+
+
+def _keep_one_design(engine: duckdb.DuckDBPyConnection, asked: Asked, mine: str) -> list[str]:
+    """Sets labels of other designs aside where designs are mixed; what is to be said of it."""
+    condition = _signals_of(mine)
+    design = one_design(drawn_labels(engine, condition), _reach(engine, mine))
+    notes = []
+    if design is not None:
+        set_others_aside(engine, design, condition)
+        _make_labels(engine)
+        _make_rows(engine, asked)
+        engine.execute(f"DELETE FROM frame WHERE NOT coalesce({_period(engine, mine)}, false)")
+        notes.append(
+            f"more than one sampling design drew these labels: those of {design} are used. Inclusion probabilities that count every design "
+            "(drawn by any of them) would let all be used"
+        )
+    # Withheld answers that labels do not cover are seen to where labels are weighted.
+    asked_for = f"{mine} AND stratum <> 'withheld'"
+    rest = drawn_labels(engine, _signals_of(asked_for))
+    return notes + (reach_notes(rest, _reach(engine, asked_for)) if len(rest.decision) else [])
+
+
+def _signals_of(mine: str) -> str:
+    """The condition that a rated signal belongs to a row of these."""
+    return f"(decision_id, source) IN (SELECT (decision_id, source) FROM rows WHERE {mine})"
+
+
+def _reach(engine: duckdb.DuckDBPyConnection, mine: str) -> float:
+    """How many requests the strata hold that have labels."""
+    frame = _frame(engine)
+    strata = engine.execute(f"SELECT DISTINCT stratum FROM rows WHERE {mine}").fetchall()
+    return float(sum(frame.count(str(stratum)) for (stratum,) in strata))
 
 
 def _answers(
-    engine: duckdb.DuckDBPyConnection,
-    reader: LogReader,
-    decisions: tuple[LogFile, ...],
-    asked: _Asked,
-    source: str,
-    signal: str | None,
+    engine: duckdb.DuckDBPyConnection, reader: LogReader, mine: str, source: str, notes: list[str]
 ) -> LabelledAnswers:
-    mine = f"FROM rows WHERE reason IS NULL AND source = {literal(source)}"
     rows = engine.execute(
-        f"SELECT {COLUMNS}, good, weight, available_at, is_served {mine} ORDER BY decision_id"
+        f"SELECT {COLUMNS}, good, weight, available_at, stratum, hour FROM rows WHERE {mine} ORDER BY decision_id"
     ).fetchall()
-    notes = [] if source.endswith("pairs") else [SINGLE_NOTE]
-    good = np.array([bool(row[9]) for row in rows])
-    weight = np.array([float(row[10]) for row in rows])
-    available = np.array([np.nan if row[11] is None else float(row[11]) for row in rows])
+    made = plan(
+        Labels(
+            np.array([row[13] for row in rows]),
+            np.array([row[14] for row in rows], dtype=np.int64),
+            np.array([float(row[11]) for row in rows]),
+        ),
+        _frame(engine),
+        ENOUGH,
+    )
+    for reason, n in made.left_out.items():
+        reader.count(reason, n)
+    weight = made.weight[made.weight > 0]
+    rows = [row for row, stands_for in zip(rows, made.weight, strict=True) if stands_for > 0]
+    good = np.array([bool(row[10]) for row in rows])
+    available = np.array([np.nan if row[12] is None else float(row[12]) for row in rows])
+    times = [row[1] for row in rows if row[1] is not None]
     known = np.ones(len(rows), dtype=bool)
-    withheld = int((engine.execute(f"SELECT count(*) {mine} AND is_withheld").fetchone() or (0,))[0])
-    if withheld == 0:
-        others, served, of_all = _unlabelled(engine, reader, decisions, asked, mine)
+    for blind in made.blind:
+        others, n = _unlabelled(engine, blind)
         if others:
-            is_served = np.array([bool(row[12]) for row in rows])
-            weight = weight * (served / float(weight[is_served].sum())) if is_served.any() else weight
-            notes.append(
-                f"no withheld answer is labelled: the labels stand for the {served:,} answers that were served, {served / (served + of_all):.1%} of "
-                "those that were judged, so a threshold below the one in force cannot be shown to be safe"
-            )
-            weight = np.append(weight, np.full(len(others), of_all / len(others)))
+            rows = [*rows, *others]
+            weight = np.append(weight, np.full(len(others), n / len(others)))
             good = np.append(good, np.zeros(len(others), dtype=bool))
             known = np.append(known, np.zeros(len(others), dtype=bool))
             available = np.append(available, np.full(len(others), np.nan))
-            rows = [*rows, *others]
-    times = [row[1] for row, labelled in zip(rows, known, strict=True) if labelled and row[1] is not None]
     texts = tuple(asked_text(str(row[3])) if row[3] else "" for row in rows)
+    always = np.array([bool(row[9]) for row in rows])
     return LabelledAnswers(
         features=_features(rows),
         good=good,
@@ -323,52 +345,38 @@ def _answers(
         segments=tuple(row[2] or {} for row in rows),
         cheap_cost_usd=_floats(row[6] for row in rows),
         capable_cost_usd=_floats(row[7] for row in rows),
-        source=signal or source,
+        source=source,
         served_models=tuple(sorted({str(row[8]) for row in rows if row[8]})),
         from_at=_rfc3339(min(times)) if times else None,
         to_at=_rfc3339(max(times)) if times else None,
         texts=texts if any(texts) else (),
         decision_ids=tuple(str(row[0]) for row in rows),
         available_at=available,
+        decided_at=_floats(None if row[1] is None else row[1].replace(tzinfo=UTC).timestamp() for row in rows),
         reasons=_sorted(reader),
-        notes=tuple(notes),
+        notes=(*notes, *made.notes),
         known=None if known.all() else known,
+        always_served=always if always.any() else None,
     )
 
 
-def _unlabelled(
-    engine: duckdb.DuckDBPyConnection, reader: LogReader, decisions: tuple[LogFile, ...], asked: _Asked, mine: str
-) -> tuple[list[tuple[Any, ...]], int, int]:
-    """Withheld answers of the period that is labelled (a sample of them), how many were served in it, and how many withheld."""
-    first, last = engine.execute(f"SELECT min(event_time), max(event_time) {mine}").fetchone() or (None, None)
-    period = (
-        "true"
-        if first is None
-        else f"event_time BETWEEN TIMESTAMP {literal(str(first))} AND TIMESTAMP {literal(str(last))}"
-    )
-    columns = {name: kind for name, kind in DECISIONS.items() if name != "prompt"}
-    counted = dict(reader.reasons)
-    reader.fill("everything", columns, decisions, f"{period} AND decision_id IS NOT NULL")
-    reader.reasons = counted  # the same files as before: what cannot be read in them is counted already
-    engine.execute("ALTER TABLE everything ADD COLUMN prompt VARCHAR")
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE frame AS {_judged('everything', asked)}")
-    served, withheld = engine.execute(
-        """
-        SELECT count(*) FILTER (is_served AND reason IS NULL),
-               count(*) FILTER (is_withheld AND coalesce(reason, '') IN ('', 'another_tier_judged', 'never_served', 'no_features'))
-        FROM frame
-        """
-    ).fetchone() or (0, 0)
-    # Of an answer that another tier's numbers replaced, or that had none, it is only known that it was withheld.
+def _unlabelled(engine: duckdb.DuckDBPyConnection, blind: Blind) -> tuple[list[tuple[Any, ...]], int]:
+    """Requests of a stratum that nobody labelled (a sample of them), and how many there are.
+
+    Of a withheld answer that another tier's numbers replaced, or that had none, it is only known that it was withheld.
+    """
+    hours = "" if blind.hours is None else f" AND hour IN ({', '.join(map(str, sorted(blind.hours)))})"
+    reasons = literals(("", *HIDDEN)) if blind.stratum == "withheld" else "''"
+    condition = f"stratum = {literal(blind.stratum)} AND coalesce(reason, '') IN ({reasons}){hours}"
+    (n,) = engine.execute(f"SELECT count(*) FROM frame WHERE {condition}").fetchone() or (0,)
     rows = engine.execute(
         f"""
         SELECT decision_id, event_time, segment, NULL, CASE WHEN reason IS NULL THEN features END, CASE WHEN reason IS NULL THEN score END,
-               cheap_usd, capable_usd, answered_by
-        FROM frame WHERE is_withheld AND coalesce(reason, '') IN ('', 'another_tier_judged', 'never_served', 'no_features')
-        ORDER BY hash(decision_id), decision_id LIMIT {MOST_WITHHELD}
+               cheap_usd, capable_usd, answered_by, is_always_served
+        FROM frame WHERE {condition} ORDER BY hash(decision_id), decision_id LIMIT {MOST_WITHHELD}
         """
     ).fetchall()
-    return sorted(rows, key=lambda row: str(row[0])), int(served), int(withheld)
+    return sorted(rows, key=lambda row: str(row[0])), int(n)
 
 
 def _features(rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:

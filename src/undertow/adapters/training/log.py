@@ -1,7 +1,7 @@
 """A log with kept text, joined with its signals: what was served cheaply, and how good it was.
 
 Rules. A label belongs to the decision whose id it bears. A person's review counts before a judge's; several of one kind are
-averaged and count by the largest of their inclusion probabilities. Sampled labels count 1 / inclusion probability; those
+averaged; where two sampling designs drew them, those of one are used (`undertow.adapters.training.designs`). Sampled labels count 1 / inclusion probability; those
 without one are left out, since nobody can say what they stand for. Only live decisions whose cheap answer was served are used:
 of the others nobody knows how good the cheap answer would have been.
 """
@@ -15,6 +15,7 @@ import duckdb
 from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.inputs import LogInputs, find_files
 from undertow.adapters.duckdb.sql import identifier, literal, literals
+from undertow.adapters.training.designs import drawn_labels, one_design, set_others_aside
 from undertow.adapters.training.kept_text import asked_text
 from undertow.adapters.training.reading import LogReader
 from undertow.errors import DataError, UsageError
@@ -34,6 +35,7 @@ SIGNALS = {
     "value": "DOUBLE",
     "selection": "VARCHAR",
     "inclusion_probability": "DOUBLE",
+    "source": "VARCHAR",
 }
 
 
@@ -82,7 +84,7 @@ def read_log(
         try:
             reader = LogReader(engine, Path(folder), progress)
             reader.fill("signals", SIGNALS, found.of("signals"), _of_interest(wanted))
-            _number_labels(engine)
+            notes = _number_labels(engine)
             columns = {**DECISIONS, text_column: "VARCHAR"}
             reader.fill("decisions", columns, found.of("decisions"), "decision_id IN (SELECT decision_id FROM labels)")
             if text_column not in reader.seen:
@@ -90,7 +92,7 @@ def read_log(
                     f"no column {text_column!r} in the log, and a classifier is trained on text; keep it with [retention] text_days, "
                     "or name its column with --text-column"
                 )
-            return _joined(engine, cheap_tiers, text_column, signal, reader)
+            return _joined(engine, cheap_tiers, text_column, signal, reader, notes)
         finally:
             engine.close()
 
@@ -104,33 +106,49 @@ def _of_interest(wanted: tuple[str, str] | None) -> str:
     return f"decision_id IS NOT NULL AND {chosen}"
 
 
-def _number_labels(engine: duckdb.DuckDBPyConnection) -> None:
-    """Table `labels`: one row a decision. Table `unusable`: signals that are no label, by reason."""
+def _number_labels(engine: duckdb.DuckDBPyConnection) -> list[str]:
+    """Table `labels`: one row a decision. Table `rated`: signals, with the reason where one is no label. Returns what is to be said of it."""
     defaults = " ".join(
         f"WHEN {literal(kind)} THEN {literal(selection)}" for kind, selection in DEFAULT_SELECTION.items()
     )
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rated AS
-        SELECT *, CASE WHEN value IS NULL OR NOT (value BETWEEN 0 AND 1) THEN 'bad_value'
+        SELECT * EXCLUDE (source), coalesce(source, '') AS given_by,
+               CASE WHEN selected = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
+               CASE WHEN value IS NULL OR NOT (value BETWEEN 0 AND 1) THEN 'bad_value'
                        WHEN selected = 'sampled' AND NOT coalesce(inclusion_probability > 0 AND inclusion_probability <= 1, false)
                        THEN 'no_inclusion_probability' END AS reason
         FROM (SELECT *, coalesce(selection, CASE kind {defaults} ELSE 'unknown' END) AS selected
               FROM signals QUALIFY signal_id IS NULL OR row_number() OVER (PARTITION BY signal_id ORDER BY decision_id, value) = 1)
         """
     )
+    notes = _keep_one_design(engine)
     rank = " ".join(f"WHEN {literal(kind)} THEN {place}" for place, kind in enumerate(KINDS))
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE labels AS
         SELECT decision_id, avg(value) AS value,
-               1 / max(CASE WHEN selected = 'sampled' THEN inclusion_probability ELSE 1.0 END) AS weight,
+               1 / max(probability) AS weight,
                bool_or(selected IN ('volunteered', 'unknown')) AS is_volunteered
         FROM (SELECT *, CASE kind {rank} ELSE 9 END AS rank FROM rated WHERE reason IS NULL)
         GROUP BY decision_id, rank
         QUALIFY row_number() OVER (PARTITION BY decision_id ORDER BY rank) = 1
         """
     )
+    return notes
+
+
+def _keep_one_design(engine: duckdb.DuckDBPyConnection) -> list[str]:
+    """Sets labels of other designs of the same kind aside."""
+    notes = []
+    for (kind,) in engine.execute("SELECT DISTINCT kind FROM rated WHERE reason IS NULL ORDER BY kind").fetchall():
+        condition = f"kind = {literal(str(kind))}"
+        design = one_design(drawn_labels(engine, condition), None)
+        if design is not None:
+            set_others_aside(engine, design, condition)
+            notes.append(f"more than one sampling design drew labels of kind {kind}: those of {design} are used")
+    return notes
 
 
 def _joined(
@@ -139,6 +157,7 @@ def _joined(
     text_column: str,
     signal: str | None,
     reader: LogReader,
+    notes: list[str],
 ) -> LabelledTexts:
     cheap = cheap_tiers if cheap_tiers is not None else _cheap_tiers(engine)
     for reason, n in engine.execute(
@@ -172,12 +191,12 @@ def _joined(
         if text.strip():
             examples.append(Example(text, float(value) >= 0.5, float(weight)))
     reader.count("no_text", len(rows) - len(examples))
-    notes = []
     if volunteered := sum(bool(row[3]) for row in rows):
-        notes.append(
+        said = (
             f"{volunteered} labels were volunteered: who gives them is no sample of the traffic, so neither the shares nor the "
             "failure rates below describe it"
         )
+        notes = [said, *notes]
     return LabelledTexts(
         tuple(examples),
         signal or ", ".join(KINDS),

@@ -59,6 +59,13 @@ def test_columns_that_are_features_are_those_features(tmp_path):
     assert read_answer_table(table(tmp_path, given), label="ok", score="p_true").features.keys() == {"p_true"}
 
 
+def test_how_many_first_tokens_were_looked_at_is_read_as_it_is(tmp_path):
+    given = rows(**{"prefix.mean_logprob": [-1, -2, -3, -4], "prefix.tokens": [16, 16, 32, None]})
+    found = read_answer_table(table(tmp_path, given), label="ok")
+    assert found.features.keys() == {"prefix.mean_logprob", "prefix.tokens"}
+    assert found.features["prefix.tokens"][:3].tolist() == [16.0, 16.0, 32.0]
+
+
 def test_weights_come_of_inclusion_probabilities_and_a_label_without_one_is_set_aside(tmp_path):
     given = rows(inclusion_probability=[0.5, 0.1, None, 1.5])
     found = read_answer_table(table(tmp_path, given), label="ok", score="p")

@@ -94,7 +94,7 @@ def test_a_pair_tells_of_the_answer_that_was_served_and_of_the_one_that_was_with
     )
     assert labels(found) == {"1": True, "2": False, "3": True, "4": False}
     assert found.known is None
-    assert found.weight.tolist() == [2.0] * 4
+    assert found.weight.tolist() == [1.0] * 4
     assert found.features["mean_logprob"].tolist() == [-0.1, -0.1, -2.0, -2.0]
     assert found.cheap_cost_usd.tolist() == [1.0] * 4
     assert found.capable_cost_usd.tolist() == [10.0, 10.0, 9.0, 9.0]
@@ -198,12 +198,121 @@ def test_one_source_is_used_the_best_with_enough_labels(tmp_path, monkeypatch):
     assert len(read(tmp_path, decisions, signals, signal="review.quality")) == 7
 
 
-def test_several_labels_of_a_decision_are_averaged_and_count_by_the_largest_probability(tmp_path):
-    found = read(
-        tmp_path, [served(1)], [signal(1, 1.0, 0.5, p=0.1), signal(1, 0.1, 0.5, p=0.25), signal(1, 0.2, 0.5, p=0.25)]
-    )
+def test_several_labels_of_a_decision_of_one_draw_are_averaged(tmp_path):
+    signals = [
+        signal(1, value, 0.5, name=name, p=0.25) for name, value in (("quality", 1.0), ("tone", 0.1), ("tact", 0.2))
+    ]
+    found = read(tmp_path, [served(1)], signals)
     assert labels(found) == {"1": False}
-    assert found.weight.tolist() == [4.0]
+    assert found.notes == ()
+
+
+def test_labels_of_two_designs_are_not_mixed(tmp_path):
+    """A plain sample of all answers, and one of many of the less confident ones, which are good where the others are not."""
+    rng = np.random.default_rng(4)
+    decisions, signals = [], []
+    for number in range(3000):
+        is_tail = number % 5 < 4
+        own = {"decision_id": f"d{number:06}"}
+        decisions.append(served(number, -1.0 if is_tail else -0.1) | own)
+        for source, p in (("plain", 0.2), ("tail", 0.3 if is_tail else 0.0)):
+            if rng.random() < p:
+                label = signal(number, 1.0 if is_tail else 0.0, 1.0, p=p, source=source)
+                signals.append(label | own | {"signal_id": f"{source}-{number}"})
+    found = read(tmp_path, decisions, signals)
+    plain = sum(label["source"] == "plain" for label in signals)
+    assert len(found) == plain
+    assert found.reasons == {"other_design": len(signals) - plain}
+    # Of the answers 20 % fail; counted by the probabilities of both designs it would be some 13 %.
+    assert float(found.weight[~found.good].sum() / found.weight.sum()) == pytest.approx(0.2, abs=0.03)
+    assert "judge.quality of source 'plain' are used" in found.notes[0]
+
+
+def many(count, of, name="d", start=0, **other):
+    """Decisions of one kind, spread over 24 hours."""
+    return [
+        of(number, **other)
+        | {"decision_id": f"{name}{number:05}", "event_time": f"2026-01-01T{number * 24 // count:02}:00:00.000Z"}
+        for number in range(start, count)
+    ]
+
+
+def judged(decisions, p=0.5, good=True):
+    """Every second of them judged in a pair, or whatever share p says."""
+    step = round(1 / p)
+    return [
+        signal(0, 1.0, 1.0 if good else 0.5, p=p)
+        | {"decision_id": each["decision_id"], "signal_id": f"s-{each['decision_id']}"}
+        for each in decisions[::step]
+    ]
+
+
+def test_answers_withheld_before_they_were_labelled_come_as_requests_that_nobody_knows_of(tmp_path):
+    given, kept = many(1200, served, "s"), many(1200, withheld, "w")
+    late = [label for label in judged(kept) if label["decision_id"] >= "w01140"]
+    found = read(tmp_path, given + kept, judged(given) + late)
+    unknown = ~found.is_labelled
+    assert 1000 < unknown.sum() < 1200
+    assert found.weight[unknown].sum() == pytest.approx(unknown.sum())
+    # Nothing is lost of the denominator, and the early ones are not stood for by the late ones.
+    assert found.weight.sum() == pytest.approx(2400)
+    assert "do not cover" in " ".join(found.notes)
+
+
+def test_only_hours_with_labels_of_withheld_answers_count_where_they_are_enough(tmp_path):
+    given, kept = many(1200, served, "s"), many(1200, withheld, "w")
+    late = [label for label in judged(kept) if label["decision_id"] >= "w00600"]
+    found = read(tmp_path, given + kept, judged(given) + late)
+    assert found.known is None
+    assert found.from_at == "2026-01-01T12:00:00.000Z"
+    assert found.weight.sum() == pytest.approx(1200)
+    assert found.reasons == {"withheld_not_labelled_then": 300}
+
+
+def test_labels_of_holdout_decisions_alone_stand_for_all_requests(tmp_path):
+    held = many(
+        300,
+        served,
+        "h",
+        tier="capable",
+        first_tier="capable",
+        arm="holdout",
+        reason="holdout",
+        calls=[call("capable"), call("cheap", purpose="shadow")],
+    )
+    pairs = [label | {"kind": "shadow"} for label in judged(held, 1.0)]
+    found = read(tmp_path, held + many(900, served, "s") + many(900, withheld, "w"), pairs)
+    assert len(found) == 300
+    assert found.known is None
+    # Beside them, labels of served answers alone.
+    both = read(
+        tmp_path,
+        held + many(900, served, "s") + many(900, withheld, "w"),
+        pairs + [label | {"kind": "shadow"} for label in judged(many(900, served, "s"))],
+    )
+    assert len(both) == 300
+    assert both.reasons == {"other_arm_labels": 450}
+
+
+def test_an_answer_of_checked_tool_calls_is_always_served(tmp_path):
+    bare = {
+        key: value
+        for key, value in served(1, features={"answer_log_tokens": 2.0}).items()
+        if key not in {"score", "confidence_kind"}
+    }
+    empty = {key: value for key, value in bare.items() if key != "features"} | {"decision_id": "d002"}
+    sure = served(3, confidence=0.9)
+    signals = [signal(n, 1.0, 0.5) for n in (1, 2, 3)]
+    found = read(tmp_path, [bare, empty, sure], signals)
+    assert found.decision_ids == ("d001", "d002", "d003")
+    assert found.always_served.tolist() == [True, True, False]
+    assert read(tmp_path, [sure], signals[2:]).always_served is None
+
+
+def test_how_many_first_tokens_were_looked_at_stays_among_the_features(tmp_path):
+    given = {"mean_logprob": -0.1, "prefix.mean_logprob": -0.2, "prefix.tokens": 16.0}
+    found = read(tmp_path, [served(1, features=given)], [signal(1, 1.0, 0.5)])
+    assert found.features["prefix.tokens"].tolist() == [16.0]
 
 
 def test_a_log_without_features_has_its_score_and_an_answer_without_confidence_stays_in_the_sample(tmp_path):

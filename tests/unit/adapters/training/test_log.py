@@ -63,12 +63,24 @@ def test_a_review_counts_before_a_judge_and_several_are_averaged(tmp_path):
         [
             signal(1, 0.0),
             signal(1, 1.0, kind="judge", name="quality"),
-            signal(2, 1.0, p=0.25),
+            signal(2, 1.0),
             signal(2, 0.2, p=0.5, name="tone"),
             signal(2, 0.2, p=0.5, name="tone"),  # the same signal once more
         ],
     )
     assert examples == {"text 1": (False, 2.0), "text 2": (True, 2.0)}
+
+
+def test_of_two_designs_that_reviewed_the_same_answer_one_counts(tmp_path):
+    decisions = [decision(number) for number in range(1, 5)]
+    plain = [signal(number, 1.0, p=0.25, source="plain") for number in (1, 2)]
+    tail = [signal(number, 0.0, p=0.9, source="tail", signal_id=f"t{number}") for number in (2, 3, 4)]
+    examples, reasons = read(tmp_path, decisions, plain + tail)
+    assert examples == {"text 1": (True, 4.0), "text 2": (True, 4.0)}
+    assert reasons == {"other_design": 3}
+    found = read_log(store(tmp_path, decisions, plain + tail), cheap_tiers=TIERS)
+    assert "review.accuracy of source 'plain' are used" in found.notes[0]
+    assert read(tmp_path, decisions, plain)[1] == {}
 
 
 def test_a_sampled_label_without_its_probability_is_left_out(tmp_path):

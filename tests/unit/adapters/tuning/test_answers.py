@@ -33,7 +33,9 @@ def test_labels_of_decisions_since_a_moment_are_read(tmp_path):
     rows(tmp_path / "signals", [signal(1), signal(2)])
     found = StoreAnswers(tmp_path).read("cheap", "capable", SINCE)
     assert found.decision_ids == ("d2",)
-    assert (found.good.tolist(), found.weight.tolist()) == ([False], [2.0])
+    assert found.good.tolist() == [False]
+    assert found.decided_at.tolist() == [datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()]
+    assert found.available_at.tolist() == [datetime(2026, 3, 5, tzinfo=UTC).timestamp()]
     assert found.available_at.tolist() == [datetime(2026, 3, 5, tzinfo=UTC).timestamp()]
 
 
