@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from undertow.adapters.listing import files_below
 from undertow.errors import LogError
 
 Role = Literal["decisions", "signals", "outcomes", "draws"]
@@ -201,7 +202,7 @@ def _log_files(folder: Path, *, deep: bool = True) -> list[str]:
     try:
         if deep and (folder / "open").is_dir():
             return _store_files(folder)
-        paths = sorted(folder.rglob("*") if deep else folder.iterdir())
+        paths = sorted(files_below(folder) if deep else folder.iterdir())
     except OSError as error:
         raise LogError(f"{folder}: cannot be read: {error.strerror}") from None
     return [str(path) for path in paths if _looks_like_log(path)]
@@ -226,7 +227,7 @@ def _store_files(folder: Path) -> list[str]:
     unmarked = {stem: path for stem, path in segments.items() if stem not in done and not stem.startswith((".", "_"))}
     others = [
         path
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(files_below(folder))
         if not (path.parent.name == "open" and path.name.endswith((STORE_OPEN, STORE_SEALED))) and _looks_like_log(path)
     ]
     # SEG.parquet, and SEG.2.parquet and so on where a segment has several.

@@ -21,6 +21,7 @@ import duckdb
 import msgspec
 import zstandard
 
+from undertow.adapters.listing import files_below
 from undertow.errors import LogError
 
 CHUNK = 1 << 20
@@ -57,7 +58,7 @@ def expand(paths: list[str] | tuple[str, ...]) -> list[Path]:
         if path.is_dir():
             found = sorted(
                 p
-                for p in path.rglob("*")
+                for p in files_below(path)
                 if p.is_file() and not any(part.startswith(_SKIPPED_PREFIXES) for part in p.relative_to(path).parts)
             )
         elif path.exists():
