@@ -9,18 +9,16 @@ rival rules on the same seeds. Writes build/bench/detection.json; one entry for 
 
 import argparse
 import importlib
-import json
-import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import healthy_audits
+from report import Report
 from undertow.detectors.e_detector import first_crossing, run_e_detector
 from undertow.detectors.locating import segment_of_rise
 from undertow.detectors.multiplicity import alarm_line
@@ -71,44 +69,6 @@ THUMB_DAY_CORRELATION = 3e-5
 PSI_BINS, PSI_SCORES = 20, 1000
 
 Evidence = dict[str, np.ndarray]
-
-
-@dataclass
-class Report:
-    """Collects entries of the benchmark's JSON."""
-
-    seed: int
-    results: list[dict[str, object]] = field(default_factory=list)
-
-    def add(
-        self,
-        criterion: str,
-        bar: str,
-        bar_value: float | None,
-        measured: float | None,
-        interval: tuple[float, float] | None,
-        n: int,
-        ok: bool | None,
-        comparator: str | None = None,
-    ) -> None:
-        """One figure."""
-
-        def finite(x: float | None) -> float | None:
-            return None if x is None or not np.isfinite(x) or x >= NEVER else round(float(x), 4)
-
-        self.results.append(
-            {
-                "criterion": criterion,
-                "bar": bar,
-                "bar_value": finite(bar_value),
-                "measured": finite(measured),
-                "interval": None if interval is None else [finite(interval[0]), finite(interval[1])],
-                "n": n,
-                "seed": self.seed,
-                "comparator": comparator,
-                "ok": None if ok is None else bool(ok),
-            }
-        )
 
 
 # --- rows of the table -----------------------------------------------------------------------------------------------
@@ -598,7 +558,7 @@ def main() -> int:
     null_runs = runs if args.quick else 2 * runs
     seeds = args.end_to_end if args.end_to_end is not None else (0 if args.quick else 20)
     started = time.perf_counter()
-    report = Report(args.seed)
+    report = Report(args.seed, never=NEVER)
     bench_rows(report, runs, null_runs)
     bench_naming_and_onset(report, max(runs // 5, 150))
     bench_day_effects(report, 60 if args.quick else max(runs // 4, 500) if not args.runs else max(runs // 4, 20))
@@ -620,16 +580,7 @@ def main() -> int:
         f"\n{sum(r['ok'] is True for r in report.results)} bars met, {len(missed)} missed{': ' + '; '.join(map(str, missed)) if missed else ''}"
     )
     print(f"{time.perf_counter() - started:.0f} s")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    payload = {
-        "bench": "detection",
-        "at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}",
-        "command": "python " + " ".join(sys.argv),
-        "results": report.results,
-    }
-    args.out.write_text(json.dumps(payload, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"written: {args.out}")
+    report.write("detection", args.out)
     return 0
 
 

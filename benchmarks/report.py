@@ -16,10 +16,12 @@ class Report:
     Attributes:
         seed: Of everything random.
         results: One entry for every figure that was asked for, met or not.
+        never: A figure from here on stands for "never" and is written as null.
     """
 
     seed: int
     results: list[dict[str, object]] = field(default_factory=list)
+    never: float = math.inf
 
     def add(
         self,
@@ -37,9 +39,9 @@ class Report:
             {
                 "criterion": criterion,
                 "bar": bar,
-                "bar_value": _finite(bar_value),
-                "measured": _finite(measured),
-                "interval": None if interval is None else [_finite(interval[0]), _finite(interval[1])],
+                "bar_value": self._finite(bar_value),
+                "measured": self._finite(measured),
+                "interval": None if interval is None else [self._finite(interval[0]), self._finite(interval[1])],
                 "n": n,
                 "seed": self.seed,
                 "comparator": comparator,
@@ -61,8 +63,7 @@ class Report:
             "command": "python " + " ".join(sys.argv),
             "results": self.results,
         }
-        path.write_text(json.dumps(payload, indent=1) + "\n")
+        path.write_text(json.dumps(payload, indent=1, allow_nan=False) + "\n")
 
-
-def _finite(x: float | None) -> float | None:
-    return None if x is None or not math.isfinite(x) else round(float(x), 5)
+    def _finite(self, x: float | None) -> float | None:
+        return None if x is None or not math.isfinite(x) or x >= self.never else round(float(x), 5)
