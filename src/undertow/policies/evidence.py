@@ -123,9 +123,9 @@ def features_of(answer: AnswerFacts, facts: RequestFacts, measured: Mapping[str,
     """
     found = _of_request(facts, measured)
     mean = mean_log_probability(answer)
-    if mean is not None:
+    if mean is not None and answer.logprob_sum is not None:
         found["mean_logprob"] = mean
-        found["sum_logprob"] = mean * answer.logprob_count
+        found["sum_logprob"] = min(answer.logprob_sum, 0.0)
     if answer.tokens is not None:
         _add_tokens(found, answer.tokens)
     _add_form(found, answer)

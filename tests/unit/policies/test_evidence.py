@@ -162,3 +162,10 @@ def test_names():
     assert not any(map(is_feature, ["", "answer=", "answer=abc", "answer=A", "prefix.mean_logprob", "score"]))
     assert MEASURED < NAMES
     assert not any(name.startswith(PREFIX) for name in NAMES)
+
+
+def test_a_sum_at_the_end_of_what_floats_hold_stays_itself():
+    lowest = -1.7976931348623157e308
+    found = features_of(AnswerFacts(logprob_sum=lowest, logprob_count=3), RequestFacts("chat.completions", "auto"), {})
+    assert found["sum_logprob"] == lowest
+    assert math.isfinite(found["mean_logprob"])
