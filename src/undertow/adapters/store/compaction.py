@@ -10,14 +10,12 @@ A segment is left alone while an intents file of its writer's life, of its own n
 need it. Small files of past dates are not merged; that is a later step's.
 """
 
-import fcntl
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +23,7 @@ import duckdb
 
 from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
+from undertow.adapters.one_writer import alone
 from undertow.adapters.store.append_file import sync_folder
 from undertow.adapters.store.date_pieces import Part, Piece, split_by_date
 from undertow.adapters.store.layout import DONE, INTENTS, OPEN_FOLDER, SEALED, SegmentName, list_segments, utc_text
@@ -73,7 +72,7 @@ def compact(store_path: str | Path, *, grace_s: float = GRACE_S, memory_limit: s
         OSError: The store cannot be read or written. Nothing is lost; run it again.
     """
     root = Path(store_path)
-    with _alone(root / "state" / "compaction.lock") as is_alone:
+    with alone(root / "state" / "compaction.lock") as is_alone:
         if not is_alone:
             return Compacted(is_busy=True)
         for leftover in (root / "state").glob(f"{_SPOOL}*"):
@@ -113,21 +112,6 @@ def _convert_all(root: Path, ready: dict[Part, list[tuple[SegmentName, Path]]], 
                     continue
                 segments, rows, rejected = segments + 1, rows + done[0], rejected + done[1]
     return Compacted(segments, rows, rejected, failed=failed)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[bool]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o640)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(fd)
 
 
 def _held_lives(root: Path) -> dict[str, int]:

@@ -29,7 +29,7 @@ from undertow.adapters.training.frame import Blind, Frame, Labels, frame_of, pla
 from undertow.adapters.training.judged import OUTSIDE, Asked, judged_sql
 from undertow.adapters.training.kept_text import asked_text
 from undertow.adapters.training.log import parse_signal
-from undertow.adapters.training.reading import LogReader
+from undertow.adapters.training.reading import LogReader, of_interest
 from undertow.ports.audit_source import Progress, silent
 from undertow.records.columns import CALLS_SQL_TYPE, DEFAULT_SELECTION
 from undertow.records.labelled_answers import LabelledAnswers
@@ -136,7 +136,7 @@ def read_answers(
         engine = open_engine("1500MB", None, folder)
         try:
             reader = LogReader(engine, Path(folder), progress)
-            reader.fill("signals", SIGNALS, found.of("signals"), _of_interest(wanted))
+            reader.fill("signals", SIGNALS, found.of("signals"), of_interest(wanted, KINDS))
             _rate(engine)
             _make_labels(engine)
             decisions = found.of("decisions")
@@ -156,15 +156,6 @@ def read_answers(
             return _answers(engine, reader, mine, signal or source, notes)
         finally:
             engine.close()
-
-
-def _of_interest(wanted: tuple[str, str] | None) -> str:
-    chosen = (
-        f"kind IN ({literals(KINDS)})"
-        if wanted is None
-        else f"kind = {literal(wanted[0])} AND name = {literal(wanted[1])}"
-    )
-    return f"decision_id IS NOT NULL AND {chosen}"
 
 
 def _rate(engine: duckdb.DuckDBPyConnection) -> None:

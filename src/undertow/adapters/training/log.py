@@ -17,7 +17,7 @@ from undertow.adapters.duckdb.inputs import LogInputs, find_files
 from undertow.adapters.duckdb.sql import identifier, literal, literals
 from undertow.adapters.training.designs import drawn_labels, one_design, set_others_aside
 from undertow.adapters.training.kept_text import asked_text
-from undertow.adapters.training.reading import LogReader
+from undertow.adapters.training.reading import LogReader, of_interest
 from undertow.errors import DataError, UsageError
 from undertow.ports.audit_source import Progress, silent
 from undertow.records.columns import DEFAULT_SELECTION, SIGNAL_KINDS
@@ -83,7 +83,7 @@ def read_log(
         engine = open_engine("1500MB", None, folder)
         try:
             reader = LogReader(engine, Path(folder), progress)
-            reader.fill("signals", SIGNALS, found.of("signals"), _of_interest(wanted))
+            reader.fill("signals", SIGNALS, found.of("signals"), of_interest(wanted, KINDS))
             notes = _number_labels(engine)
             columns = {**DECISIONS, text_column: "VARCHAR"}
             reader.fill("decisions", columns, found.of("decisions"), "decision_id IN (SELECT decision_id FROM labels)")
@@ -95,15 +95,6 @@ def read_log(
             return _joined(engine, cheap_tiers, text_column, signal, reader, notes)
         finally:
             engine.close()
-
-
-def _of_interest(wanted: tuple[str, str] | None) -> str:
-    chosen = (
-        f"kind IN ({literals(KINDS)})"
-        if wanted is None
-        else f"kind = {literal(wanted[0])} AND name = {literal(wanted[1])}"
-    )
-    return f"decision_id IS NOT NULL AND {chosen}"
 
 
 def _number_labels(engine: duckdb.DuckDBPyConnection) -> list[str]:

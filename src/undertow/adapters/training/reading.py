@@ -6,7 +6,7 @@ import duckdb
 
 from undertow.adapters.duckdb.inputs import LogFile
 from undertow.adapters.duckdb.line_sieve import SieveReport, spool_lines
-from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
+from undertow.adapters.duckdb.sql import exact_glob, identifier, literal, literals
 from undertow.ports.audit_source import Progress
 
 
@@ -85,3 +85,18 @@ def _from_text(name: str, kind: str) -> str:
     """A value of a line, which comes as text: what is no plain type is JSON there."""
     is_nested = kind.startswith(("MAP", "STRUCT"))
     return f"TRY_CAST({f'TRY_CAST({identifier(name)} AS JSON)' if is_nested else identifier(name)} AS {kind})"
+
+
+def of_interest(wanted: tuple[str, str] | None, kinds: tuple[str, ...]) -> str:
+    """Condition in SQL on signals that can be labels: of the kind and name wanted, else of any of the kinds.
+
+    Examples:
+        >>> of_interest(None, ("review", "judge"))
+        "decision_id IS NOT NULL AND kind IN ('review', 'judge')"
+    """
+    chosen = (
+        f"kind IN ({literals(kinds)})"
+        if wanted is None
+        else f"kind = {literal(wanted[0])} AND name = {literal(wanted[1])}"
+    )
+    return f"decision_id IS NOT NULL AND {chosen}"

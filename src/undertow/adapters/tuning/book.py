@@ -4,15 +4,15 @@ Whoever writes holds a lock that the kernel frees when its process ends. The his
 rest is, the next run counts on from the version that stands there.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 
 from undertow.adapters.calibrations import read_states, write_states
+from undertow.adapters.one_writer import alone
 from undertow.adapters.whole_file import write_whole
 from undertow.errors import ConfigError
 from undertow.records.calibration import ThresholdStates
@@ -39,24 +39,13 @@ class StoreBook:
         self._thresholds, self._history, self._memory = store / THRESHOLDS, store / HISTORY, store / MEMORY
         self._lock = store / LOCK
 
-    @contextmanager
-    def locked(self) -> Iterator[bool]:
+    def locked(self) -> AbstractContextManager[bool]:
         """Keep all others from writing; False: another holds it.
 
         Raises:
             OSError: The store cannot be written.
         """
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o640)
-        try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(fd)
+        return alone(self._lock)
 
     def states(self) -> ThresholdStates | None:
         """What is in force instead of what was calibrated; None: nothing.

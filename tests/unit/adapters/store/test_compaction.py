@@ -137,7 +137,7 @@ def test_a_compaction_that_is_killed_is_done_again(tmp_path: Path, monkeypatch: 
 
 def test_one_at_a_time(tmp_path: Path):
     write(tmp_path, 1)
-    with compaction._alone(tmp_path / "state" / "compaction.lock") as is_alone:
+    with compaction.alone(tmp_path / "state" / "compaction.lock") as is_alone:
         assert is_alone
         assert compact(tmp_path) == Compacted(is_busy=True)
     assert compact(tmp_path).segments == 1
