@@ -25,10 +25,13 @@ from undertow.records.serving import (
     EndpointPlan,
     HoldoutPlan,
     ImplicitPlan,
+    JudgePlan,
     KeyPlan,
     LimitsPlan,
     PolicyPlan,
+    ReviewPlan,
     ServingPlan,
+    ShadowPlan,
     StorePlan,
     TelemetryPlan,
     TierPlan,
@@ -38,6 +41,11 @@ from undertow.records.serving import (
 _CASCADE_SETTINGS = (
     "threshold", "strict", "streaming", "race_below", "self_check", "samples", "skip_below", "hysteresis", "stay_turns", "evidence",
     "prefix_tokens",
+)  # fmt: skip
+
+_JUDGE_SETTINGS = (
+    "parameters", "name", "rubric", "rubrics", "both_orders", "share", "budget_usd_day", "timeout_s", "max_chars", "usd_per_call",
+    "anchors_per_day",
 )  # fmt: skip
 
 
@@ -112,6 +120,37 @@ def compile_plan(
             bucket=settings.monitors.bucket,
             segments=settings.monitors.segments,
         ),
+        shadow=ShadowPlan(**settings.shadow.model_dump()),
+        review=ReviewPlan(
+            per_day=settings.review.per_day,
+            min_per_segment=settings.review.min_per_segment,
+            cheap_share=settings.review.cheap_share,
+            tail_share=settings.review.tail_share,
+            stakes=settings.review.stakes,
+            text_days=settings.retention.sampled_text_days,
+        ),
+        judge=judge_plan(settings, folder, day),
+    )
+
+
+def judge_plan(settings: Settings, folder: Path, day: date) -> JudgePlan | None:
+    """The judge of some settings, or None: there is none. Arguments as of `compile_plan`."""
+    judge = settings.judge
+    if judge.model is None and judge.function is None:
+        return None
+    folder = folder.resolve()
+    endpoint = None
+    if judge.base_url is not None:
+        ca_file = None if judge.ca_file is None else str(folder / judge.ca_file)
+        endpoint = EndpointPlan(base_url=judge.base_url, api_key_env=judge.api_key_env, ca_file=ca_file)
+    listed = None if judge.model is None else listed_model(judge.model, [judge.base_url or ""], day)
+    return JudgePlan(
+        model=judge.model,
+        endpoint=endpoint,
+        function=judge.function,
+        anchors=None if judge.anchors is None else str(folder / judge.anchors),
+        prices=() if listed is None else listed.prices,
+        **judge.model_dump(include=set(_JUDGE_SETTINGS)),
     )
 
 

@@ -4,10 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from undertow.config.section import Days, FilePath, Section, Url, VariableName
+from undertow.config.section import Days, FilePath, HookName, Section, Url, VariableName
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
-HookName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=256)]
 
 
 class StoreSettings(Section):

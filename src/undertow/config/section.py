@@ -29,6 +29,9 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@/?#]+(/[^\s?#]*)
 FilePath = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
 """Path of a file; a relative one starts at the folder of the settings file."""
 
+HookName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", max_length=256)]
+"""A Python function of the user's, `package.module:function`."""
+
 SegmentLabel = Annotated[str, StringConstraints(pattern=r"^[^=\s][^=]*=.+$", max_length=256)]
 """One `key=value` label."""
 

@@ -108,10 +108,16 @@ def as_toml(value: Any) -> str | None:
         case tuple() | list():
             return "[" + ", ".join(as_toml(item) or "{}" for item in value) + "]"
         case dict():
-            return "{" + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{_key(key)} = {as_toml(item)}" for key, item in value.items()) + "}"
         case BaseModel():
             return as_toml(value.model_dump(exclude_none=True))
     raise TypeError(type(value))
+
+
+def _key(name: str) -> str:
+    """A key as TOML wants it: bare where it may be."""
+    is_bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if is_bare else as_toml(name) or ""
 
 
 def section_settings(model: type[BaseModel], prefix: str, kind: str | None = None) -> Iterator[Setting]:

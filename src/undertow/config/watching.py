@@ -1,10 +1,10 @@
 """`[shadow]`, `[review]`, `[judge]`, `[implicit]`, `[monitors]` and `[outcomes.NAME]`: how quality is seen and what its loss costs."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from undertow.config.section import Days, Section, SegmentLabel, Share, Url, Usd, VariableName
+from undertow.config.section import Days, FilePath, HookName, Name, Section, SegmentLabel, Share, Url, Usd, VariableName
 
 Phrase = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]*\S)?$", max_length=128)]
 
@@ -13,7 +13,7 @@ class ShadowSettings(Section):
     """The capable tier answers a few of the confident cheap requests too, off the request path. Read by `undertow serve`."""
 
     share: Share = Field(
-        default=0.02, description="Mean share of cheap-served decisions; more where they look unusual."
+        default=0.02, description="Mean share of cheap-served decisions; more where they look unusual. 0: none."
     )
     budget_usd_day: Usd = Field(
         default=10.0, description="Never spend more than this a day; watching must not eat savings."
@@ -23,10 +23,17 @@ class ShadowSettings(Section):
         default=(),
         description="Labels (key=value) whose requests are never sent a second time.",
     )
+    max_waiting: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="Requests that may wait for their second answer; beyond, they are shed.",
+    )
+    concurrency: int = Field(default=4, ge=1, le=256, description="Second answers that are asked for at a time.")
 
 
 class ReviewSettings(Section):
-    """The queue of decisions for people to judge. Read by `undertow serve`."""
+    """The queue of decisions for people to judge. Read by `undertow serve` and `undertow review`."""
 
     per_day: int = Field(default=200, ge=0, le=1_000_000, description="Reviews a day that your people can give.")
     min_per_segment: int = Field(
@@ -35,12 +42,44 @@ class ReviewSettings(Section):
         le=10_000,
         description="Reviews a day that each tier and segment gets at least, so that none is blind.",
     )
+    cheap_share: Share = Field(
+        default=0.7, description="Share of the reviews spent on cheaper tiers' answers: that is where a loss would be."
+    )
+    tail_share: Share = Field(
+        default=0.6,
+        description="Share of those spent on the long tail: the fifth of the decisions that is least certain or newest.",
+    )
+    stakes: dict[SegmentLabel, Annotated[float, Field(gt=0, le=100)]] = Field(
+        examples=[{"intent=fraud": 3.0}],
+        default_factory=dict,
+        description="Labels (key=value) that are drawn so many times more often, since a failure there costs more.",
+    )
+    name: Name = Field(default="accuracy", description="What is asked of reviewers; the signal is called review.NAME.")
+    rubric: str = Field(
+        default="Would this answer have solved the user's request, with nothing wrong in it?",
+        min_length=1,
+        max_length=4000,
+        description="The question that reviewers are asked.",
+    )
+    rubrics: dict[SegmentLabel, Annotated[str, Field(min_length=1, max_length=4000)]] = Field(
+        examples=[{"intent=fraud": "Does the answer send the user to the fraud team?"}],
+        default_factory=dict,
+        description="Other questions for requests with a label (key=value); the first that fits holds.",
+    )
+    side_by_side: bool = Field(
+        default=True,
+        description="Show both answers where there is a shadow answer: people then see more of the confident failures.",
+    )
     usd_each: Usd = Field(default=0.0, description="Cost of one review, for the ledger. 0: they are paid for already.")
     raters: int = Field(default=1, ge=1, le=10, description="People who judge the same decision.")
+    conflict: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5,
+        description="Votes on one decision further apart than this are a conflict: it is queued again for another rater.",
+    )
 
 
 class JudgeSettings(Section):
-    """A model that compares or grades answers. Read by `undertow serve`."""
+    """A model, or a function of yours, that compares or grades answers. Read by `undertow serve` and `undertow judge`."""
 
     model: str | None = Field(
         examples=["judge"], default=None, min_length=1, description="Model that judges. Unset: no judge."
@@ -51,8 +90,45 @@ class JudgeSettings(Section):
     api_key_env: VariableName | None = Field(
         examples=["JUDGE_API_KEY"], default=None, description="Environment variable that holds its key."
     )
+    ca_file: FilePath | None = Field(
+        examples=["ca.pem"], default=None, description="Certificate authorities (PEM) to trust for it."
+    )
+    function: HookName | None = Field(
+        examples=["my_package.judging:judge"],
+        default=None,
+        description="Python function (package.module:function) that judges instead of a model.",
+    )
+    parameters: dict[str, Any] = Field(
+        examples=[{"temperature": 0}], default_factory=dict, description="Sent with each request to the judge."
+    )
+    name: Name = Field(default="quality", description="What it judges; the signal is called judge.NAME.")
+    rubric: str = Field(
+        default="Which answer solves the user's request better: correct, complete, safe, with nothing made up?",
+        min_length=1,
+        max_length=4000,
+        description="The question that the judge is asked.",
+    )
+    rubrics: dict[SegmentLabel, Annotated[str, Field(min_length=1, max_length=4000)]] = Field(
+        examples=[{"intent=fraud": "Which answer recognises fraud and sends the user to the right team?"}],
+        default_factory=dict,
+        description="Other questions for requests with a label (key=value); the first that fits holds.",
+    )
     both_orders: bool = Field(default=True, description="Ask in both orders: judges favour the first answer.")
+    share: Share = Field(default=1.0, description="Share of the shadow pairs that is judged; drawn, and corrected for.")
     budget_usd_day: Usd = Field(default=5.0, description="Never spend more than this a day.")
+    timeout_s: float = Field(default=60.0, gt=0, le=600, description="Longest wait for one verdict, in seconds.")
+    max_chars: int = Field(
+        default=24_000, ge=500, le=1_000_000, description="Longer texts are cut in the middle before they are judged."
+    )
+    usd_per_call: Usd | None = Field(
+        default=None, examples=[0.0], description="Cost of one verdict. Unset: by the price list and the tokens used."
+    )
+    anchors: FilePath | None = Field(
+        examples=["anchors.jsonl"],
+        default=None,
+        description="File of pairs with people's verdicts, judged again now and then to see whether the judge itself has changed.",
+    )
+    anchors_per_day: int = Field(default=20, ge=0, le=10_000, description="Anchor pairs judged a day.")
 
 
 class ImplicitSettings(Section):

@@ -39,6 +39,8 @@ CALLS_SQL_TYPE = (
     "output_tokens BIGINT, reasoning_tokens BIGINT, cost_usd DOUBLE, latency_ms DOUBLE, status VARCHAR)[]"
 )
 
+DRAWS_SQL_TYPE = "STRUCT(purpose VARCHAR, stratum VARCHAR, inclusion_probability DOUBLE, chosen BOOLEAN)[]"
+
 DECISION_COLUMNS: tuple[Column, ...] = (
     Column("decision_id", "VARCHAR", "unique id of the routed request", required=True),
     Column("event_time", "TIMESTAMP", "when the request arrived, UTC", required=True),
@@ -115,6 +117,11 @@ GATEWAY_COLUMNS: tuple[Column, ...] = (
         "tokens of the answer that had come when its beginning was served; null: it was judged whole, or not at all",
         low=0,
     ),
+    Column(
+        "draws",
+        DRAWS_SQL_TYPE,
+        "whether it was drawn for review and shadow, and with which probability; the same as in draws/",
+    ),
 )
 """What Undertow's own gateway writes beside the contract's columns; no other log has them, and the audit reads none of them."""
 
@@ -153,6 +160,11 @@ SIGNAL_COLUMNS: tuple[Column, ...] = (
     Column("source", "VARCHAR", "who or what gave it"),
     Column(
         "reference_value", "DOUBLE", "pairs: value of the other tier's answer to the same request", low=0.0, high=1.0
+    ),
+    Column(
+        "stratum",
+        "VARCHAR",
+        "stratum in which it was drawn: `tail`, `common`, with `+` where steering alone drew it; absent: told by inclusion probabilities",
     ),
 )
 

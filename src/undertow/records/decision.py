@@ -6,6 +6,8 @@ msgspec, which leaves absent (None) fields out: that is what a null column is in
 
 import msgspec
 
+from undertow.records.sampling import Drawn
+
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One upstream call that was made for a decision.
@@ -91,6 +93,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     parent_span_id: str | None = None
     features: dict[str, float] | None = None
     committed_tokens: int | None = None
+    draws: tuple[Drawn, ...] | None = None
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -18,6 +18,16 @@ THRESHOLDS = "state/thresholds.json"
 """File under the store's folder with `undertow.records.calibration.ThresholdStates`: thresholds tuned, certificates voided."""
 
 
+SAMPLING = "state/sampling.json"
+"""File under the store's folder with `undertow.records.sampling.SamplingRates`: written by the keeper, read by workers."""
+
+SHADOW_SOCKET = "shadow.sock"
+"""Unix stream socket on which the keeper takes `undertow.records.watched.ShadowRequest`s, each after its length (4 bytes, big-endian)."""
+
+WATCHING_SPEND = "state/watching-spend.json"
+"""File under the store's folder: what shadow answers and the judge have cost today, so that a restart forgets no budget."""
+
+
 class JobState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one of the keeper's jobs.
 

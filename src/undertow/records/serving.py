@@ -264,6 +264,83 @@ class TuningPlan(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[str, ...] | None = None
 
 
+class ShadowPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Second answers of the capable tier; see `[shadow]`.
+
+    Attributes:
+        share: Mean share of cheap-served decisions that is answered again; 0: none.
+        budget_usd_day: Most that is spent a UTC day.
+        never: `key=value` labels whose requests are never sent again.
+        max_waiting: Requests that may wait, at the worker and at the keeper.
+        concurrency: Calls at a time.
+    """
+
+    share: float = 0.0
+    budget_usd_day: float = 10.0
+    never: tuple[str, ...] = ()
+    max_waiting: int = 200
+    concurrency: int = 4
+
+
+class ReviewPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue for people; see `[review]`.
+
+    Attributes:
+        per_day: Reviews a day; 0: no decision is drawn for review and no text is kept for it.
+        min_per_segment: Reviews a day that each tier and segment gets at least.
+        cheap_share: Share of the reviews for tiers below the capable one.
+        tail_share: Share of those for the long tail.
+        stakes: How many times more often requests with a label are drawn.
+        text_days: Days that texts drawn for review or shadow are kept.
+    """
+
+    per_day: int = 0
+    min_per_segment: int = 2
+    cheap_share: float = 0.7
+    tail_share: float = 0.6
+    stakes: dict[str, float] = {}
+    text_days: float = 14.0
+
+
+class JudgePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A judge; see `[judge]`.
+
+    Attributes:
+        model, endpoint: Model and where it answers; None with a function.
+        function: `module:function`, or None.
+        parameters: Sent with each request to the model.
+        name: The signal is `judge.NAME`.
+        rubric: What is asked.
+        rubrics: What is asked of requests with a label instead.
+        both_orders: Ask twice, with the answers exchanged.
+        share: Share of the pairs that is judged.
+        budget_usd_day: Most that is spent a UTC day.
+        timeout_s: Longest wait for a verdict.
+        max_chars: Longest text that is shown.
+        usd_per_call: Cost of a verdict, or None: by `prices`.
+        prices: Of the model, as of a tier.
+        anchors: Absolute path of the anchor file, or None.
+        anchors_per_day: Anchors judged a day.
+    """
+
+    model: str | None = None
+    endpoint: EndpointPlan | None = None
+    function: str | None = None
+    parameters: dict[str, object] = {}
+    name: str = "quality"
+    rubric: str = ""
+    rubrics: dict[str, str] = {}
+    both_orders: bool = True
+    share: float = 1.0
+    budget_usd_day: float = 5.0
+    timeout_s: float = 60.0
+    max_chars: int = 24_000
+    usd_per_call: float | None = None
+    prices: tuple[TokenPrices, ...] = ()
+    anchors: str | None = None
+    anchors_per_day: int = 20
+
+
 class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the data plane is told.
 
@@ -281,6 +358,9 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         implicit: Signals read off conversations, by the keeper.
         telemetry: Traces and logs.
         tuning: Thresholds that follow their labels.
+        shadow: Second answers of the capable tier.
+        review: The queue for people.
+        judge: Who compares answers, or None.
     """
 
     schema: str = SCHEMA
@@ -296,6 +376,9 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     implicit: ImplicitPlan = ImplicitPlan()
     telemetry: TelemetryPlan = TelemetryPlan()
     tuning: TuningPlan = TuningPlan()
+    shadow: ShadowPlan = ShadowPlan()
+    review: ReviewPlan = ReviewPlan()
+    judge: JudgePlan | None = None
 
 
 def encode_plan(plan: ServingPlan) -> bytes:

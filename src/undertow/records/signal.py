@@ -19,3 +19,4 @@ class SignalRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
     received_at: str | None = None
     source: str | None = None
     reference_value: float | None = None
+    stratum: str | None = None

@@ -200,7 +200,7 @@ def _write_parquet(engine: duckdb.DuckDBPyConnection, part: Part, piece: Piece, 
 
 
 def _shape(column: Column) -> str:
-    if column.name == "calls":
+    if column.sql_type.startswith("STRUCT("):
         fields = column.sql_type.removeprefix("STRUCT(").removesuffix(")[]").split(", ")
         return "[{" + ",".join('"{}":"{}"'.format(*field.split(" ")) for field in fields) + "}]"
     return '"VARCHAR"' if column.sql_type == "TIMESTAMP" else f'"{column.sql_type}"'

@@ -1,0 +1,1 @@
+"""How soon a loss would be seen, before it happens. Pure."""
