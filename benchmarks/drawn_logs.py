@@ -390,6 +390,7 @@ def _label_table(
         selection=np.full(len(cell), 1 if sampled else 2),
         basis=np.zeros(len(cell), dtype=np.int64),
         stratum=stratum,
+        steered=np.zeros(len(cell), dtype=np.int64),
         **{name: values[cell, segment] for name, values in sums.items()},
         weight_max=top[cell, segment],
         pairs=zero,

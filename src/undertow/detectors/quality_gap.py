@@ -59,12 +59,14 @@ class SegmentData:
     Attributes:
         segment: Segment code.
         grid: Labels by availability.
+        plain: The same without those that steering drew for other segments: what is counted without weights.
         before: Labels of the period before routing by decision time (for the fixed reference).
         traffic: Traffic of the segment.
     """
 
     segment: int
     grid: LabelGrid
+    plain: LabelGrid
     before: LabelGrid
     traffic: TrafficGrid
 
@@ -99,10 +101,10 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
     whole = segments[0]
     tiers = whole.grid.n.shape[1]
     found: list[MonitoredStream] = []
-    tier_labels = {t: np.cumsum(whole.grid.n[:, t].sum((1, 2, 3))) for t in range(tiers)}
+    tier_labels = {t: np.cumsum(whole.plain.n[:, t].sum((1, 2, 3))) for t in range(tiers)}
     # Bounds of fixed references share an error budget; how many there are is settled before any alarm may be raised.
     bounded = sum(float(d.before.n[..., list(ELIGIBLE), :].sum()) > 0 for d in segments[1:])
-    designs = _designs(whole.grid, options)
+    designs = _designs(whole.plain, options)
     for data in segments:
         for tier in range(tiers):
             since = _counts_from(data, tier, tier_labels[tier])
@@ -118,7 +120,7 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
 
 def _counts_from(data: SegmentData, tier: int, tier_labels: FloatArray) -> int | None:
     """First bucket at which the segment has labels enough to be watched, or None."""
-    seen = np.cumsum(data.grid.n[:, tier].sum((1, 2, 3)))
+    seen = np.cumsum(data.plain.n[:, tier].sum((1, 2, 3)))
     enough = seen > 0 if data.segment == 0 else (seen >= MIN_SEGMENT_LABELS) & (seen >= MIN_SEGMENT_SHARE * tier_labels)
     return int(enough.argmax()) if enough.any() else None
 
@@ -186,7 +188,7 @@ def _change_streams(
     design: _Design,
     capable: int,
 ) -> list[MonitoredStream]:
-    k, n = _unselected(data.grid, tier, options, capable)
+    k, n = _unselected(data.plain, tier, options, capable)
     role: Role = "tier" if data.segment == 0 else "segment"
     if tier == capable:
         if data.segment != 0:

@@ -130,8 +130,8 @@ class LabelCells(Table):
     """Quality signals joined to live decisions, summed.
 
     A *failure* is `1 - value`, in [0, 1]. `weight` is 1 / inclusion_probability (1 for a census, volunteered or unknown).
-    Strata are classes of (nearly) equal inclusion probability inside one signal; `stratum` counts from 0 = most heavily
-    sampled; `weight_max` is the largest weight in the cell, which the weighted betting bounds need.
+    Strata are those that the signals name (the long tail first), else classes of (nearly) equal inclusion probability inside one
+    signal; `stratum` counts from 0 = most heavily sampled; `weight_max` is the largest weight in the cell, which the weighted betting bounds need.
 
     `available` is the bucket in which the system had the label (the later of event_time and received_at, and never before
     its decision): what monitors use. `decided` is the bucket of the decision: what onset and mix use.
@@ -149,6 +149,9 @@ class LabelCells(Table):
     selection: IntArray
     basis: IntArray
     stratum: IntArray
+    steered: IntArray
+    """Segment to which steering alone drew these labels; 0: they belong to the plain sample; -1: a segment that is not counted.
+    Steered labels describe no other segment, and not the tier, unless they are weighted."""
     n: FloatArray
     failures: FloatArray
     failures_sq: FloatArray

@@ -164,7 +164,7 @@ SIGNAL_COLUMNS: tuple[Column, ...] = (
     Column(
         "stratum",
         "VARCHAR",
-        "stratum in which it was drawn: `tail`, `common`, with `+` where steering alone drew it; absent: told by inclusion probabilities",
+        "stratum in which it was drawn: `tail`, `common`, with `+` and a label where steering to that label alone drew it; absent: told by inclusion probabilities",
     ),
 )
 

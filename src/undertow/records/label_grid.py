@@ -184,6 +184,7 @@ def label_grid(
     first_bucket: int,
     buckets: int,
     until_available: int | None = None,
+    plain: bool = False,
 ) -> LabelGrid:
     """Labels of one unit in one segment as a dense grid.
 
@@ -195,6 +196,7 @@ def label_grid(
         first_bucket: First bucket of the grid; earlier labels are left out.
         buckets: Number of buckets T.
         until_available: Leave out labels that became available in this bucket or later (to see what was known then).
+        plain: Leave out labels that steering drew for other segments: counted without weights, they would change what is counted.
     """
     labels = cells.labels
     keep = unit.mask(labels) & (labels.segment == segment) & (labels.tier >= 0)
@@ -202,6 +204,8 @@ def label_grid(
     keep &= (when >= first_bucket) & (when < first_bucket + buckets)
     if until_available is not None:
         keep &= labels.available < until_available
+    if plain:
+        keep &= (labels.steered == 0) | ((labels.steered == segment) & (segment != 0))
     part = labels.take(keep)
     strata = int(part.stratum.max()) + 1 if len(part) else 1
     shape = (buckets, len(cells.tiers), 3, 2, strata)

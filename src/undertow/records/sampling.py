@@ -2,7 +2,8 @@
 
 A draw is a pure function of the rates in force and of the decision (`undertow.sampling.draw`), so anybody who has the log can draw
 again and see the same. Base rates change seldom; *extra* rates are what steering adds where something looks wrong. A decision that was
-drawn only because of an extra rate is marked (its stratum ends in `+`), so the plain sample stays one with base rates.
+drawn only because of an extra rate is marked (its stratum goes on with `+` and the label that was steered to, as in
+`tail+intent=billing`), so the plain sample stays one with base rates: it alone describes the tier and all other labels.
 """
 
 from typing import Literal
@@ -11,7 +12,8 @@ import msgspec
 
 SAMPLING_SCHEMA = "undertow.sampling/1"
 EXTRA = "+"
-"""Ends the stratum of a decision that was drawn by an extra rate alone."""
+"""Stands in the stratum of a decision that was drawn by an extra rate alone, before the label of that rate's entry (nothing, where that
+entry is for a whole tier)."""
 
 Purpose = Literal["review", "shadow"]
 StratumKind = Literal["tail", "common"]
@@ -68,7 +70,8 @@ class Drawn(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         purpose: What for.
-        stratum: `tail` or `common`, with `@N` for design N > 1, and `+` where only an extra rate drew it.
+        stratum: `tail` or `common`, with `@N` for design N > 1, and `+LABEL` where only an extra rate drew it, LABEL being the
+            segment of that rate's entry.
         inclusion_probability: With which it was drawn, extra rate included, in (0, 1].
         chosen: Whether it was.
     """

@@ -105,8 +105,8 @@ class Scene:
         """Start of a bucket (counted from the log's first) as a time."""
         return datetime.fromtimestamp((self.first + bucket) * self.cells.bucket_s, UTC)
 
-    def labels(self, unit: SignalUnit, segment: int, known_before: int | None) -> LabelGrid:
-        """Labels by decision time, as known before a bucket (None: all)."""
+    def labels(self, unit: SignalUnit, segment: int, known_before: int | None, *, plain: bool = False) -> LabelGrid:
+        """Labels by decision time, as known before a bucket (None: all); `plain` as in `label_grid`."""
         until = None if known_before is None else self.first + known_before
         return label_grid(
             self.cells,
@@ -116,6 +116,7 @@ class Scene:
             first_bucket=self.first,
             buckets=self.buckets,
             until_available=until,
+            plain=plain,
         )
 
     def traffic(self, segment: int) -> TrafficGrid:
@@ -275,7 +276,7 @@ def _onset(scene: Scene, stream: MonitoredStream, known_before: int) -> Onset:
 
     A change is set against the stream's own first days, a level against what the reference says of the same requests.
     """
-    grid = scene.labels(stream.unit, stream.segment, known_before)
+    grid = scene.labels(stream.unit, stream.segment, known_before, plain=True)
     start = 0 if stream.role == "capable" else scene.periods.routing_start
     stop = min(known_before, scene.buckets)
     k = grid.failures[:, stream.tier].sum((1, 2, 3))

@@ -84,11 +84,15 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
     line = alarm_line(settings.horizon_days, settings.alpha)
     segments = watched_segments(cells)
     traffic = {code: traffic_grid(cells, code, first_bucket=first, buckets=buckets) for code in segments}
+    is_steered = bool((cells.labels.steered != 0).any())
     streams: list[MonitoredStream] = []
     for unit in units:
         data = []
         for code in segments:
             grid = label_grid(cells, unit, code, first_bucket=first, buckets=buckets)
+            plain = grid
+            if is_steered:
+                plain = label_grid(cells, unit, code, first_bucket=first, buckets=buckets, plain=True)
             before = label_grid(
                 cells,
                 unit,
@@ -101,7 +105,7 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
             if periods.reference_is_routed:
                 before = before.window(0, 0)
             if grid.n.sum() > 0:
-                data.append(SegmentData(code, grid, before, traffic[code]))
+                data.append(SegmentData(code, grid, plain, before, traffic[code]))
         if data and data[0].segment == 0:
             streams += unit_streams(unit, data, options)
     streams.sort(key=lambda s: (unit_name(s.unit), s.role, s.name))

@@ -18,7 +18,9 @@ def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_unti
         grid = label_grid(cells, chosen, code, first_bucket=first, buckets=buckets)
         before = label_grid(cells, chosen, code, by="decided", first_bucket=first, buckets=routing_start)
         if grid.n.sum() > 0:
-            data.append(SegmentData(code, grid, before, traffic_grid(cells, code, first_bucket=first, buckets=buckets)))
+            plain = label_grid(cells, chosen, code, first_bucket=first, buckets=buckets, plain=True)
+            traffic = traffic_grid(cells, code, first_bucket=first, buckets=buckets)
+            data.append(SegmentData(code, grid, plain, before, traffic))
     assert first == FIRST
     return unit_streams(chosen, data, StreamOptions(DAY, routing_start, baseline_until, 0.02, 0.0125))
 

@@ -144,3 +144,22 @@ def test_an_empty_log_of_labels_has_an_empty_grid():
     assert signal_units(cells) == ()
     unit = SignalUnit(0, "review.x", "sampled", "human", 0, 0)
     assert label_grid(cells, unit, 0, first_bucket=FIRST, buckets=3).n.sum() == 0
+
+
+def test_a_plain_grid_leaves_out_what_was_drawn_for_other_segments():
+    cells = log(
+        labels("cheap", 4, 1, days=1),
+        labels("cheap", 8, 4, days=1, steered=1),
+        labels("cheap", 2, 1, days=1, segment="x=1"),
+        labels("cheap", 8, 4, days=1, segment="x=1", steered=1),
+        labels("cheap", 3, 1, days=1, segment="y=1"),
+        labels("cheap", 5, 1, days=1, segment="y=1", steered=1),
+    )
+
+    def seen(segment, plain):
+        return grid_of(cells, segment=segment, plain=plain).n.sum()
+
+    assert [str(segment) for segment in cells.segments] == ["whole tier", "x=1", "y=1"]
+    # What bears a label counts in the whole tier too.
+    assert [seen(code, plain=True) for code in range(3)] == [4.0 + 2.0 + 3.0, 10.0, 3.0]
+    assert [seen(code, plain=False) for code in range(3)] == [12.0 + 10.0 + 8.0, 10.0, 8.0]

@@ -66,7 +66,8 @@ def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -
                CAST(CASE WHEN decision_id IS NOT NULL THEN 0 WHEN conversation_id IS NOT NULL THEN 1 ELSE 2 END AS TINYINT) AS join_on,
                hash(coalesce(decision_id, conversation_id, user_id)) AS join_id, kind, name, value, selection,
                CASE WHEN selection = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
-               {basis_sql()} AS basis, reference_value
+               {basis_sql()} AS basis, reference_value,
+               CASE WHEN selection = 'sampled' AND stratum <> '' THEN stratum END AS stratum
         FROM signals_checked WHERE NOT rejected AND {until_filter(available, until)}
         """
     )
@@ -87,7 +88,7 @@ def match_signals(
     carried = "".join(f", d.{name}" for name in (*names, *(f"segment_{place}" for place in places)))
     fields = (
         "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.basis, s.reference_value, "
-        "s.join_on"
+        "s.stratum AS drawn_in, s.join_on"
     )
     columns = fields + carried
     engine.execute(

@@ -3,10 +3,24 @@
 import duckdb
 
 from undertow.adapters.duckdb.grouping import Vocabulary, fetch, roll_up, tier_code
+from undertow.adapters.duckdb.sql import literal
 from undertow.adapters.duckdb.views import bucket_of
 from undertow.records.cells import SELECTION_CODES, CalibrationCells, LabelCells, OutcomeCells
+from undertow.records.sampling import EXTRA
 
-_LABEL_KEYS = ("available", "decided", "tier", "segment", "arm", "eligible", "signal", "selection", "basis", "stratum")
+_LABEL_KEYS = (
+    "available",
+    "decided",
+    "tier",
+    "segment",
+    "arm",
+    "eligible",
+    "signal",
+    "selection",
+    "basis",
+    "stratum",
+    "steered",
+)
 
 
 def code_signals(engine: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -30,8 +44,34 @@ SAME_CLASS = 1.1
 """Inclusion probabilities of one day closer than this factor are one sampling stratum."""
 
 
+def _code_named_strata(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, most: int) -> None:
+    """Table `named_strata` (signal, drawn_in, stratum, steered): strata that signals name, the long tail first; see `undertow.records.sampling`."""
+    codes = {str(segment): code for code, segment in enumerate(vocabulary.segments) if code}
+    listed = ", ".join(f"({literal(label)}, {code})" for label, code in codes.items()) or "('', 0)"
+    engine.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE named_strata AS
+        WITH seen AS (SELECT DISTINCT kind, name, drawn_in FROM matched WHERE drawn_in IS NOT NULL),
+        parts AS (
+            SELECT *, split_part(drawn_in, {literal(EXTRA)}, 1) AS base,
+                   CASE WHEN contains(drawn_in, {literal(EXTRA)})
+                        THEN substr(drawn_in, strpos(drawn_in, {literal(EXTRA)}) + 1) ELSE '' END AS label
+            FROM seen
+        )
+        SELECT p.kind, p.name, p.drawn_in,
+               CAST(least({int(most) - 1}, dense_rank() OVER (PARTITION BY p.kind, p.name ORDER BY NOT starts_with(p.base, 'tail'), p.base) - 1)
+                    AS INTEGER) AS stratum,
+               CAST(CASE WHEN p.label = '' THEN 0 ELSE coalesce(c.code, -1) END AS INTEGER) AS steered
+        FROM parts p LEFT JOIN (VALUES {listed}) c(label, code) ON c.label = p.label
+        """
+    )
+
+
 def _code_strata(engine: duckdb.DuckDBPyConnection, bucket_s: int, most: int) -> None:
     """Table `strata` (signal, day, tier, arm, probability, stratum): classes of inclusion probability in order within their day.
+
+    For signals that do not name their strata.
+
 
     A day's quota gives other probabilities on a busy day than on a quiet one, and other ratios when a stratum grows, though the
     design is the same. What stays is the order: the long tail is drawn more often than the rest. So the distinct
@@ -43,7 +83,7 @@ def _code_strata(engine: duckdb.DuckDBPyConnection, bucket_s: int, most: int) ->
         CREATE OR REPLACE TEMP TABLE strata AS
         WITH seen AS (
             SELECT DISTINCT kind, name, {bucket_of("decided_at", bucket_s)} AS decided, tier, arm, probability FROM matched
-            WHERE kind <> 'outcome' AND selection = 'sampled' AND (is_live OR kind = 'suite')
+            WHERE kind <> 'outcome' AND selection = 'sampled' AND drawn_in IS NULL AND (is_live OR kind = 'suite')
         ), steps AS (
             SELECT *, coalesce(lag(probability) OVER place > {SAME_CLASS} * probability, false) AS is_next FROM seen
             WINDOW place AS (PARTITION BY kind, name, decided, tier, arm ORDER BY probability DESC)
@@ -61,6 +101,7 @@ def label_cells(
 ) -> tuple[LabelCells, CalibrationCells]:
     """Labels by tier and segment, and by confidence bin."""
     _code_strata(engine, bucket_s, most_strata)
+    _code_named_strata(engine, vocabulary, most_strata)
     selections = ", ".join(f"'{name}'" for name in SELECTION_CODES)
     segments = "".join(f", m.segment_{place}" for place in vocabulary.plan.places)
     # y is the failure, w the weight, d the paired loss.
@@ -70,10 +111,11 @@ def label_cells(
         SELECT {bucket_of("greatest(m.available_at, m.decided_at)", bucket_s)} AS available,
                {bucket_of("m.decided_at", bucket_s)} AS decided, m.tier, m.arm, m.eligible, c.code AS signal,
                CAST(list_position([{selections}], m.selection) - 1 AS TINYINT) AS selection, m.basis,
-               coalesce(z.stratum, 0) AS stratum, 1.0 - m.value AS y, 1.0 / m.probability AS w,
+               coalesce(s.stratum, z.stratum, 0) AS stratum, coalesce(s.steered, 0) AS steered, 1.0 - m.value AS y, 1.0 / m.probability AS w,
                m.reference_value - m.value AS d, m.confidence, m.bin{segments}
         FROM matched m JOIN signal_codes c ON c.kind = m.kind AND c.name = m.name
-        LEFT JOIN strata z ON m.selection = 'sampled' AND z.kind = m.kind AND z.name = m.name AND z.probability = m.probability
+        LEFT JOIN named_strata s ON s.kind = m.kind AND s.name = m.name AND s.drawn_in = m.drawn_in
+        LEFT JOIN strata z ON m.drawn_in IS NULL AND m.selection = 'sampled' AND z.kind = m.kind AND z.name = m.name AND z.probability = m.probability
             AND z.decided = {bucket_of("m.decided_at", bucket_s)} AND z.tier IS NOT DISTINCT FROM m.tier
             AND z.arm IS NOT DISTINCT FROM m.arm
         WHERE m.kind <> 'outcome' AND (m.is_live OR m.kind = 'suite')
@@ -85,7 +127,7 @@ def label_cells(
         engine.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE labelled_{group} AS
-            SELECT available, decided, tier, arm, eligible, signal, selection, basis, stratum{columns},
+            SELECT available, decided, tier, arm, eligible, signal, selection, basis, stratum, steered{columns},
                    CAST(count(*) AS DOUBLE) AS n, fsum(y) AS failures, fsum(y * y) AS failures_sq, fsum(w) AS weight,
                    fsum(w * w) AS weight_sq, fsum(w * y) AS weighted_failures, fsum(w * y * w * y) AS weighted_failures_sq,
                    fsum(w * w * y) AS weight_weighted_failures, max(w) AS weight_max, CAST(count(d) AS DOUBLE) AS pairs,

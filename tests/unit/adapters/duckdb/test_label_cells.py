@@ -41,3 +41,15 @@ def test_a_census_has_weight_one_whatever_is_written(tmp_path: Path) -> None:
     cells = labels(tmp_path, [0.5, 0.1], selection="census")
     assert cells.weight.tolist() == [2.0]
     assert cells.stratum.tolist() == [0]
+
+
+def test_named_strata_keep_their_names_whatever_their_probabilities(tmp_path: Path) -> None:
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(i, segment={"intent": "billing"}) for i in range(5)])
+    drawn = [("common", 0.5), ("tail", 0.1), ("tail+intent=billing", 0.9), ("tail+intent=gone", 0.9), ("common+", 0.3)]
+    signals = [signal(i, inclusion_probability=p, stratum=name) for i, (name, p) in enumerate(drawn)]
+    cells = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", signals)),)).labels
+    whole = cells.take(cells.segment == 0)
+    code = int(cells.segment.max())
+    found = {(int(s), int(e)): n for s, e, n in zip(whole.stratum, whole.steered, whole.n, strict=True)}
+    # Tail first; steered to billing (its code), to a segment that nothing bears (-1), and to the whole tier, which is no steering.
+    assert found == {(0, 0): 1.0, (0, code): 1.0, (0, -1): 1.0, (1, 0): 2.0}

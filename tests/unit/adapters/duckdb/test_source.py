@@ -245,14 +245,14 @@ def test_labels(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
         for segment in segments_of(of, cells):
             key = (
                 day(available), day(moment(of)), tier_of(of, cells), segment, arm_of(of), eligible_of(of),
-                cells.signals.index(f"{kind}.{row['name']}"), SELECTION_CODES.index(selections[kind]), basis_of(row), stratum,
+                cells.signals.index(f"{kind}.{row['name']}"), SELECTION_CODES.index(selections[kind]), basis_of(row), stratum, 0,
             )  # fmt: skip
             expected[key] = [a + float(b) for a, b in zip(expected[key], values, strict=False)]
             largest[key] = max(largest[key], w)
     names = tuple(field.name for field in fields(cells.labels))
-    sums = tuple(name for name in names[10:] if name != "weight_max")
-    close(as_dict(cells.labels, names[:10], sums), expected)
-    close(as_dict(cells.labels, names[:10], ("weight_max",)), {key: [value] for key, value in largest.items()})
+    sums = tuple(name for name in names[11:] if name != "weight_max")
+    close(as_dict(cells.labels, names[:11], sums), expected)
+    close(as_dict(cells.labels, names[:11], ("weight_max",)), {key: [value] for key, value in largest.items()})
 
 
 def test_calibration_counts_every_label_with_a_confidence(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
