@@ -42,6 +42,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "train": LazyCommand("undertow.cli.train", "Train a classifier on labelled texts or a judged log."),
     "tune": LazyCommand("undertow.cli.tune", "Move calibrated thresholds to where the labels want them."),
     "calibrate": LazyCommand("undertow.cli.calibrate", "Fit confidence and thresholds on labelled answers."),
+    "plan": LazyCommand("undertow.cli.plan", "Say how soon a loss would be seen, before it happens."),
+    "judge": LazyCommand("undertow.cli.judge", "Judge pairs of answers, and see whether the judge can be believed."),
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
     "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),
     "key": LazyCommand("undertow.cli.key", "Make and check the keys of the gateway's callers."),

@@ -4,7 +4,8 @@ from undertow.records.calibration import Group
 from undertow.records.calibration_report import CalibrationReport
 from undertow.reports import calibration_words as words
 from undertow.reports import figures
-from undertow.reports.names import columns, prose
+from undertow.reports.aligned import aligned
+from undertow.reports.names import prose
 
 NAME_COLUMNS = 24
 SHOWN_GROUPS = 60
@@ -60,13 +61,7 @@ def _table(report: CalibrationReport) -> list[str]:
                 "-" if saved is None else figures.usd(1000 * saved.usd_per_request),
             )
         )
-    widths = [max(columns(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            _padded(cell, width, left=place == 0) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append(("  " + "  ".join(cells)).rstrip())
+    lines = aligned(rows)
     if len(made.groups) > SHOWN_GROUPS:
         lines.append(f"  and {len(made.groups) - SHOWN_GROUPS} more groups (--json has all)")
     return lines
@@ -74,11 +69,6 @@ def _table(report: CalibrationReport) -> list[str]:
 
 def _bare(interval: tuple[float, float]) -> str:
     return figures.percent_interval(interval).removesuffix(" %")
-
-
-def _padded(cell: str, width: int, *, left: bool) -> str:
-    room = " " * (width - columns(cell))
-    return cell + room if left else room + cell
 
 
 def _of(group: Group, report: CalibrationReport) -> str:
