@@ -94,6 +94,7 @@ def audit_settings(request: AuditRequest) -> AuditSettings:
         level=monitors.level,
         baseline_until=request.baseline_until,
         trust_judge=request.trust_judge,
+        review_usd=request.settings.review.usd_each,
     )
 
 
@@ -141,10 +142,20 @@ def run_audit(request: AuditRequest, progress: Progress = silent) -> AuditReport
     statistics = Thread(target=import_module, args=(STATISTICS,), daemon=True)
     statistics.start()
     cells = read_cells(request, progress)
-    _check_span(cells)
-    _check_baseline(request, cells)
     statistics.join()
     progress("weighing the evidence", 0, None)
+    return audit_cells(request, cells)
+
+
+def audit_cells(request: AuditRequest, cells: AuditCells) -> AuditReport:
+    """The audit of cells that were read already.
+
+    Raises:
+        DataError: Times that cannot all be right.
+        UsageError: A baseline outside the log.
+    """
+    _check_span(cells)
+    _check_baseline(request, cells)
     return import_module(STATISTICS).audit(cells, audit_settings(request), outcome_prices(request.settings))
 
 

@@ -130,6 +130,7 @@ def compile_plan(
             text_days=settings.retention.sampled_text_days,
         ),
         judge=judge_plan(settings, folder, day),
+        monitor_minutes=settings.monitors.every_minutes,
     )
 
 

@@ -162,7 +162,7 @@ class ImplicitSettings(Section):
 
 
 class MonitorsSettings(Section):
-    """The sequential tests. Read by `undertow audit`, whose options come before these."""
+    """The sequential tests. Read by `undertow audit`, whose options come before these, and by the keeper of `undertow serve`."""
 
     margin: float | None = Field(
         examples=[0.02],
@@ -185,6 +185,12 @@ class MonitorsSettings(Section):
     bucket: Literal["1d", "1h"] = Field(
         default="1d",
         description="Length of a step. 1h sees sharp faults sooner and costs more; labels are daily mostly.",
+    )
+    every_minutes: float = Field(
+        default=30.0,
+        ge=0,
+        le=10_080,
+        description="Minutes between two looks of the gateway's keeper at its own log, which steer what is reviewed. 0: never.",
     )
     segments: tuple[str, ...] | None = Field(
         examples=[["intent"]],

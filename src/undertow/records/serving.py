@@ -361,6 +361,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         shadow: Second answers of the capable tier.
         review: The queue for people.
         judge: Who compares answers, or None.
+        monitor_minutes: Minutes between two looks of the keeper at its own log; 0: never.
     """
 
     schema: str = SCHEMA
@@ -379,6 +380,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     shadow: ShadowPlan = ShadowPlan()
     review: ReviewPlan = ReviewPlan()
     judge: JudgePlan | None = None
+    monitor_minutes: float = 0.0
 
 
 def encode_plan(plan: ServingPlan) -> bytes:

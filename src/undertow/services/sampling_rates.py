@@ -1,0 +1,90 @@
+"""The sampling rates of the days to come, from what was counted and from what is suspected. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from undertow.records.sampling import SamplingRates
+from undertow.records.serving import ReviewPlan, ShadowPlan
+from undertow.sampling.quotas import Suspect, Volume, plan_rates
+
+TAIL_BOUNDS = (0.08, 0.40)
+"""Share of a tier's decisions that its long tail may hold; outside, it is cut anew, under a name of its own."""
+
+
+def next_cuts(
+    previous: SamplingRates | None, tail_shares: Mapping[str, float], cuts: Mapping[str, float]
+) -> tuple[dict[str, float], int]:
+    """Where the long tail begins, and the number of the design.
+
+    A cut stays as long as it can: what lies beyond it is what change detectors compare with its own past.
+
+    Args:
+        previous: Rates in force, or None.
+        tail_shares: By tier with a cut, the share of its decisions beyond it.
+        cuts: By tier, the score that would put the fifth of its decisions that is most unusual beyond it.
+
+    Examples:
+        >>> next_cuts(None, {}, {"cheap": 0.4})
+        ({'cheap': 0.4}, 1)
+        >>> before = SamplingRates(tail_cuts={"cheap": 0.4})
+        >>> next_cuts(before, {"cheap": 0.25}, {"cheap": 0.5}), next_cuts(before, {"cheap": 0.7}, {"cheap": 0.5})
+        (({'cheap': 0.4}, 1), ({'cheap': 0.5}, 2))
+    """
+    kept = dict(previous.tail_cuts) if previous is not None else {}
+    design = previous.design if previous is not None else 1
+    low, high = TAIL_BOUNDS
+    off = [tier for tier, share in tail_shares.items() if tier in cuts and not low <= share <= high]
+    if any(kept.get(tier) != cuts[tier] for tier in off):
+        kept |= {tier: cuts[tier] for tier in off}
+        design += 1
+    return {**{tier: cut for tier, cut in cuts.items() if tier not in kept}, **kept}, design
+
+
+def next_rates(
+    previous: SamplingRates | None,
+    volumes: Sequence[Volume],
+    *,
+    tail_cuts: Mapping[str, float],
+    design: int,
+    capable_usd: float | None,
+    review: ReviewPlan,
+    shadow: ShadowPlan,
+    tiers: Sequence[str],
+    labels: Sequence[str] | None,
+    suspects: Sequence[Suspect],
+    at: str,
+) -> SamplingRates:
+    """The rates to put in force.
+
+    Args:
+        previous: Rates in force, or None; the salt stays what it was.
+        volumes: Decisions a day by tier, label and stratum, counted by `tail_cuts`.
+        tail_cuts: Where the long tail begins.
+        design: Number of that division.
+        capable_usd: Mean cost of an answer of the capable tier, USD, or None.
+        review: Reviews a day and how they are spent.
+        shadow: Second answers.
+        tiers: All tiers, cheapest first.
+        labels: Keys of the labels that are watched, which get a least number of reviews; None: all that were counted.
+        suspects: Where most of the reviews should go.
+        at: Now, RFC 3339.
+    """
+    watched = [
+        volume
+        for volume in volumes
+        if not volume.segment
+        or labels is None
+        or volume.segment.partition("=")[0] in labels
+        or volume.segment in review.stakes
+    ]
+    return plan_rates(
+        review,
+        shadow,
+        watched,
+        tiers=tiers,
+        capable_usd=capable_usd,
+        tail_cuts=tail_cuts,
+        salt=previous.salt if previous is not None else SamplingRates().salt,
+        design=design,
+        suspects=suspects,
+        at=at,
+    )

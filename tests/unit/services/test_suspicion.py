@@ -1,0 +1,40 @@
+"""The judge's detector names the cell in which it rose, and keeps quiet on a healthy log."""
+
+import numpy as np
+
+from cells_factory import build, labels, served
+from undertow.services.suspicion import suspicions
+
+DAYS = 50
+
+
+def log(rise, *, basis="judge", selection="sampled"):
+    counts = {"billing": rise, "faq": 0.0, "account": 0.0}
+    parts = [served("capable", 100, days=DAYS)]
+    for name, up in counts.items():
+        for stratum in (0, 1):
+            rate = np.where(np.arange(DAYS) >= 35, 0.08 + (up if stratum == 0 else 0.0), 0.08)
+            parts.append(
+                labels(
+                    "cheap", 50, 50 * rate, days=DAYS, segment=f"intent={name}", stratum=stratum, basis=basis,
+                    selection=selection, signal="judge.quality",
+                )
+            )  # fmt: skip
+        parts.append(served("cheap", 300, days=DAYS, segment=f"intent={name}"))
+    return build(*parts, tiers=("cheap", "capable"))
+
+
+def test_the_cell_that_rose_is_named():
+    found = suspicions(log(0.2), most=5)
+    assert [(each.tier, each.segment, each.stratum) for each in found] == [("cheap", "intent=billing", "tail")]
+    assert found[0].evidence >= 20
+    assert found[0].signal == "judge.quality"
+
+
+def test_a_healthy_log_is_not_suspect():
+    assert suspicions(log(0.0)) == ()
+
+
+def test_people_are_no_judge_and_volunteers_show_no_level():
+    assert suspicions(log(0.2, basis="human")) == ()
+    assert suspicions(log(0.2, selection="volunteered")) == ()
