@@ -1,8 +1,9 @@
 """Where the judge suspects a loss: the cells that the next reviews should go to.
 
-A judge may steer and warn, it proves nothing. Its own change detector runs in every cell (tier, segment, stratum), and where that is high
-enough most of the next reviews are taken from that cell. Where they go depends on the past alone, so what people then say is as good
-evidence as before. Nothing is promised about how often a judge suspects wrongly: that costs reviews, not alarms.
+A judge may steer and warn, it proves nothing. A change detector over its verdicts and people's labels together runs in every cell (tier,
+segment, stratum), and where that is high enough most of the next reviews are taken from that cell. Where they go depends on the past
+alone, so what people then say is as good evidence as before; and where people find nothing, their labels take the suspicion away
+again. Nothing is promised about how often a judge suspects wrongly: that costs reviews, not alarms.
 
 Cells of one segment key only are suspected at a time, so that the requests that steering draws for one of them are no others'.
 """
@@ -54,18 +55,28 @@ def suspicions(cells: AuditCells, most: int = 1) -> tuple[Suspicion, ...]:
     first, buckets = bucket_range(cells)
     warmup, earliest = (max(1, seconds // cells.bucket_s) for seconds in (WARMUP_S, EARLIEST_S))
     found: list[tuple[Suspicion, str]] = []
-    for unit in signal_units(cells):
-        if unit.basis != "judge" or not unit.shows_level:
+    units = [unit for unit in signal_units(cells) if unit.shows_level]
+    people = next((unit for unit in units if unit.basis == "human"), None)
+    for unit in units:
+        if unit.basis != "judge":
             continue
         for code in watched_segments(cells):
-            grid = label_grid(cells, unit, code, first_bucket=first, buckets=buckets, plain=True)
+            grid, other = (
+                None if each is None else label_grid(cells, each, code, first_bucket=first, buckets=buckets, plain=True)
+                for each in (unit, people)
+            )
+            assert grid is not None, "of a unit"
             for tier in range(len(cells.tiers) - 1):
                 k, n = (array[:, tier].sum((1, 2)) for array in (grid.failures, grid.n))
                 by_stratum = n.sum(0)
                 for place in np.flatnonzero(by_stratum >= LEAST_LABELS):
                     start = int((n[:, place] > 0).argmax())
+                    failures, labels = [k[:, place]], [n[:, place]]
+                    if other is not None and place < other.strata:
+                        failures.append(other.failures[:, tier].sum((1, 2))[:, place])
+                        labels.append(other.n[:, tier].sum((1, 2))[:, place])
                     evidence = run_self_calibrating(
-                        k[:, place, None], n[:, place, None], warmup, start + max(2, earliest)
+                        np.stack(failures, -1), np.stack(labels, -1), warmup, start + max(2, earliest)
                     )
                     value = float(evidence[-1]) if len(evidence) else 0.0
                     if value >= SUSPICION:

@@ -8,7 +8,7 @@ from undertow.services.suspicion import suspicions
 DAYS = 50
 
 
-def log(rise, *, basis="judge", selection="sampled"):
+def log(rise, *, basis="judge", selection="sampled", reviews=0):
     counts = {"billing": rise, "faq": 0.0, "account": 0.0}
     parts = [served("capable", 100, days=DAYS)]
     for name, up in counts.items():
@@ -20,6 +20,10 @@ def log(rise, *, basis="judge", selection="sampled"):
                     selection=selection, signal="judge.quality",
                 )
             )  # fmt: skip
+            if reviews:
+                parts.append(
+                    labels("cheap", reviews, 0.08 * reviews, days=DAYS, segment=f"intent={name}", stratum=stratum)
+                )
         parts.append(served("cheap", 300, days=DAYS, segment=f"intent={name}"))
     return build(*parts, tiers=("cheap", "capable"))
 
@@ -38,3 +42,10 @@ def test_a_healthy_log_is_not_suspect():
 def test_people_are_no_judge_and_volunteers_show_no_level():
     assert suspicions(log(0.2, basis="human")) == ()
     assert suspicions(log(0.2, selection="volunteered")) == ()
+
+
+def test_people_who_find_nothing_take_the_suspicion_away():
+    alone = suspicions(log(0.06), most=1)
+    assert [each.segment for each in alone] == ["intent=billing"]
+    beside_people = suspicions(log(0.06, reviews=60), most=1)
+    assert not beside_people or beside_people[0].evidence < 0.1 * alone[0].evidence
