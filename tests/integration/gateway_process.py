@@ -98,6 +98,8 @@ class RunningGateway:
 def settings_for(base_url: str, further: str = "", *, upstream: str = "", policy: str = "") -> str:
     """Settings with a cheap and a capable tier at one address, prices, no holdout, no retries and a patient breaker.
 
+    Nothing is drawn for review or second answers unless `further` has a section for it: one request in fifty would be asked twice.
+
     Args:
         base_url: Of the fake upstream.
         further: Further sections.
@@ -111,6 +113,11 @@ def settings_for(base_url: str, further: str = "", *, upstream: str = "", policy
         for name, value in {"max_retries": 0, "breaker_failures": 10_000}.items()
         if name not in given
     ]
+    drawn = "".join(
+        f"[{name}]\n{nothing}\n"
+        for name, nothing in {"review": "per_day = 0", "shadow": "share = 0.0"}.items()
+        if f"[{name}]" not in further
+    )
     return f"""
 [tiers.cheap]
 model = "small"
@@ -129,6 +136,7 @@ tiers = ["cheap", "capable"]
 share = 0.0
 [upstream]
 {chr(10).join((*usual, upstream))}
+{drawn}
 {further}
 """
 

@@ -7,7 +7,6 @@ from undertow.stats.confidence import (
     WeightedSums,
     beta_binomial_interval,
     bounded_mean_interval,
-    difference_interval,
     hajek_interval,
     mean_interval,
     upper_rate_bound,
@@ -68,14 +67,6 @@ def test_weighted_means(rates, share, weights):
     if weights == (1.0, 20.0):
         # Why the gate: a plain mean of these labels is another number altogether.
         assert miss(beta_binomial_interval(looked_at(y), STEPS.astype(float)), truth) > 0.9
-
-
-def test_differences():
-    rng = np.random.default_rng(3)
-    one = np.ones((RUNS, STEPS[-1]))
-    tier = (rng.random(one.shape) < 0.09).astype(float)
-    reference = (rng.random(one.shape) < 0.04).astype(float)
-    assert miss(difference_interval(sums(one, reference, 1.0), sums(one, tier, 1.0)), 0.05) <= ALLOWED
 
 
 @pytest.mark.parametrize(("up", "down"), [(0.05, 0.02), (0.02, 0.01), (0.3, 0.2)])

@@ -5,7 +5,7 @@ import pytest
 
 from undertow.detectors.e_detector import run_e_detector
 from undertow.detectors.multiplicity import Stream, combine, stream_weights
-from undertow.detectors.self_calibrating import run_overdispersed, run_self_calibrating
+from undertow.detectors.self_calibrating import run_self_calibrating
 from undertow.stats.betting import log_bernoulli_bets, log_pair_bets, log_ratio_bets, log_stratified_bets
 from undertow.stats.contrast import log_contrast_bets
 from undertow.stats.day_effects import log_overdispersed_bets
@@ -144,16 +144,6 @@ def test_self_calibrating_with_strata_and_fractional_failures():
     evidence = run_self_calibrating(k, 20.0, warmup=4)
     assert_mean_at_most_days(evidence)
     assert_few_alarms(evidence)
-
-
-@pytest.mark.parametrize("rho", [0.0, 0.005, 0.01])
-def test_self_calibrating_with_day_effects(rho):
-    rng = np.random.default_rng(11)
-    rate = 0.07 if rho == 0 else rng.beta(0.07 * (1 / rho - 1), 0.93 * (1 / rho - 1), (60, 150))
-    k = rng.binomial(140, rate, (60, 150)).astype(float)
-    evidence = run_overdispersed(k, 140.0, 0.01, warmup=4, earliest=14)
-    assert_mean_at_most_days(evidence)
-    assert_few_alarms(evidence, 60 / LINE)
 
 
 def test_dependent_streams_share_one_budget():

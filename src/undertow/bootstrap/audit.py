@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -21,12 +21,17 @@ from undertow.adapters.duckdb.source import DuckDbAuditSource
 from undertow.adapters.importers import detect_format, import_logs, read_mapping, read_outcomes
 from undertow.adapters.importers.outcomes import is_read_by_engine
 from undertow.adapters.importers.result import Explanation, ImportOptions
+from undertow.adapters.judges.book import JudgeBook
+from undertow.adapters.store.draw_counts import draw_counts
+from undertow.adapters.store.watching_calls import store_roots
 from undertow.config.settings import Settings
 from undertow.errors import DataError, UsageError
 from undertow.ledger.usd import OutcomePrice
 from undertow.ports.audit_source import CellOptions, OutcomeWindow, Progress, silent
 from undertow.records.cells import AuditCells
 from undertow.records.report import AuditReport, AuditSettings
+from undertow.records.trained import TrainedScores
+from undertow.sampling.audit import draw_mismatches
 
 STATISTICS = "undertow.services.audit"
 
@@ -55,6 +60,8 @@ class AuditRequest:
         rejects_dir: Where rows that were set aside are written, or None.
         id_key: Key of the pseudonyms in an Undertow log (`[store] id_key_env`): the ids of `signals` and `outcomes`, which
             other systems know, are turned into the same; None: they are as they are in the log.
+        trained: Scores that the policy's calibration was fitted on, with which those of the log are compared; None: not known.
+        now: The present, by which clocks that run ahead are found; None: not looked for.
     """
 
     inputs: tuple[str, ...]
@@ -70,6 +77,8 @@ class AuditRequest:
     until: datetime | None = None
     rejects_dir: str | None = None
     id_key: bytes | None = None
+    trained: TrainedScores | None = None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,8 @@ def read_cells(request: AuditRequest, progress: Progress = silent) -> AuditCells
                 OutcomeWindow(str(name), o.attribution_days, o.maturity_days) for name, o in settings.outcomes.items()
             ),
             until=request.until,
+            score_edges=request.trained.edges if request.trained is not None else (),
+            now=request.now,
         )
         return DuckDbAuditSource(opened.inputs, rejects_dir=request.rejects_dir).cells(options, progress)
 
@@ -156,7 +167,34 @@ def audit_cells(request: AuditRequest, cells: AuditCells) -> AuditReport:
     """
     _check_span(cells)
     _check_baseline(request, cells)
-    return import_module(STATISTICS).audit(cells, audit_settings(request), outcome_prices(request.settings))
+    report = import_module(STATISTICS).audit(
+        cells, audit_settings(request), outcome_prices(request.settings), request.trained
+    )
+    return _with_draws(_with_judge(report, request, cells), request)
+
+
+def _with_draws(report: AuditReport, request: AuditRequest) -> AuditReport:
+    """The report with a note where a store's draws are not what their probabilities say."""
+    said = tuple(str(found) for root in store_roots(request.inputs) for found in draw_mismatches(draw_counts(root)))
+    if not said:
+        return report
+    return replace(report, coverage=replace(report.coverage, notes=(*said, *report.coverage.notes)))
+
+
+def _with_judge(report: AuditReport, request: AuditRequest, cells: AuditCells) -> AuditReport:
+    """The report with a warning where a store's judge has changed, by its anchors."""
+    from undertow.detectors.judge_drift import judge_drift  # noqa: PLC0415 (scipy: see `run_audit`)
+    from undertow.services.judge_warning import judge_warning  # noqa: PLC0415
+
+    found = [
+        warning
+        for root in store_roots(request.inputs)
+        if (warning := judge_warning(judge_drift(JudgeBook(root).results()), cells.tiers, cells.signals)) is not None
+        and (request.until is None or warning.detected_at <= request.until)
+    ]
+    if not found:
+        return report
+    return replace(report, warnings=tuple(sorted([*report.warnings, *found], key=lambda each: each.detected_at)))
 
 
 def _check_span(cells: AuditCells) -> None:

@@ -15,6 +15,7 @@ from undertow.config.routing import CascadePolicy
 from undertow.errors import ConfigError
 from undertow.policies.evidence import ON_REQUEST
 from undertow.records.calibration import Calibration
+from undertow.records.trained import TrainedScores
 
 SettingPath = tuple[str | int, ...]
 
@@ -60,6 +61,34 @@ def cascade_problems(
         yield from _joint_problems(path, policy, found)
     if policy.predictive is not None:
         yield from _classifier_problems((*path, "predictive"), folder / policy.predictive)
+
+
+def trained_scores(settings: Settings, folder: Path) -> TrainedScores | None:
+    """The scores that the calibration of `[policy]` was fitted on, for an audit to compare a log with.
+
+    None where the policy names no artefact or more than one (scores of several tiers have no common scale), it cannot be read, or its
+    scores were constant.
+
+    Args:
+        settings: Settings as loaded.
+        folder: Where relative paths in them start.
+
+    Examples:
+        >>> trained_scores(Settings(), Path()) is None
+        True
+    """
+    _, policy = next(policies_of(settings))
+    files = calibration_files(policy) if isinstance(policy, CascadePolicy) else ()
+    if len(files) != 1:
+        return None
+    try:
+        calibration, _ = read_calibration(folder / files[0])
+    except ConfigError:
+        return None
+    distribution = calibration.distribution
+    if not distribution.edges:
+        return None
+    return TrainedScores(distribution.edges, float(distribution.n), calibration.tier)
 
 
 def with_certified_margin(settings: Settings, folder: Path) -> Settings:

@@ -3,7 +3,6 @@
 Imports nothing heavy: no NumPy, no DuckDB, no pydantic.
 """
 
-import importlib
 import logging
 import os
 import time
@@ -18,6 +17,8 @@ from undertow.adapters.upstreams.passthrough import PassthroughUpstream
 from undertow.adapters.upstreams.tier import TierUpstream
 from undertow.adapters.wire import dialects
 from undertow.bootstrap.judging import Judges, ThresholdFile, load_judges
+from undertow.bootstrap.redaction import redaction_hook
+from undertow.bootstrap.sampling import SamplingFile
 from undertow.errors import ConfigError, UndertowError
 from undertow.policies.build import NO_JUDGES, build_policy
 from undertow.ports.classifier import Classifier
@@ -25,7 +26,7 @@ from undertow.ports.decision_log import DecisionLog, SignalLog
 from undertow.ports.wire import Dialect
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
-from undertow.records.runtime_files import LENGTH_RATIOS, THRESHOLDS, LengthRatios
+from undertow.records.runtime_files import LENGTH_RATIOS, SAMPLING, THRESHOLDS, LengthRatios
 from undertow.records.serving import PolicyPlan, ServingPlan
 from undertow.services.admit import AUTO, Admission
 from undertow.services.conversations import Conversations, Stickiness
@@ -35,6 +36,7 @@ from undertow.services.routing import Incoming, RouterParts
 log = logging.getLogger("undertow.gateway")
 
 OnRecord = Callable[[DecisionRecord, Incoming, AnswerFacts | None], None]
+OnDrawn = Callable[[DecisionRecord, Incoming, AnswerFacts], None]
 LOOK_AGAIN_S = 60.0
 NO_SIDECARS: Mapping[str, str] = {}
 
@@ -93,6 +95,7 @@ class Engine:
         classifiers: By policy, those that could be loaded.
         judges: Of calibrated cascades.
         thresholds: What has become of their thresholds.
+        sampling: Rates by which decisions are drawn.
     """
 
     plan: ServingPlan
@@ -107,12 +110,14 @@ class Engine:
     classifiers: Mapping[str, Classifier]
     judges: Judges
     thresholds: ThresholdFile
+    sampling: SamplingFile
 
     def refresh(self) -> None:
         """Look at files that others change; call it now and then."""
         now_s = time.monotonic()
         self.ratios.refresh(now_s)
         self.thresholds.refresh(now_s)
+        self.sampling.refresh(now_s)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -133,6 +138,7 @@ def build_engine(
     decisions: DecisionLog,
     signals: SignalLog,
     on_record: OnRecord,
+    on_drawn: OnDrawn | None = None,
     sidecars: Mapping[str, str] = NO_SIDECARS,
 ) -> Engine:
     """Build all that serves. Connects to nothing yet.
@@ -143,6 +149,7 @@ def build_engine(
         decisions: Where records go.
         signals: Where signals go.
         on_record: Told of every record of a routed request.
+        on_drawn: Told of decisions that were chosen for review or shadow, with the answer's text; None: nothing is drawn.
         sidecars: Policy -> socket of the process that holds its encoder; a policy with embeddings that has none is without its
             classifier, so the capable tier answers.
 
@@ -161,6 +168,8 @@ def build_engine(
     judges = load_judges(plan.policies)
     thresholds = ThresholdFile(Path(plan.store.path) / THRESHOLDS, judges)
     thresholds.refresh(time.monotonic())
+    sampling = SamplingFile(Path(plan.store.path) / SAMPLING, plan)
+    sampling.refresh(time.monotonic())
     conversations = Conversations()
 
     def told(record: DecisionRecord, incoming: Incoming, facts: AnswerFacts | None) -> None:
@@ -177,7 +186,9 @@ def build_engine(
             on_record=told,
             length_ratio=ratios,
             keeps_text=plan.store.keeps_text,
-            redact=_hook(plan.store.redact),
+            redact=redaction_hook(plan.store.redact),
+            draws=sampling if on_drawn is not None else None,
+            on_drawn=on_drawn,
         )
     )
     policies = {policy.name: build_policy(policy, judges.get(policy.name, NO_JUDGES)) for policy in plan.policies}
@@ -198,6 +209,7 @@ def build_engine(
         classifiers=classifiers,
         judges=judges,
         thresholds=thresholds,
+        sampling=sampling,
     )
 
 
@@ -252,17 +264,6 @@ def _id_key(plan: ServingPlan, env: Mapping[str, str]) -> bytes | None:
             f"store.id_key_env names {name}, which is not set; without it ids would be written as they are"
         )
     return env[name].encode()
-
-
-def _hook(name: str | None) -> Callable[[str], str] | None:
-    """The user's redaction function. One that cannot be loaded is an error at start: text must not be kept unredacted."""
-    if name is None:
-        return None
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError):
-        raise ConfigError(f"retention.redact: {name} cannot be imported; is its module on the Python path?") from None
 
 
 def writer_name(prefix: str) -> str:

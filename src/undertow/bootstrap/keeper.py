@@ -12,6 +12,7 @@ from undertow.adapters.telemetry.otlp import OtlpSpans
 from undertow.adapters.telemetry.segment_tail import SegmentTail
 from undertow.adapters.telemetry.spans import provider_of
 from undertow.behaviour.implicit import ImplicitSignals
+from undertow.bootstrap.shadow import ShadowSide, build_shadow
 from undertow.errors import ConfigError
 from undertow.records.serving import ImplicitPlan, ServingPlan, StorePlan, TelemetryPlan, TuningPlan, decode_plan
 
@@ -32,6 +33,7 @@ class KeeperPlan:
         tuning: Thresholds that follow their labels.
         calibrations: Absolute paths of calibration artefacts, by the name of the policy that uses them.
         committing: Names of the policies that serve streams from their first tokens on.
+        serving: The whole plan, where a gateway serves it: what upstreams are built from. None: a store alone.
     """
 
     store: StorePlan
@@ -42,6 +44,7 @@ class KeeperPlan:
     tuning: TuningPlan = field(default_factory=TuningPlan)
     calibrations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     committing: frozenset[str] = frozenset()
+    serving: ServingPlan | None = None
 
 
 def keeper_plan(plan: ServingPlan) -> KeeperPlan:
@@ -59,6 +62,7 @@ def keeper_plan(plan: ServingPlan) -> KeeperPlan:
         tuning=plan.tuning,
         calibrations={policy.name: policy.calibrations for policy in plan.policies if policy.calibrations},
         committing=frozenset(policy.name for policy in plan.policies if policy.streaming == "commit"),
+        serving=plan,
     )
 
 
@@ -103,6 +107,7 @@ class KeeperParts:
         tail: The log's lines for traces, or None without traces.
         connect: Opens the exporter of spans.
         find: Finds the JSON line of a decision in the converted log.
+        shadow: What second answers are made with, or None: none are wanted, or there is no gateway.
     """
 
     implicit: ImplicitSignals | None
@@ -110,10 +115,19 @@ class KeeperParts:
     tail: SegmentTail | None
     connect: Callable[[], OtlpSpans]
     find: Callable[[str], bytes | None]
+    shadow: ShadowSide | None = None
 
 
-def build_keeper(plan: KeeperPlan) -> KeeperParts:
-    """Build what a keeper needs. Opens no file and no connection yet."""
+def build_keeper(plan: KeeperPlan, env: Mapping[str, str] = os.environ) -> KeeperParts:
+    """Build what a keeper needs. Opens no file and no connection yet.
+
+    Args:
+        plan: What it works on.
+        env: Environment with the secrets that the plan names.
+
+    Raises:
+        ConfigError: A named variable is unset, or a hook cannot be loaded.
+    """
     store = Path(plan.store.path)
     is_watching_conversations = plan.implicit.enabled
     return KeeperParts(
@@ -123,4 +137,5 @@ def build_keeper(plan: KeeperPlan) -> KeeperParts:
         tail=SegmentTail(store) if plan.telemetry.traces else None,
         connect=lambda: OtlpSpans(plan.telemetry.otlp_endpoint, plan.telemetry.service_name),
         find=lambda decision_id: find_in_parquet(store, decision_id),
+        shadow=None if plan.serving is None else build_shadow(plan.serving, env),
     )

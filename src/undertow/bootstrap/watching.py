@@ -93,6 +93,9 @@ def _audited(store: Path, settings: "Settings") -> "tuple[AuditReport | None, tu
     request = AuditRequest((str(store),), format="undertow", settings=settings)
     try:
         cells = read_cells(request)
-        return audit_cells(request, cells), suspicions(cells)
+        report = audit_cells(request, cells)
+        # A judge that has changed itself is no guide.
+        has_changed = any(each.monitor == "judge" and each.kind == "drift" for each in report.warnings)
+        return report, () if has_changed else suspicions(cells)
     except (DataError, LogError):
         return None, ()  # nothing was served yet

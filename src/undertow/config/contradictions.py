@@ -35,6 +35,12 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
 
 def advice(settings: Settings) -> Iterator[Problem]:
     """What is allowed, but hardly is what was wanted."""
+    if own := tiers_that_judge(settings):
+        yield Problem(
+            ("judge", "model"),
+            f"judge.model is {settings.judge.model!r}, which is the model of tiers.{own[0]} as well: models favour their own answers, so a loss "
+            "would show less; take another model to judge",
+        )
     order = settings.tier_order or tuple(settings.tiers)
     for path, policy in policies_of(settings):
         used = [name for name in policy.tiers or order if name in settings.tiers]
@@ -49,6 +55,12 @@ def advice(settings: Settings) -> Iterator[Problem]:
             yield Problem(
                 path, f"{dotted(path)} goes by rules, but has no cheap_segments: everything goes to the capable tier"
             )
+
+
+def tiers_that_judge(settings: Settings) -> tuple[str, ...]:
+    """Tiers whose model is the judge's, too."""
+    model = settings.judge.model
+    return tuple(name for name, tier in settings.tiers.items() if model is not None and tier.model == model)
 
 
 def policies_of(settings: Settings) -> Iterator[tuple[Path, PolicyBase]]:

@@ -16,7 +16,7 @@ class ShadowSettings(Section):
         default=0.02, description="Mean share of cheap-served decisions; more where they look unusual. 0: none."
     )
     budget_usd_day: Usd = Field(
-        default=10.0, description="Never spend more than this a day; watching must not eat savings."
+        default=4.0, description="Never spend more than this a day; watching must not eat savings."
     )
     never: tuple[SegmentLabel, ...] = Field(
         examples=[["intent=fraud"]],
@@ -113,9 +113,12 @@ class JudgeSettings(Section):
         default_factory=dict,
         description="Other questions for requests with a label (key=value); the first that fits holds.",
     )
-    both_orders: bool = Field(default=True, description="Ask in both orders: judges favour the first answer.")
+    both_orders: bool = Field(
+        default=False,
+        description="Ask in both orders, at twice the price: judges favour a place. Otherwise the order is drawn for each pair.",
+    )
     share: Share = Field(default=1.0, description="Share of the shadow pairs that is judged; drawn, and corrected for.")
-    budget_usd_day: Usd = Field(default=5.0, description="Never spend more than this a day.")
+    budget_usd_day: Usd = Field(default=3.0, description="Never spend more than this a day.")
     timeout_s: float = Field(default=60.0, gt=0, le=600, description="Longest wait for one verdict, in seconds.")
     max_chars: int = Field(
         default=24_000, ge=500, le=1_000_000, description="Longer texts are cut in the middle before they are judged."

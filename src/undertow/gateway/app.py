@@ -10,15 +10,18 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from undertow.adapters.store.log import StoreDecisionLog
+from undertow.adapters.store.row_log import SAMPLED, RowLog
 from undertow.adapters.store.signal_log import StoreSignalLog
 from undertow.adapters.store.syncing import sync_loop
 from undertow.bootstrap.gateway import Engine, build_engine, writer_name
 from undertow.bootstrap.judging import standings
+from undertow.bootstrap.redaction import redaction_hook
 from undertow.gateway.access import Access, CallerGoneError, Receive
 from undertow.gateway.arrival import Arrival, ArrivalError, read_headers
 from undertow.gateway.http_errors import CALLER_LEFT
@@ -28,6 +31,8 @@ from undertow.gateway.passing import pass_through
 from undertow.gateway.refusal import RefusedError
 from undertow.gateway.reply import Headers, HttpReply, Send
 from undertow.gateway.runtime import Runtime
+from undertow.gateway.sampled import DrawnTexts
+from undertow.gateway.shadowing import ShadowSender
 from undertow.gateway.sidecars import sidecar_sockets
 from undertow.gateway.signals import post_signals
 from undertow.gateway.tallies import SEPARATOR, InForce
@@ -36,6 +41,7 @@ from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord, Intent
 from undertow.records.serving import KeyPlan, ServingPlan
+from undertow.records.watched import ShadowRequest
 from undertow.services.admit import Context, refused_record
 from undertow.services.collect import rfc3339
 from undertow.services.routing import Incoming
@@ -63,12 +69,15 @@ class GatewayApp:
         writer = writer_name(f"w{runtime.worker_number}")
         self.decisions = StoreDecisionLog(plan.store, writer)
         self.signals = StoreSignalLog(plan.store, writer)
+        self.shadow = ShadowSender(runtime.keeper_shadow_socket, plan.shadow, self._count_shed)
+        self.drawn = self._drawn_texts(writer)
         self.engine: Engine = build_engine(
             plan,
             env,
             decisions=self.decisions,
             signals=self.signals,
             on_record=self._on_record,
+            on_drawn=None if self.drawn is None else self.drawn.take,
             sidecars=sidecar_sockets(plan, runtime.runtime_dir, runtime.generation),
         )
         self.access = Access(plan, self.tallies)
@@ -77,6 +86,7 @@ class GatewayApp:
         self.in_flight = 0
         self.is_draining = False
         self._background: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._second, self._second_text = -1, ""
         self._models = self._model_list()
         self._dialects = self.engine.dialects
@@ -95,6 +105,10 @@ class GatewayApp:
             loop.create_task(sync_loop(self.decisions, shy=(self.signals,))),
             loop.create_task(self._tick()),
         ]
+        if self.drawn is not None:
+            self._loop = loop
+            # A thread of its own: the user's hook may take long, and the decision log is not to wait for it.
+            self._background += [loop.create_task(sync_loop(shy=(self.drawn,))), loop.create_task(self.shadow.run())]
 
     async def shutdown(self) -> None:
         """Stop, with everything written and synced."""
@@ -103,6 +117,9 @@ class GatewayApp:
         await asyncio.gather(*self._background, return_exceptions=True)
         self.turns.flush()
         self.turns.close()
+        if self.drawn is not None:
+            self.drawn.close()
+        self.shadow.close()
         self._look()
         await self.engine.aclose()
         self.decisions.sync()
@@ -189,7 +206,7 @@ class GatewayApp:
             forwarded.append((b"traceparent", f"00-{trace_id}-{arrival.parent_span_id}-{arrival.flags}".encode()))
         return Context(
             decision_id, event_time, began, arrival.labels, arrival.conversation_id, arrival.user_id, key, forwarded,
-            arrival.client_retry, trace_id, span_id, arrival.parent_span_id,
+            arrival.client_retry, trace_id, span_id, arrival.parent_span_id, arrival.origin,
         )  # fmt: skip
 
     def _refusal(
@@ -420,6 +437,27 @@ class GatewayApp:
 
     def _count_dropped_turns(self, count: int) -> None:
         self.tallies.turns_dropped += count
+
+    def _count_shed(self, count: int) -> None:
+        self.tallies.shadows_shed += count
+
+    def _drawn_texts(self, writer: str) -> DrawnTexts | None:
+        """Where drawn decisions go; None where the plan has nothing drawn."""
+        review, shadow = self.plan.review, self.plan.shadow
+        if review.per_day <= 0 and (shadow.share <= 0 or shadow.budget_usd_day <= 0):
+            return None
+        has_texts = review.per_day > 0 and review.text_days > 0
+        return DrawnTexts(
+            RowLog(Path(self.plan.store.path), SAMPLED, writer) if has_texts else None,
+            redaction_hook(self.plan.store.redact),
+            self._hand_on,
+            self.tallies.add_lost_text,
+        )
+
+    def _hand_on(self, request: ShadowRequest) -> None:
+        """Have a request answered again. Called in another thread."""
+        assert self._loop is not None, "drawn decisions are written out from the start on"
+        self._loop.call_soon_threadsafe(self.shadow.take, request)
 
     def now(self) -> datetime:
         """Now, UTC."""

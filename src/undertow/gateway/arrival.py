@@ -12,6 +12,7 @@ from urllib.parse import unquote
 SEGMENT = b"x-undertow-segment-"
 CONVERSATION = (b"x-undertow-conversation-id", b"x-conversation-id", b"x-session-id", b"x-claude-code-session-id")
 USER = b"x-undertow-user-id"
+ORIGIN = b"x-undertow-origin"
 FORWARDED = frozenset({b"anthropic-beta", b"anthropic-version", b"openai-beta", b"tracestate"})
 """Headers that go on to the upstream as they are (`traceparent` goes on too, with our own span in it)."""
 
@@ -43,6 +44,7 @@ class Arrival:
         content_length: As announced, or None.
         content_encoding: As announced, or None.
         idempotency_key: Or None.
+        origin: `suite` where the caller says that the request is a test case of its own, else `live`.
         is_from_page: A browser sent it for a page; only browsers send `sec-fetch-site`, and no page can change it.
     """
 
@@ -59,6 +61,7 @@ class Arrival:
     content_encoding: bytes | None = None
     idempotency_key: str | None = None
     is_from_page: bool = False
+    origin: str = "live"
     conversation_rank: int = len(CONVERSATION)
     """Place in `CONVERSATION` of the header that the conversation's id was taken from."""
 
@@ -99,6 +102,7 @@ _READ = frozenset(
         b"x-api-key",
         *CONVERSATION,
         USER,
+        ORIGIN,
         *FORWARDED,
         b"traceparent",
         b"x-stainless-retry-count",
@@ -116,6 +120,10 @@ def _read_rest(arrival: Arrival, name: bytes, value: bytes) -> None:
             arrival.conversation_id, arrival.conversation_rank = _text(name, value), rank
     elif name == USER:
         arrival.user_id = _text(name, value)
+    elif name == ORIGIN:
+        if value not in {b"live", b"suite"}:
+            raise ArrivalError("the header x-undertow-origin says neither live nor suite")
+        arrival.origin = value.decode()
     elif name == b"traceparent":
         match = _TRACEPARENT.fullmatch(value)
         if match is not None:

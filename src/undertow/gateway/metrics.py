@@ -7,7 +7,7 @@ labels are closed lists (tiers, policies, reasons, statuses, key names), never i
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 ALIVE_S = 5.0
 """A worker that has not written its snapshot for this long does not live."""
+
+PER_USD = 1_000_000
+"""The keeper counts costs in millionths (`*_usd_millionths`)."""
+SHADOW_OUTCOMES = ("answered", "failed", "shed", "over_budget", "forbidden", "unsupported", "unredacted", "unwritten")
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -90,6 +94,7 @@ class _Collected:
         yield from self._beside()
         yield from self._thresholds()
         yield from self._log()
+        yield from self._draws()
         yield from self._watching()
 
     def _requests(self) -> "Iterator[Metric]":
@@ -246,6 +251,49 @@ class _Collected:
             value=0 if gauges.log_waiting else 1,
         )
 
+    def _draws(self) -> "Iterator[Metric]":
+        """Decisions drawn to be looked at."""
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
+
+        draws = CounterMetricFamily(
+            "undertow_draws",
+            "Decisions that could be drawn, by what for and whether they were.",
+            labels=("purpose", "chosen"),
+        )
+        for key, count in self._total.draws.items():
+            draws.add_metric(key.split(SEPARATOR), count)
+        lost = CounterMetricFamily(
+            "undertow_drawn_texts_lost",
+            "Drawn decisions whose text was not kept: the redaction hook or the disk failed, or too many waited.",
+            labels=("why",),
+        )
+        for why, count in self._total.texts_lost.items():
+            lost.add_metric((why,), count)
+        yield from (draws, lost)
+        yield CounterMetricFamily(
+            "undertow_shadows_shed",
+            "Requests drawn for a second answer that the keeper did not take.",
+            value=self._total.shadows_shed,
+        )
+
+    def _second_answers(self, counts: Mapping[str, int]) -> "Iterator[Metric]":
+        """What the keeper asked others to watch by, and what that cost."""
+        from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
+
+        cost = CounterMetricFamily(
+            "undertow_watching_usd", "Cost of calls made to watch, since the keeper began.", labels=("purpose",)
+        )
+        for purpose in ("shadow", "judge"):
+            cost.add_metric((purpose,), counts.get(f"{purpose}_usd_millionths", 0) / PER_USD)
+        answers = CounterMetricFamily(
+            "undertow_shadow_requests",
+            "Requests that the keeper took to be answered again, by what became of them.",
+            labels=("outcome",),
+        )
+        for outcome in SHADOW_OUTCOMES:
+            answers.add_metric((outcome,), counts.get(f"shadow_{outcome}", 0))
+        yield from (cost, answers)
+
     def _watching(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
 
@@ -261,6 +309,7 @@ class _Collected:
             for name, job in self._heartbeat.jobs.items():
                 failures.add_metric((name,), job.failures)
             yield failures
+            yield from self._second_answers(self._heartbeat.counts)
         if self._supervision is not None:
             state = self._supervision
             yield GaugeMetricFamily("undertow_keeper_up", "The keeper's process lives.", value=int(state.keeper_up))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from undertow.records.runtime_files import LOOKUP_SOCKET, TURNS_SOCKET
+from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
 
 METRICS_FOLDER = "metrics"
 """Folder below the runtime folder through which workers share their metrics."""
@@ -29,6 +29,7 @@ class Runtime:
         generation: Counts the plans that this gateway has served, from 1.
         keeper_turns_socket: Path of the datagram socket on which the keeper takes turns; it may not be there.
         keeper_lookup_socket: Path of the stream socket on which the keeper answers look-ups; it may not be there.
+        keeper_shadow_socket: Path of the stream socket on which the keeper takes what is to be answered again; it may not be there.
     """
 
     runtime_dir: str
@@ -38,6 +39,7 @@ class Runtime:
     generation: int = 1
     keeper_turns_socket: str = ""
     keeper_lookup_socket: str = ""
+    keeper_shadow_socket: str = ""
 
     @classmethod
     def within(cls, folder: str, plan_file: str, *, worker_number: int, workers: int, generation: int) -> "Runtime":
@@ -55,6 +57,7 @@ class Runtime:
             generation,
             keeper_turns_socket=f"{folder}/{TURNS_SOCKET}",
             keeper_lookup_socket=f"{folder}/{LOOKUP_SOCKET}",
+            keeper_shadow_socket=f"{folder}/{SHADOW_SOCKET}",
         )
 
     @property

@@ -114,6 +114,9 @@ class Snapshot(msgspec.Struct):
         signals: Posted signals by kind and outcome.
         key_refusals: Requests refused for their key, by key and why.
         turns_dropped: Turns that the keeper did not take.
+        draws: Draws by purpose and whether they chose (`yes`, `no`).
+        texts_lost: Drawn decisions whose text was not kept, by why.
+        shadows_shed: Requests drawn for a second answer that the keeper did not take.
         gauges: What holds at the moment.
     """
 
@@ -125,6 +128,9 @@ class Snapshot(msgspec.Struct):
     signals: dict[str, int] = {}
     key_refusals: dict[str, int] = {}
     turns_dropped: int = 0
+    draws: dict[str, int] = {}
+    texts_lost: dict[str, int] = {}
+    shadows_shed: int = 0
     gauges: Gauges = msgspec.field(default_factory=Gauges)
 
 
@@ -151,8 +157,11 @@ class Tallies:
         self.in_force: dict[str, InForce] = {}
         self._signals: dict[str, int] = {}
         self._key_refusals: dict[str, int] = {}
+        self._draws: dict[tuple[str, bool], int] = {}
+        self._texts_lost: dict[str, int] = {}
         self._baseline_usd = 0.0
         self.turns_dropped = 0
+        self.shadows_shed = 0
         self.gauges = Gauges()
 
     def add(self, record: DecisionRecord) -> None:
@@ -190,6 +199,9 @@ class Tallies:
             calls.output_tokens += call.output_tokens or 0
         if record.committed_tokens is not None:
             self._of(record.policy or NONE).commits += 1
+        for draw in record.draws or ():
+            drawn = (draw.purpose, draw.chosen)
+            self._draws[drawn] = self._draws.get(drawn, 0) + 1
         self._baseline_usd += record.baseline_cost_usd or 0.0
 
     def _of(self, policy: str) -> Beside:
@@ -213,6 +225,10 @@ class Tallies:
         key = key_name + SEPARATOR + why
         self._key_refusals[key] = self._key_refusals.get(key, 0) + 1
 
+    def add_lost_text(self, why: str) -> None:
+        """Count a drawn decision whose text was not kept. Each reason is one thread's."""
+        self._texts_lost[why] = self._texts_lost.get(why, 0) + 1
+
     def snapshot(self) -> Snapshot:
         """All counts as they are now."""
         return Snapshot(
@@ -224,6 +240,12 @@ class Tallies:
             signals=self._signals,
             key_refusals=self._key_refusals,
             turns_dropped=self.turns_dropped,
+            draws={
+                purpose + SEPARATOR + ("yes" if chosen else "no"): count
+                for (purpose, chosen), count in self._draws.items()
+            },
+            texts_lost=self._texts_lost,
+            shadows_shed=self.shadows_shed,
             gauges=self.gauges,
         )
 
@@ -267,11 +289,17 @@ def merge(snapshots: Iterable[Snapshot], *, alive_since: float) -> Snapshot:
             _add_fields(total.calls.setdefault(key, Upstreamed()), calls)
         for key, beside in found.beside.items():
             _add_fields(total.beside.setdefault(key, Beside()), beside)
-        for here, there in ((total.signals, found.signals), (total.key_refusals, found.key_refusals)):
+        for here, there in (
+            (total.signals, found.signals),
+            (total.key_refusals, found.key_refusals),
+            (total.draws, found.draws),
+            (total.texts_lost, found.texts_lost),
+        ):
             for key, count in there.items():
                 here[key] = here.get(key, 0) + count
         total.baseline_usd += found.baseline_usd
         total.turns_dropped += found.turns_dropped
+        total.shadows_shed += found.shadows_shed
         total.gauges.log_lost += found.gauges.log_lost
         total.gauges.log_sync_errors += found.gauges.log_sync_errors
         if found.gauges.at >= alive_since:

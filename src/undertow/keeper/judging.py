@@ -37,7 +37,11 @@ class Judging:
             log.warning("judge_not_reached", extra=fields(why=done.ended.stopped, waiting=done.waiting))
         if done.broken:
             log.warning("pairs_unreadable", extra=fields(lines=done.broken))
-        return {f"judge_{name}": count for name, count in done.ended.tally.counts.items()} | self._anchors()
+        return (
+            {f"judge_{name}": count for name, count in done.ended.tally.counts.items()}
+            | {"judge_usd_millionths": round(done.ended.tally.cost_usd * 1_000_000)}
+            | self._anchors()
+        )
 
     def _anchors(self) -> dict[str, int]:
         if self._set_up.plan.anchors is None or self._set_up.plan.anchors_per_day == 0:

@@ -13,17 +13,22 @@ import sys
 from pathlib import Path
 
 from undertow.adapters.telemetry.json_logs import configure_logging, fields
+from undertow.bootstrap.judge import JudgeSetUp
 from undertow.bootstrap.keeper import KeeperParts, KeeperPlan, build_keeper, read_keeper_plan
 from undertow.errors import ConfigError
 from undertow.keeper.conversations import Conversations
 from undertow.keeper.jobs import Job, run_jobs, run_once
+from undertow.keeper.judging import Judging
 from undertow.keeper.look_ups import LookUps
 from undertow.keeper.pulse import Pulse
+from undertow.keeper.retention import Retention
+from undertow.keeper.shadow import Shadowing
 from undertow.keeper.storing import Storing
 from undertow.keeper.traces import Traces
 from undertow.keeper.tuning import Tuning
 from undertow.keeper.turns import TurnInbox
-from undertow.records.runtime_files import LOOKUP_SOCKET, TURNS_SOCKET
+from undertow.keeper.watching import Watching
+from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
 
 log = logging.getLogger("undertow.keeper")
 
@@ -33,6 +38,10 @@ COMPACTION_S = 10.0
 CONVERSATIONS_S = 1.0
 TRACES_S = 2.0
 RATIOS_S = 15.0
+SHADOW_S = 1.0
+RETENTION_S = 600.0
+WATCHING_S = 5.0
+JUDGING_S = 60.0
 
 
 async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) -> None:
@@ -52,12 +61,19 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
     traces = None if parts.tail is None else Traces(parts.tail, parts.connect, plan.providers)
     inbox = TurnInbox(runtime_dir / TURNS_SOCKET) if runtime_dir is not None and parts.implicit is not None else None
     look_ups = None if runtime_dir is None else LookUps(runtime_dir / LOOKUP_SOCKET, parts.find)
+    shadowing = None
+    if runtime_dir is not None and parts.shadow is not None:
+        shadowing = Shadowing(parts.shadow, runtime_dir / SHADOW_SOCKET)
     beating = asyncio.create_task(_beat(pulse))
     try:
         if look_ups is not None:
             await look_ups.start()
+        if shadowing is not None:
+            await asyncio.to_thread(shadowing.start)
         log.info("keeper_started", extra=fields(pid=os.getpid(), store=plan.store.path))
         jobs = _jobs(plan, parts, traces, inbox)
+        if shadowing is not None:
+            jobs.append(Job("shadow", SHADOW_S, shadowing.run, is_run_at_end=True))
         # What dead writers left must be settled before it can be converted.
         await run_once(jobs[0], pulse)
         running = asyncio.create_task(run_jobs(jobs, pulse, stop))
@@ -71,6 +87,8 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
         beating.cancel()
         if look_ups is not None:
             await look_ups.close()
+        if shadowing is not None:
+            await asyncio.to_thread(shadowing.close)
         if inbox is not None:
             inbox.close()
         if parts.signals is not None:
@@ -99,6 +117,22 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
     if plan.tuning.enabled and plan.calibrations:
         tuning = Tuning(Path(plan.store.path), plan.tuning, plan.calibrations, plan.tiers, plan.committing)
         jobs.append(Job("tuning", 60.0 * plan.tuning.every_minutes, tuning.run))
+    if plan.serving is not None:
+        retention = Retention(Path(plan.store.path), plan.serving.review.text_days)
+        jobs.append(Job("retention", RETENTION_S, retention.run))
+        if plan.serving.judge is not None:
+            judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"))
+            jobs.append(Job("judging", JUDGING_S, judging.run))
+        if plan.serving.monitor_minutes > 0:
+            watching = Watching(
+                Path(plan.store.path),
+                plan.tuning,
+                plan.serving.review,
+                plan.serving.shadow,
+                plan.tiers,
+                60.0 * plan.serving.monitor_minutes,
+            )
+            jobs.append(Job("watching", WATCHING_S, watching.run))
     return jobs
 
 

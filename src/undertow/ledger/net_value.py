@@ -17,6 +17,7 @@ def net_value(
     before_end: int,
     prices: tuple[OutcomePrice, ...],
     level: float,
+    review_usd: float = 0.0,
 ) -> Ledger:
     """The ledger over the routed period, USD per month.
 
@@ -27,6 +28,7 @@ def net_value(
         before_end: End (excluded) of the period before routing, likewise.
         prices: What each outcome costs.
         level: Level of the intervals.
+        review_usd: Cost of one review, 0 where they are paid for already.
 
     Returns:
         The ledger. `net_usd_month` is None unless both savings and downstream cost are known: savings alone are not a net
@@ -35,7 +37,7 @@ def net_value(
     if routing_start >= traffic.decisions.shape[0]:
         return Ledger(None, None, None, None, None, note="no cheaper tier serves anything in this log")
     days = routed_days(traffic, cells.bucket_s, routing_start)
-    saved = savings(cells, traffic, routing_start)
+    saved = savings(cells, traffic, routing_start, review_usd)
     first = traffic.first_bucket
     since = datetime.fromtimestamp((first + routing_start) * cells.bucket_s, UTC)
     contrast = choose_contrast(cells, first + routing_start, first + before_end) if len(cells.outcome_names) else None

@@ -4,19 +4,17 @@ Savings are a census, not a sample: every decision with a known cost and a known
 only some decisions have both, the mean saving of a tier's known ones is carried over to the rest, and the note says so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from undertow.ledger.overhead import overhead_items
 from undertow.ledger.skipping import skipped_items
 from undertow.ledger.usd import SECONDS_PER_DAY, per_month
-from undertow.records.cells import CALL_PURPOSES, AuditCells
+from undertow.ledger.watching import watching
+from undertow.records.cells import AuditCells
 from undertow.records.report import LedgerItem
 from undertow.records.traffic_grid import TrafficGrid
-
-WATCHING_PURPOSES = ("shadow", "judge")
-"""Calls that serve nobody: they are watching, whatever the decision's own cost_usd includes."""
 
 OUTPUT_PRICE_RATIO = 4.0
 """Output tokens over input tokens in price, where a baseline must be estimated from totals: most price lists lie between 3 and 5."""
@@ -57,19 +55,20 @@ def estimated_baseline_usd(traffic: TrafficGrid, tier: int, start: int) -> float
     return float(price * weighted[start:, tier].sum())
 
 
-def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
+def savings(cells: AuditCells, traffic: TrafficGrid, start: int, review_usd: float = 0.0) -> Savings:
     """Savings per tier and cost of watching, USD a month over the routed period.
 
     Args:
         cells: The log's sufficient statistics (for calls and tier names).
         traffic: Whole-log traffic.
         start: First routed bucket, counted from the traffic's first.
+        review_usd: Cost of one review, 0 where they are paid for already.
     """
     days = routed_days(traffic, cells.bucket_s, start)
     if days <= 0:
         return Savings((), None, None, "no routed traffic")
-    watching = _watching_usd(cells, traffic.first_bucket + start)
     routed_from = traffic.first_bucket + start
+    watched = watching(cells, routed_from, days, review_usd)
     inside = overhead_items(cells, routed_from, days) + skipped_items(cells, routed_from, days)
     items: list[LedgerItem] = []
     notes: list[str] = []
@@ -96,21 +95,13 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int) -> Savings:
             notes.append(f"{tier}: {note}")
         name = "cheaper answers" if code < len(cells.tiers) - 1 else "what routing adds to the bill"
         items.append(LedgerItem(name, "savings", tier, per_month(saved, days), None, True, note))
+    if watched.note:
+        notes.append(watched.note)
     if not items:
-        return Savings(inside, None, None, "the log holds no costs, or none to compare with")
+        notes.insert(0, "the log holds no costs, or none to compare with")
+        cost = watched.usd_month if watched.is_known else None
+        return Savings((*watched.items, *inside), None, cost, "; ".join(notes))
+    # A decision's cost counts all of its calls, so watching among them has lowered the savings: it is on a line of its own instead.
+    items[0] = replace(items[0], usd_month=items[0].usd_month + watched.inside_usd_month)
     total = sum(item.usd_month for item in items)
-    watched = per_month(watching, days) if watching is not None else 0.0
-    if watching is not None:
-        # cost_usd counts every call, so watching has lowered the savings already: show it on its own line instead.
-        total += watched
-        items[0] = LedgerItem(
-            items[0].name, "savings", items[0].tier, items[0].usd_month + watched, None, True, items[0].note
-        )
-        items.append(LedgerItem("shadow answers and judge", "watching", None, watched, None, True))
-    return Savings((*items, *inside), total, watched, "; ".join(notes))
-
-
-def _watching_usd(cells: AuditCells, first_bucket: int) -> float | None:
-    purposes = [CALL_PURPOSES.index(p) for p in WATCHING_PURPOSES]
-    mask = np.isin(cells.calls.purpose, purposes) & (cells.calls.bucket >= first_bucket)
-    return float(cells.calls.cost_usd[mask].sum()) if mask.any() else None
+    return Savings((*items, *watched.items, *inside), total, watched.usd_month, "; ".join(notes))

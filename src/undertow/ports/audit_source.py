@@ -6,8 +6,9 @@ An adapter (DuckDB today; Spark, ClickHouse and others later) implements `AuditS
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
+from undertow.ports.progress import Progress, silent
 from undertow.records.cells import AuditCells
 
 
@@ -47,21 +48,12 @@ class CellOptions:
     tier_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: tuple[OutcomeWindow, ...] = ()
     max_strata: int = 6
+    score_edges: tuple[float, ...] = ()
+    """Ten equal shares of the scores that a calibration was fitted on (11 scores): scores of the log are counted by them. Empty: not at all."""
+    now: datetime | None = None
+    """The present: rows dated after it are used and counted as `dated_in_future`. None: not looked at."""
     until: datetime | None = None
     """Leave out everything that the system did not have before this moment (replays and tests)."""
-
-
-@runtime_checkable
-class Progress(Protocol):
-    """Told how far long work has come; adapters call it, the command line draws it."""
-
-    def __call__(self, stage: str, done: float, total: float | None) -> None:
-        """`stage` is a short phrase for people; `done` and `total` in any unit that the stage has."""
-        ...
-
-
-def silent(stage: str, done: float, total: float | None) -> None:
-    """A `Progress` that shows nothing."""
 
 
 class AuditSource(Protocol):

@@ -189,6 +189,13 @@ class Dialect(Protocol):
         """
         ...
 
+    def shadow_body(self, request: ReadRequest, *, model: str, parameters: Mapping[str, object]) -> bytes | None:
+        """The same request for another tier to answer off the request path: all that shapes the answer, whole and not streamed.
+
+        None where it must not be sent again: the provider itself would run a tool, or write into a conversation that it keeps.
+        """
+        ...
+
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
         """An error in the format's own shape."""
         ...

@@ -55,6 +55,7 @@ class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
         tool_names: Names of the tools it calls, in order.
         text: Its text, where the reader was asked to keep it (retention, or a policy that looks at it); else None.
         tokens: Evidence token by token, where the reader was asked to keep it and the upstream gave any; else None.
+        written: The answer as people read it, where the text is kept: the text, then a refusal and the tools that it calls, in words.
         is_format_valid: The text is what the request's `response_format` demands (JSON, and of the schema that it names);
             None where it demands nothing, or nothing that can be checked.
     """
@@ -74,6 +75,7 @@ class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
     text: str | None = None
     tokens: TokenEvidence | None = None
     is_format_valid: bool | None = None
+    written: str | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):

@@ -8,12 +8,14 @@ Codes: `tier`, `segment`, `signal`, `model` point into the vocabularies of `Audi
 Buckets: whole numbers of `bucket_s` seconds since 1970-01-01 UTC (days by default).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from undertow.records.label_rows import LabelRows, no_label_rows
 from undertow.records.segment import Segment
 
 IntArray = npt.NDArray[np.int64]
@@ -102,6 +104,47 @@ class ConfidenceCells(Table):
 
 
 @dataclass(frozen=True, slots=True)
+class BehaviourCells(Table):
+    """How live decisions went, per bucket, served tier and segment: what drifts before quality is known to.
+
+    Each quantity has the number of decisions of which the log says it, and its sum over those; a column that the log lacks is 0 in both.
+    Refusals and hedging are of the answer that was held and judged, whichever tier served in the end (`features` of the record).
+    """
+
+    bucket: IntArray
+    tier: IntArray
+    segment: IntArray
+    decisions: IntArray
+    escalation_n: IntArray
+    escalated: IntArray
+    output_n: IntArray
+    output_tokens: FloatArray
+    refusal_n: IntArray
+    refusals: FloatArray
+    hedging_n: IntArray
+    hedging: FloatArray
+    novelty_n: IntArray
+    novelty: FloatArray
+    score_n: IntArray
+    score: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class BinCells(Table):
+    """Histogram of one quantity per bucket, served tier and segment: novelty (`NOVELTY_BINS`), or the score by an artefact's ten shares."""
+
+    bucket: IntArray
+    tier: IntArray
+    segment: IntArray
+    bin: IntArray
+    n: IntArray
+
+
+NOVELTY_BINS = 40
+"""Bin i of a novelty v covers [i, i + 1) / NOVELTY_BINS of v / (1 + v): novelty has no upper end, and its tail is what matters."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCells(Table):
     """Live decisions per bucket, tier and (model, fingerprint), and per policy and prompt version: what changed when.
 
@@ -179,6 +222,34 @@ class LabelCells(Table):
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorCells(Table):
+    """Pairs of answers that a judge compared, and what people said of the same pairs: what the judge is corrected by.
+
+    A loss d = reference_value - value in [-1, 1] is told by its sign: outcome 0 stands for -1, 1 for 0, 2 for +1, and a loss
+    between two of them counts in both, in proportion, so that its mean stays what it is.
+
+    `available` is the bucket in which the system had both verdicts (the judge's alone where no person gave one).
+    """
+
+    available: IntArray
+    decided: IntArray
+    tier: IntArray
+    segment: IntArray
+    stratum: IntArray
+    steered: IntArray
+    judge: IntArray
+    """The judge's signal."""
+    human: IntArray
+    """The people's signal; -1: nobody judged these pairs."""
+    judge_outcome: IntArray
+    human_outcome: IntArray
+    """-1 where nobody judged them."""
+    n: FloatArray
+    weight: FloatArray
+    """Sum of 1 / inclusion probability of the judged pair."""
+
+
+@dataclass(frozen=True, slots=True)
 class CalibrationCells(Table):
     """Labels of cheap-served decisions by confidence bin: for the reliability of the logged confidence.
 
@@ -194,6 +265,8 @@ class CalibrationCells(Table):
     weight: FloatArray
     weighted_failures: FloatArray
     weighted_confidence: FloatArray
+    weight_max: FloatArray
+    """Largest weight in the cell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +310,8 @@ class CallCells(Table):
     fate: IntArray
     """Points into `CALL_FATES`."""
     calls: IntArray
+    timeouts: IntArray
+    """Calls among them that no answer came to in time; all of them have the fate `failed`."""
     cost_n: IntArray
     """Calls whose cost is known."""
     cost_usd: FloatArray
@@ -248,6 +323,22 @@ CALL_PURPOSES: tuple[str, ...] = ("serve", "classify", "self_check", "race", "sh
 CALL_FATES: tuple[str, ...] = ("used", "discarded", "cancelled", "abandoned", "failed")
 """What became of a call: its answer was used; it was whole and not served; it was stopped since another tier answered; the
 caller went away; it failed. A call without a status counts as used."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchingCells(Table):
+    """Calls made to watch after the decisions' records were written, by bucket and purpose: their costs are in no decision's."""
+
+    bucket: IntArray
+    purpose: IntArray
+    """Points into `CALL_PURPOSES`."""
+    calls: IntArray
+    """Calls that were made, failed ones included."""
+    cost_n: IntArray
+    """Calls whose cost is known."""
+    cost_usd: FloatArray
+    not_made: IntArray
+    """Requests for which one was drawn and not made: the budget was spent, too many waited, the segment forbids it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,3 +441,26 @@ class AuditCells:
     skipped: SkippedCells = field(
         default_factory=lambda: SkippedCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(SkippedCells)})
     )
+    anchors: AnchorCells = field(
+        default_factory=lambda: AnchorCells(
+            **{f.name: np.zeros(0, dtype=np.int64 if f.type == IntArray else np.float64) for f in fields(AnchorCells)}
+        )
+    )
+    watching: WatchingCells = field(
+        default_factory=lambda: WatchingCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(WatchingCells)})
+    )
+    behaviour: BehaviourCells = field(
+        default_factory=lambda: BehaviourCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(BehaviourCells)})
+    )
+    novelty: BinCells = field(
+        default_factory=lambda: BinCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(BinCells)})
+    )
+    scores: BinCells = field(
+        default_factory=lambda: BinCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(BinCells)})
+    )
+    """Scores by the ten shares of the calibration artefact that `CellOptions.score_edges` is of; empty without one."""
+    rows: LabelRows = field(default_factory=no_label_rows)
+    """Labels one by one, for finding where a tier loses; empty where the engine sends none."""
+    topics: Mapping[int, int] = field(default_factory=dict)
+    """Segment codes that are no labels of the log but topics of its texts, with the bucket from which each was known; see
+    `undertow.services.topics`. They stand after all others."""

@@ -123,7 +123,10 @@ GATEWAY_COLUMNS: tuple[Column, ...] = (
         "whether it was drawn for review and shadow, and with which probability; the same as in draws/",
     ),
 )
-"""What Undertow's own gateway writes beside the contract's columns; no other log has them, and the audit reads none of them."""
+"""What Undertow's own gateway writes beside the contract's columns; no other log has them. The audit reads `features` alone."""
+
+AUDIT_COLUMNS: tuple[Column, ...] = (*DECISION_COLUMNS, *(c for c in GATEWAY_COLUMNS if c.name == "features"))
+"""Columns of a decision log that the audit reads."""
 
 LOG_COLUMNS: tuple[Column, ...] = DECISION_COLUMNS + GATEWAY_COLUMNS
 """Columns of a log that the gateway wrote, in order: the fields of `undertow.records.decision.DecisionRecord`."""

@@ -31,6 +31,7 @@ class AuditSettings:
         level: Confidence level of the intervals shown.
         baseline_until: End of the reference period, or None: chosen from the log.
         trust_judge: Let judge-only evidence raise alarms.
+        review_usd: Cost of one review for the ledger; 0: they are paid for already.
     """
 
     alpha: float = 0.05
@@ -41,6 +42,7 @@ class AuditSettings:
     level: float = 0.95
     baseline_until: datetime | None = None
     trust_judge: bool = False
+    review_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,39 @@ class SegmentReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentPart:
+    """What happened inside one segment, as a part of the tier's rise of failures."""
+
+    segment: Segment | None
+    """None: all segments with few labels."""
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class LossParts:
+    """A tier's rise of failures since the onset, divided: `mix + within = change`.
+
+    Attributes:
+        change: Rate of failures since the onset minus the rate before it.
+        mix: Part made by traffic that moved between segments.
+        mix_interval: Its interval.
+        within: Part that happened inside segments.
+        within_interval: Its interval.
+        key: Key of those segments.
+        segments: The largest parts of `within`.
+    """
+
+    change: float
+    mix: float
+    mix_interval: Interval
+    within: float
+    within_interval: Interval
+    key: str
+    segments: tuple[SegmentPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """One alarm or warning. All fields are as known at `detected_at`, except `latest_*` (the whole log)."""
 
@@ -154,6 +189,82 @@ class Alarm:
     note: str = ""
     changed_nearby: tuple[str, ...] = ()
     """What else changed near the onset: model, policy, prompt versions."""
+    parts: LossParts | None = None
+    """How much of the rise is traffic that moved, and where the rest lies; of the whole tier, by all data."""
+    incidents: tuple[str, ...] = ()
+    """Days near the onset on which an upstream failed unusually often, in words."""
+    story: str = ""
+    """Since when, and what changed then, as a person would say it; empty where there is no onset."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredReport:
+    """Loss of a tier in a segment on pairs: people's verdicts, narrowed by those of a judge on many more pairs.
+
+    Attributes:
+        tier, segment: Where.
+        signal, judge: Whose verdicts count, and whose narrow them.
+        loss: Mean paired loss, positive is bad.
+        interval: Its anytime-valid interval.
+        human_interval: The interval of the same labels without the judge.
+        judge_loss: What the judge alone would say, biased as it is.
+        labelled, judged: Pairs with people's verdicts; pairs that the judge compared.
+        worth: How many times as many labels would have been needed without the judge.
+    """
+
+    tier: str
+    segment: Segment
+    signal: str
+    judge: str
+    loss: float
+    interval: Interval
+    human_interval: Interval
+    judge_loss: float
+    labelled: int
+    judged: int
+    worth: float
+
+
+@dataclass(frozen=True, slots=True)
+class SliceReport:
+    """Where a tier loses: requests that the search after an alarm found, and that other labels than those it was found by bear out.
+
+    Attributes:
+        tier, signal: Whose failures, by what.
+        segments: Labels of the log that the slice is a conjunction of.
+        topics: Topics of the texts that it is a conjunction of, by name.
+        words: Words that set its texts apart.
+        examples: Typical texts of failures in it, redacted as the store's setting says; only where the log keeps text. Untrusted.
+        share, share_before: Estimated share of the tier's requests, since `since` and before (None: no labels then).
+        failures, interval: Failure rate in it since then.
+        failures_before: The same before.
+        rest, rest_interval: Failure rate of the rest of the tier since then.
+        part_of_failures, part_before: Part of the tier's failures that falls into it.
+        n: Labels in it since then.
+        evidence: log10 of the e-value that confirms it.
+        contrast: `before`: its part of the failures grew; `rest`: it fails more often than the rest of the tier.
+        since: Onset of the alarm that the search followed.
+    """
+
+    tier: str
+    signal: str
+    segments: tuple[Segment, ...]
+    topics: tuple[str, ...]
+    words: tuple[str, ...]
+    examples: tuple[str, ...]
+    share: float
+    share_before: float | None
+    failures: float | None
+    interval: Interval | None
+    failures_before: float | None
+    rest: float | None
+    rest_interval: Interval | None
+    part_of_failures: float
+    part_before: float | None
+    n: int
+    evidence: float
+    contrast: Literal["before", "rest"]
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,5 +398,9 @@ class AuditReport:
     """Segments whose labels look broken (a grader fault), kept out of the comparison."""
     main_signal: str | None = None
     """The signal that the charts and the verdict rest on."""
+    anchored: tuple[AnchoredReport, ...] = ()
+    """Losses on pairs, people's verdicts narrowed by a judge's; whole tiers first."""
+    slices: tuple[SliceReport, ...] = ()
+    """Where the tiers lose, by the search that follows an alarm; strongest evidence first."""
     changes: tuple[Change, ...] = ()
     """Dated changes of model, policy or prompt, in order of time."""

@@ -21,6 +21,9 @@ THRESHOLDS = "state/thresholds.json"
 SAMPLING = "state/sampling.json"
 """File under the store's folder with `undertow.records.sampling.SamplingRates`: written by the keeper, read by workers."""
 
+WATCH_REPORT = "state/watch.json"
+"""File under the store's folder: the audit of the store as the keeper last made it (`undertow.audit/1`)."""
+
 SHADOW_SOCKET = "shadow.sock"
 """Unix stream socket on which the keeper takes `undertow.records.watched.ShadowRequest`s, each after its length (4 bytes, big-endian)."""
 

@@ -276,7 +276,7 @@ class ShadowPlan(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     share: float = 0.0
-    budget_usd_day: float = 10.0
+    budget_usd_day: float = 4.0
     never: tuple[str, ...] = ()
     max_waiting: int = 200
     concurrency: int = 4
@@ -332,7 +332,7 @@ class JudgePlan(msgspec.Struct, frozen=True, kw_only=True):
     rubrics: dict[str, str] = {}
     both_orders: bool = True
     share: float = 1.0
-    budget_usd_day: float = 5.0
+    budget_usd_day: float = 3.0
     timeout_s: float = 60.0
     max_chars: int = 24_000
     usd_per_call: float | None = None

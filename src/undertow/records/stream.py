@@ -9,7 +9,7 @@ import numpy.typing as npt
 from undertow.records.label_grid import SignalUnit
 
 FloatArray = npt.NDArray[np.float64]
-Role = Literal["tier", "tail", "segment", "capable", "level", "level_segment"]
+Role = Literal["tier", "tail", "segment", "capable", "level", "level_segment", "topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class MonitoredStream:
         n: Labels per bucket and stratum. Shape (T, H).
         warmup: Buckets that only train a change detector.
         earliest: First bucket at which a change may begin.
+        anchored_by: Signal of the judge whose verdicts on many more pairs narrow this signal's, or None.
     """
 
     unit: SignalUnit
@@ -43,8 +44,9 @@ class MonitoredStream:
     n: FloatArray
     warmup: int = 0
     earliest: int = 0
+    anchored_by: int | None = None
 
     @property
     def name(self) -> str:
         """Tells streams of one signal and role apart."""
-        return f"{self.monitor}/{self.kind}/{self.tier}/{self.segment}"
+        return f"{self.monitor}/{self.kind}/{self.tier}/{self.segment}" + ("" if self.anchored_by is None else f"/by {self.anchored_by}")

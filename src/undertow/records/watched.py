@@ -8,6 +8,10 @@ from typing import Literal
 
 import msgspec
 
+NOT_MADE = ("budget", "shed", "forbidden", "unsupported")
+"""Statuses of calls that were never made: the day's budget was spent, too many waited, the segment forbids it, or the request cannot be
+sent twice (the provider itself would run a tool, or the tier does not speak its format)."""
+
 
 class SampledText(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The text of a decision that was drawn for review.
@@ -51,9 +55,10 @@ class ShadowRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         confidence, novelty: As in its record.
         review_probability: With which it was drawn for review too, or None: it was not.
         review_stratum: Stratum of that draw.
-        body: The caller's request body.
-        prompt: The conversation as people read it.
-        answer: The answer that was served.
+        headers: Headers that went to the upstream and shape an answer, names in lower case: `anthropic-beta` and the like.
+        body: The caller's request body, which is sent on as it is and written nowhere.
+        prompt: The conversation as people read it, through the redaction hook.
+        answer: The answer that was served, likewise.
     """
 
     decision_id: str
@@ -68,6 +73,7 @@ class ShadowRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     novelty: float | None = None
     review_probability: float | None = None
     review_stratum: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
     body: bytes
     prompt: str
     answer: str
@@ -122,7 +128,7 @@ class WatchingCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         segment: Labels of the decision.
         model: Model that answered, else the one asked for.
         input_tokens, cached_tokens, output_tokens, cost_usd, latency_ms, status: As in `undertow.records.decision.Call`; of a call
-            that was never made (`budget`, `shed`, `forbidden`) only the status.
+            that was never made (`NOT_MADE`) only the status.
     """
 
     decision_id: str

@@ -12,10 +12,15 @@ from undertow.ports.upstream import UpstreamFailedError
 from undertow.records.answer import AnswerFacts, Usage
 from undertow.records.decision import Call, DecisionRecord, Intent
 from undertow.records.pricing import cost_usd
+from undertow.records.sampling import Drawn
 from undertow.records.serving import TierPlan
+from undertow.sampling.long_tail import long_tail_score
 from undertow.services.routing import Incoming, RouterParts
 
 log = logging.getLogger("undertow.route")
+
+DRAWABLE = frozenset({"ok", "fallback"})
+"""Statuses of decisions that can be looked at: they were served whole."""
 
 
 class Account:
@@ -29,6 +34,8 @@ class Account:
 
     Attributes:
         parts: Of the router.
+        rates: By which it is drawn, those in force when it came, or None: it is not drawn.
+        keeps_text: The answer's text is needed: the log keeps it, or the decision may turn out to be chosen.
         tiers: All tiers by name.
         incoming: The request.
         reply: The way back to its caller.
@@ -45,6 +52,9 @@ class Account:
 
     __slots__ = (
         "_capable",
+        "_hides_text",
+        "_may_be_chosen",
+        "_number",
         "ask",
         "calls",
         "committed_tokens",
@@ -52,7 +62,9 @@ class Account:
         "failure",
         "first_tier",
         "incoming",
+        "keeps_text",
         "parts",
+        "rates",
         "recorded",
         "reply",
         "sent_chars",
@@ -66,6 +78,16 @@ class Account:
         self._capable = parts.plan.tiers[-1]
         self.incoming = incoming
         self.reply = reply
+        self.rates = parts.draws() if parts.draws is not None and incoming.origin == "live" else None
+        self.keeps_text = parts.keeps_text
+        self._hides_text = self._may_be_chosen = False
+        if self.rates is not None:
+            self._number = self.rates.number(incoming.decision_id)
+            self._may_be_chosen = self.rates.may_choose(self._number)
+            if self._may_be_chosen and not self.keeps_text:
+                self.keeps_text = True
+                policy = incoming.placement.policy
+                self._hides_text = policy is None or not policy.needs.text
         self.done = False
         self.calls: list[Call] = []
         self.ask: Ask | Release | Commit | None = None
@@ -80,6 +102,30 @@ class Account:
         """Mode observe: what the policy would have served given the whole answer, and its judgement; whoever drives one overrides it."""
         del facts
         return None, NOT_JUDGED
+
+    def judged(self, facts: AnswerFacts) -> AnswerFacts:
+        """An answer as a policy sees it. Text that is kept for a draw alone is not shown: what is drawn must not be judged by more."""
+        return msgspec.structs.replace(facts, text=None, written=None) if self._hides_text else facts
+
+    def drawn(self, tier: str | None, status: str, judgement: Judgement) -> tuple[Drawn, ...]:
+        """Draw the decision. Only a tier below the capable one is answered a second time, and only where its policy routed."""
+        rates, incoming = self.rates, self.incoming
+        if rates is None or tier is None or status not in DRAWABLE:
+            return ()
+        agreement = judgement.features.get("agreement") if judgement.features else None
+        score = long_tail_score(judgement.confidence, judgement.novelty, None if agreement is None else 1.0 - agreement)
+        placement = incoming.placement
+        is_comparable = placement.mode == "route" and placement.arm != "holdout" and status == "ok"
+        # A caller who is held to other tiers, or asked for this one, must not have the request sent to the capable one.
+        is_comparable = is_comparable and self._capable.name in placement.setting.tiers
+        return rates.draw(
+            self._number,
+            tier,
+            incoming.facts.segment,
+            score,
+            for_review=True,
+            for_shadow=is_comparable and tier != self._capable.name,
+        )
 
     def price(self, tier: str, usage: Usage | None) -> float | None:
         """What `usage` costs at a tier, or None where price or usage are unknown."""
@@ -159,7 +205,7 @@ class Account:
             policy=policy.name if policy is not None else None,
             policy_version=policy.version if policy is not None else None,
             mode=placement.mode,
-            origin="live",
+            origin=incoming.origin,
             eligible=placement.setting.eligible,
             arm=placement.arm,
             arm_probability=placement.arm_probability,
@@ -191,6 +237,7 @@ class Account:
         costs = [call.cost_usd for call in self.calls if call.cost_usd is not None]
         is_empty = facts is not None and facts.is_empty and error is None
         answer_text = facts.text if facts is not None else None
+        draws = self.drawn(tier, status, judgement)
         record = DecisionRecord(
             decision_id=incoming.decision_id,
             event_time=incoming.event_time,
@@ -201,7 +248,7 @@ class Account:
             policy_version=policy.version if policy is not None else None,
             calibration_version=judgement.calibration_version,
             mode=placement.mode,
-            origin="live",
+            origin=incoming.origin,
             eligible=placement.setting.eligible,
             arm=placement.arm,
             arm_probability=placement.arm_probability,
@@ -241,9 +288,13 @@ class Account:
             parent_span_id=incoming.parent_span_id,
             features=self.features(judgement, facts if error is None else None),
             committed_tokens=self.committed_tokens if tier is not None else None,
+            draws=draws or None,
         )
         self.parts.decisions.finish(record)
         self.parts.on_record(record, incoming, self.without_evidence(facts))
+        if self._may_be_chosen and facts is not None and any(each.chosen for each in draws):
+            assert self.parts.on_drawn is not None, "who draws takes what is drawn"
+            self.parts.on_drawn(record, incoming, facts)
 
     def features(self, judgement: Judgement, facts: AnswerFacts | None) -> dict[str, float] | None:
         """What the answer was judged by. One that was committed was judged by its beginning: what the whole shows is added, since a calibration to
@@ -252,13 +303,15 @@ class Account:
         if self.committed_tokens is None or facts is None:
             return judgement.features or None
         measured = {} if judgement.novelty is None else {"novelty": judgement.novelty}
-        return features_of(facts, self.incoming.facts, measured) | (judgement.features or {})
+        return features_of(self.judged(facts), self.incoming.facts, measured) | (judgement.features or {})
 
     def without_evidence(self, facts: AnswerFacts | None) -> AnswerFacts | None:
         """What others may know of an answer: not its text, nor its tokens, which only the policy needed."""
         if facts is None or (facts.text is None and facts.tokens is None):
             return facts
-        return msgspec.structs.replace(facts, text=facts.text if self.parts.keeps_text else None, tokens=None)
+        if self.parts.keeps_text:
+            return msgspec.structs.replace(facts, tokens=None)
+        return msgspec.structs.replace(facts, text=None, written=None, tokens=None)
 
     def kept(self, text: str | None) -> str | None:
         """A text as it may be written: through the redaction hook, and not at all where that fails."""

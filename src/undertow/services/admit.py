@@ -15,11 +15,12 @@ from undertow.ports.wire import Dialect, ReadRequest, WireError
 from undertow.records.decision import DecisionRecord
 from undertow.records.pseudonym import pseudonym
 from undertow.records.request import RequestFacts
-from undertow.records.serving import KeyPlan, ServingPlan
+from undertow.records.serving import HoldoutPlan, KeyPlan, ServingPlan
 from undertow.services.conversations import Stickiness
 from undertow.services.routing import Incoming, Placement
 
 AUTO = "auto"
+NO_HOLDOUT = HoldoutPlan(share=0.0)
 PREFIX = "undertow/"
 """Models are also known as `undertow/auto` and so on, for clients that want a provider's name in front."""
 
@@ -38,6 +39,7 @@ class Context(msgspec.Struct, frozen=True, gc=False):
         headers: Headers for the upstream.
         client_retry: How often the caller's client had tried before.
         trace_id, span_id, parent_span_id: Trace context, or None.
+        origin: `live`, or `suite`: no traffic, so it is not held out.
     """
 
     decision_id: str
@@ -52,6 +54,7 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     parent_span_id: str | None = None
+    origin: str = "live"
 
 
 class Admission:
@@ -124,7 +127,7 @@ class Admission:
             user_id=user_id,
             allowed_tiers=key.tiers if key is not None and key.tiers else None,
         )
-        placement = self.place(facts, dialect.kind, context.decision_id)
+        placement = self.place(facts, dialect.kind, context.decision_id, context.origin)
         if self._stickiness is not None and placement.policy is not None and placement.mode == "route":
             setting = self._stickiness.settled(
                 placement.setting, facts, placement.policy.name, key.name if key is not None else None, context.began
@@ -145,11 +148,14 @@ class Admission:
             trace_id=context.trace_id,
             span_id=context.span_id,
             parent_span_id=context.parent_span_id,
+            origin=context.origin,
             prompt=_messages(read) if self._plan.store.keeps_text else None,
         )
 
-    def place(self, facts: RequestFacts, kind: str, decision_id: str) -> Placement:
+    def place(self, facts: RequestFacts, kind: str, decision_id: str, origin: str = "live") -> Placement:
         """Find who decides, and settle eligibility, arm and draw.
+
+        A suite asks what the policy does with a request: it is in no arm, or the holdout would answer some of its cases.
 
         Raises:
             WireError: The model is unknown, or no tier may answer this request.
@@ -170,7 +176,8 @@ class Admission:
         )
         if constrained.refused is not None:
             raise WireError(constrained.refused, param="model", code="tier_not_allowed", status=403)
-        drawn = assign(self._plan.holdout, facts, decision_id, needs_draw=policy.name in self._drawing)
+        holdout = self._plan.holdout if origin == "live" else NO_HOLDOUT
+        drawn = assign(holdout, facts, decision_id, needs_draw=policy.name in self._drawing)
         is_observed = self._modes[policy.name] == "observe"
         setting = Setting(
             tiers=constrained.tiers,

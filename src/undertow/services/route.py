@@ -164,13 +164,14 @@ class _Run(Account):
         """Mode observe: what the policy would have served."""
         if self.observation is None:
             return None, NOT_JUDGED
-        return self.observation.decided(facts, self.ask.tier if self.ask is not None else None)
+        shown = None if facts is None else self.judged(facts)
+        return self.observation.decided(shown, self.ask.tier if self.ask is not None else None)
 
     # -- holding answers
 
     def evidence(self, needed: Evidence) -> Evidence:
-        """What an answer should come with: what its judge needs, and its text where the log keeps that."""
-        if not self.parts.keeps_text or needed.text:
+        """What an answer should come with: what its judge needs, and its text where that is kept."""
+        if not self.keeps_text or needed.text:
             return needed
         return (
             TEXT if needed is NO_EVIDENCE else Evidence(needed.logprobs, needed.alternatives, needed.tokens, text=True)
@@ -226,14 +227,14 @@ class _Run(Account):
         if call.task is None:
             call.start()
         beginning = await call.heard()
-        return await self.hold_to_end(ask.tier) if beginning is None else Begun(beginning)
+        return await self.hold_to_end(ask.tier) if beginning is None else Begun(self.judged(beginning))
 
     async def hold_to_end(self, tier: str) -> Event:
         """Hold all of the answer that is coming."""
         call = self.held_call(tier)
         await call.over()
         if call.whole is not None:
-            return Held(call.whole.facts)
+            return Held(self.judged(call.whole.facts))
         self.held = None
         self.failure = call.failure
         return self.failed()

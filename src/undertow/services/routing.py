@@ -14,6 +14,7 @@ from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
 from undertow.records.request import RequestFacts
 from undertow.records.serving import ServingPlan
+from undertow.sampling.draw import CompiledRates
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +55,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
         client_retry: How often the caller's client had tried before.
         trace_id, span_id, parent_span_id: Trace context, or None.
         prompt: Text to keep, or None.
+        origin: As in `undertow.services.admit.Context`.
     """
 
     dialect: Dialect
@@ -70,6 +72,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
     span_id: str | None = None
     parent_span_id: str | None = None
     prompt: str | None = None
+    origin: str = "live"
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
@@ -140,6 +143,9 @@ class RouterParts:
         on_record: Told of every record, with the request and the answer's facts (metrics, budgets, implicit signals).
         length_ratio: (tier, segment) -> mean output tokens of the capable tier over this tier's, or None: not known yet.
         keeps_text: Keep the answers' text in records.
+        draws: The rates in force, by which decisions are drawn for review and shadow, or None: nothing is drawn.
+        on_drawn: Told of each decision that was chosen for something, with the request and the answer's facts, its text among them;
+            must neither wait nor raise.
         redact: Cleans text before it is written, or None.
     """
 
@@ -152,3 +158,5 @@ class RouterParts:
     length_ratio: Callable[[str, Mapping[str, str]], float | None]
     keeps_text: bool = False
     redact: Callable[[str], str] | None = None
+    draws: Callable[[], CompiledRates | None] | None = None
+    on_drawn: Callable[[DecisionRecord, Incoming, AnswerFacts], None] | None = None

@@ -1,7 +1,16 @@
+import asyncio
+import json
+
+import msgspec
 import pytest
 
 from gateway_fakes.upstream import FakeUpstream
-from undertow.records.serving import TelemetryPlan
+from undertow.adapters.store.row_log import SAMPLED, read_rows
+from undertow.records.runtime_files import SAMPLING
+from undertow.records.sampling import SampleRate, SamplingRates
+from undertow.records.serving import ReviewPlan, ShadowPlan, TelemetryPlan
+from undertow.records.shadow_frame import LENGTH_BYTES, decode_frame
+from undertow.records.watched import SampledText
 from unit.gateway.asgi_calls import KEY, SECRET, gateway, plan_for, run
 
 
@@ -132,5 +141,83 @@ def test_a_request_that_never_became_one_leaves_a_record(tmp_path, upstream):
                 "headers_too_large",
             )
             assert second["status"] == "abandoned"
+
+    run(steps)
+
+
+def drawing(tmp_path, upstream, **rates):
+    """A plan by which everything is drawn for what `rates` name."""
+    plan = plan_for(tmp_path, upstream, review=ReviewPlan(per_day=100), shadow=ShadowPlan(share=0.5))
+    file = tmp_path / "store" / SAMPLING
+    file.parent.mkdir(parents=True)
+    file.write_bytes(msgspec.json.encode(SamplingRates(rates=(SampleRate(tier="cheap", **rates),))))
+    return plan
+
+
+def test_what_is_drawn_goes_to_reviewers_and_to_the_keeper(tmp_path, upstream):
+    frames, came = [], asyncio.Event()
+
+    async def take(reader, writer):
+        while length := await reader.read(LENGTH_BYTES):
+            frames.append(decode_frame(await reader.readexactly(int.from_bytes(length))))
+            came.set()
+        writer.close()
+
+    async def steps():
+        plan = drawing(tmp_path, upstream, review=1.0, shadow=1.0)
+        async with gateway(tmp_path, plan) as g:
+            keeper = await asyncio.start_unix_server(take, g.app.runtime.keeper_shadow_socket)
+            got = await g.chat(metadata={"intent": "faq"})
+            assert got.status == 200
+            async with asyncio.timeout(10):
+                await came.wait()
+            keeper.close()
+            metrics = await g.call("GET", "/metrics")
+            assert b'undertow_draws_total{chosen="yes",purpose="review"} 1.0' in metrics.body
+        (record,) = g.records()
+        assert [(draw["purpose"], draw["chosen"]) for draw in record["draws"]] == [("review", True), ("shadow", True)]
+        (text,) = read_rows(tmp_path / "store", SAMPLED, SampledText).rows
+        (request,) = frames
+        assert text.decision_id == request.decision_id == record["decision_id"]
+        assert text.prompt == request.prompt == "user: hi"
+        assert text.answer == request.answer == got.json["choices"][0]["message"]["content"]
+        assert json.loads(request.body)["messages"] == [{"role": "user", "content": "hi"}]
+        assert "response" not in record
+
+    run(steps)
+
+
+def test_without_a_keeper_second_answers_are_shed_and_counted_at_the_end(tmp_path, upstream):
+    async def steps():
+        async with gateway(tmp_path, drawing(tmp_path, upstream, shadow=1.0)) as g:
+            assert (await g.chat()).status == 200
+        assert g.app.tallies.snapshot().shadows_shed == 1
+        assert read_rows(tmp_path / "store", SAMPLED, SampledText).rows == []
+
+    run(steps)
+
+
+def test_where_nothing_is_to_be_drawn_nothing_is(tmp_path, upstream):
+    async def steps():
+        plan = msgspec.structs.replace(
+            drawing(tmp_path, upstream, review=1.0), review=ReviewPlan(), shadow=ShadowPlan()
+        )
+        async with gateway(tmp_path, plan) as g:
+            assert (await g.chat()).status == 200
+            assert g.app.drawn is None
+        assert "draws" not in g.records()[0]
+        assert not (tmp_path / "store" / SAMPLED).exists()
+
+    run(steps)
+
+
+def test_with_retention_of_nothing_no_text_is_written(tmp_path, upstream):
+    async def steps():
+        plan = drawing(tmp_path, upstream, review=1.0)
+        plan = msgspec.structs.replace(plan, review=ReviewPlan(per_day=100, text_days=0.0))
+        async with gateway(tmp_path, plan) as g:
+            assert (await g.chat()).status == 200
+        assert g.records()[0]["draws"][0]["chosen"]
+        assert not (tmp_path / "store" / SAMPLED).exists()
 
     run(steps)

@@ -5,6 +5,7 @@ from undertow.gateway.metrics import Metrics
 from undertow.gateway.runtime import Runtime, Supervision, write_supervision
 from undertow.gateway.tallies import SEPARATOR, InForce
 from undertow.records.decision import Call, DecisionRecord
+from undertow.records.sampling import Drawn
 
 SERVED = DecisionRecord(
     decision_id="d", event_time="2026-01-01T00:00:00.000Z", policy="auto", tier="capable", status="ok", reason="unsure",
@@ -93,6 +94,19 @@ def test_commits_races_and_self_checks_are_counted(runtime):
     shown = lines(metrics)
     for name in ("commits", "races", "races_cancelled", "self_checks"):
         assert f'undertow_{name}_total{{policy="auto"}} 1.0' in shown
+
+
+def test_draws_are_counted_by_purpose_and_whether_they_chose(runtime):
+    metrics = Metrics(runtime, 1)
+    draws = (Drawn("review", "tail", 0.5, chosen=True), Drawn("shadow", "tail", 0.5, chosen=False))
+    metrics.tallies.add(DecisionRecord(decision_id="d", event_time="t", draws=draws))
+    metrics.tallies.add_lost_text("redaction")
+    metrics.tallies.shadows_shed = 2
+    shown = lines(metrics)
+    assert 'undertow_draws_total{chosen="yes",purpose="review"} 1.0' in shown
+    assert 'undertow_draws_total{chosen="no",purpose="shadow"} 1.0' in shown
+    assert 'undertow_drawn_texts_lost_total{why="redaction"} 1.0' in shown
+    assert "undertow_shadows_shed_total 2.0" in shown
 
 
 def test_no_label_holds_an_id(runtime):

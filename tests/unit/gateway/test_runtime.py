@@ -16,4 +16,5 @@ def test_a_folder_that_is_gone_stops_nothing(tmp_path):
 
 def test_the_place_of_a_worker_names_the_keepers_sockets():
     place = Runtime.within("/r", "/r/plan.json", worker_number=3, workers=2, generation=4)
+    assert place.keeper_shadow_socket == "/r/shadow.sock"
     assert (place.keeper_lookup_socket, place.metrics_dir) == ("/r/keeper.sock", "/r/metrics")

@@ -18,6 +18,7 @@ from undertow.gateway.tallies import (
     write_snapshot,
 )
 from undertow.records.decision import Call, DecisionRecord
+from undertow.records.sampling import Drawn
 
 
 def record(**fields):
@@ -128,3 +129,17 @@ def test_files_that_are_none_are_left_out(tmp_path):
 
 def test_a_full_disk_costs_metrics_and_no_request(tmp_path):
     write_snapshot(Snapshot(), tmp_path / "no-such-folder" / "worker.json")
+
+
+def test_draws_lost_texts_and_shed_requests_add_up():
+    tallies = Tallies()
+    for chosen in (True, False, False):
+        tallies.add(record(draws=(Drawn("review", "tail", 0.5, chosen), Drawn("shadow", "tail", 0.5, not chosen))))
+    tallies.add_lost_text("disk")
+    tallies.shadows_shed += 3
+    found = msgspec.json.decode(msgspec.json.encode(tallies.snapshot()), type=Snapshot)
+    twice = merge([found, found], alive_since=0.0)
+    assert twice.draws == {
+        f"review{SEPARATOR}yes": 2, f"review{SEPARATOR}no": 4, f"shadow{SEPARATOR}yes": 4, f"shadow{SEPARATOR}no": 2,
+    }  # fmt: skip
+    assert (twice.texts_lost, twice.shadows_shed) == ({"disk": 2}, 6)

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import time
 import pytest
 
 from undertow.adapters.store.log import StoreDecisionLog
+from undertow.adapters.store.row_log import SAMPLED
 from undertow.keeper.main import main
 from undertow.records.decision import DecisionRecord, Intent
 from undertow.records.runtime_files import HEARTBEAT, LOOKUP_SOCKET, TURNS_SOCKET
@@ -112,6 +114,16 @@ def test_it_does_not_outlive_a_supervisor_that_was_killed(tmp_path, keeper):
     _, told = supervisor.communicate(timeout=30)  # the keeper holds the other end until it ends
     assert not path.exists()
     assert [json.loads(line)["event"] for line in told.splitlines()][-2:] == ["supervisor_died", "keeper_stopped"]
+
+
+def test_it_removes_texts_that_have_been_kept_for_long_enough(tmp_path, keeper):
+    folder = tmp_path / "store" / SAMPLED
+    folder.mkdir(parents=True)
+    old = folder / "20260301T120000000Z-w0-0123456789ab-000001.jsonl"
+    old.write_bytes(b"{}\n")
+    os.utime(old, (0.0, 0.0))
+    keeper()
+    wait_for(lambda: not old.exists())
 
 
 def test_a_plan_that_is_none_is_refused_in_one_event(tmp_path, capsys):

@@ -4,6 +4,7 @@ Nothing is lost and a reader sees everything once, at whatever moment either of 
 
 1. a segment's Parquet files are written under hidden names, synced, then renamed; doing it again gives the same files;
 2. only then the marker `SEG.done` says that they stand for the segment. Until then readers use the segment, after that the files;
+   what was drawn stands in decisions and, from step 1 on, in `draws/` too: of files of a segment without marker all are written again;
 3. the segment goes after a grace period, in which readers that listed it before the marker can still read it; then its marker.
 
 A segment is left alone while an intents file of its writer's life, of its own number or an earlier one, is there: recovery may
@@ -27,8 +28,9 @@ from undertow.adapters.one_writer import alone
 from undertow.adapters.store.append_file import sync_folder
 from undertow.adapters.store.date_pieces import Part, Piece, split_by_date
 from undertow.adapters.store.layout import DONE, INTENTS, OPEN_FOLDER, SEALED, SegmentName, list_segments, utc_text
-from undertow.records.columns import LOG_COLUMNS, SIGNAL_COLUMNS, Column
+from undertow.records.columns import DRAW_COLUMNS, LOG_COLUMNS, SIGNAL_COLUMNS, Column
 
+DRAWS = "draws"
 GRACE_S = 600.0
 MEMORY_LIMIT = "256MB"
 _TEMPORARY, _SPOOL = ".parquet.tmp", "compaction-"
@@ -102,6 +104,7 @@ def _convert_all(root: Path, ready: dict[Part, list[tuple[SegmentName, Path]]], 
         tempfile.TemporaryDirectory(prefix=_SPOOL, dir=root / "state") as spool,
         closing(open_engine(memory_limit, 1, spool)) as engine,
     ):
+        _remove_leftovers(root / DRAWS)
         for part, found in ready.items():
             _remove_leftovers(root / part)
             for name, path in found:
@@ -149,12 +152,15 @@ def _convert(
     with tempfile.TemporaryDirectory(dir=spool) as own:
         pieces, rejected = split_by_date(part, path, Path(own), rejects)
         folders = {piece.date: root / part / f"date={piece.date}" for piece in pieces}
-        for folder in folders.values():
+        drawn = {piece.date: root / DRAWS / f"date={piece.date}" for piece in pieces if part == "decisions"}
+        for folder in (*folders.values(), *drawn.values()):
             for stale in folder.glob(f"{name.text}.*parquet"):  # no marker yet, so no reader counts them
                 stale.unlink()
         for piece in pieces:
-            number = "" if piece.number == 1 else f".{piece.number}"
-            _write_parquet(engine, part, piece, folders[piece.date], f"{name.text}{number}")
+            stem = name.text if piece.number == 1 else f"{name.text}.{piece.number}"
+            written = _write_parquet(engine, part, piece, folders[piece.date], stem)
+            if part == "decisions":
+                _write_draws(engine, written, drawn[piece.date], stem)
     rows = sum(piece.rows for piece in pieces)
     marker = path.with_name(name.text + DONE)
     marker.write_text(json.dumps({"at": utc_text(time.time()), "rows": rows, "rejected": rejected}) + "\n")
@@ -162,8 +168,8 @@ def _convert(
     return rows, rejected
 
 
-def _write_parquet(engine: duckdb.DuckDBPyConnection, part: Part, piece: Piece, folder: Path, stem: str) -> None:
-    """Write a piece as Parquet, whole or not at all."""
+def _write_parquet(engine: duckdb.DuckDBPyConnection, part: Part, piece: Piece, folder: Path, stem: str) -> Path:
+    """Write a piece as Parquet, whole or not at all; the file."""
     columns = _COLUMNS[part]
     shape = "{" + ",".join(f'"{column.name}":{_shape(column)}' for column in columns) + "}"
     selected = ", ".join(
@@ -177,26 +183,51 @@ def _write_parquet(engine: duckdb.DuckDBPyConnection, part: Part, piece: Piece, 
         "columns = {'line': 'VARCHAR'}, auto_detect = false, strict_mode = false, new_line = '\\n', "
         f"max_line_size = {piece.longest_bytes + 1}, parallel = false)"
     )
+    query = f"SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})"
+    return _copy(engine, query, folder, stem, piece.rows)
+
+
+def _write_draws(engine: duckdb.DuckDBPyConnection, decisions: Path, folder: Path, stem: str) -> None:
+    """Write the draws of a file of decisions beside it, a row each, chosen or not; no file where there are none."""
+    source = f"read_parquet({literal(exact_glob(str(decisions)))}, hive_partitioning = false)"
+    purposes = next(column for column in DRAW_COLUMNS if column.name == "purpose").choices
+    # Lines may be anybody's: what is no draw stays in the decision's own column alone.
+    query = (
+        "SELECT decision_id, event_time AS drawn_at, d.purpose AS purpose, d.stratum AS stratum, "
+        "d.inclusion_probability AS inclusion_probability, d.chosen AS chosen "
+        f"FROM (SELECT decision_id, event_time, unnest(draws) AS d FROM {source} WHERE len(draws) > 0) "
+        f"WHERE list_contains([{', '.join(map(literal, purposes))}], d.purpose) AND d.chosen IS NOT NULL "
+        "AND d.inclusion_probability > 0 AND d.inclusion_probability <= 1"
+    )
+    counted = engine.execute(f"SELECT count(*) FROM ({query})").fetchone()
+    if counted and counted[0]:
+        _copy(engine, query, folder, stem, counted[0])
+
+
+def _copy(engine: duckdb.DuckDBPyConnection, query: str, folder: Path, stem: str, expected: int) -> Path:
+    """Write what a query gives as Parquet: under a hidden name, checked for its number of rows, synced, then renamed."""
     folder.mkdir(parents=True, exist_ok=True)
     hidden = folder / f".{stem}{_TEMPORARY}"
     # Made beforehand, so that its rows are at no moment for everybody to read; the engine writes into what is there.
     hidden.touch(FILE_MODE)
     engine.execute(
-        f"COPY (SELECT {selected} FROM (SELECT from_json(line, {literal(shape)}) AS r FROM {source})) "
-        f"TO {literal(str(hidden))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"
+        f"COPY ({query}) TO {literal(str(hidden))} "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP}, USE_TMP_FILE false)"
     )
     counted = engine.execute(
         f"SELECT sum(num_rows) FROM parquet_file_metadata({literal(exact_glob(str(hidden)))})"
     ).fetchone()
     rows = int(counted[0]) if counted and counted[0] is not None else 0
-    if rows != piece.rows:
+    if rows != expected:
         hidden.unlink(missing_ok=True)
-        raise duckdb.InternalException(f"{rows} rows from {piece.rows} lines")
+        raise duckdb.InternalException(f"{rows} rows from {expected} lines")
     with hidden.open("rb") as file:
         os.fsync(file.fileno())
-    hidden.rename(folder / f"{stem}.parquet")
+    target = folder / f"{stem}.parquet"
+    hidden.rename(target)
     sync_folder(folder)
     sync_folder(folder.parent)
+    return target
 
 
 def _shape(column: Column) -> str:

@@ -36,6 +36,7 @@ class RowLog:
         folder: `SAMPLED`, `PAIRS`, `CALLS` or `VOTES`.
         writer: Name of this writer, part of the names of its segments.
         clock: Seconds since 1970.
+        monotonic: Seconds of a clock that is never set.
 
     Examples:
         >>> import tempfile
@@ -49,13 +50,23 @@ class RowLog:
         >>> folder.cleanup()
     """
 
-    def __init__(self, root: Path, folder: str, writer: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        root: Path,
+        folder: str,
+        writer: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder = root / folder
         self._names = SegmentNames(writer, clock)
         self._encode = msgspec.json.Encoder().encode
         self._lock = Lock()
         limits = SegmentLimits(segment_s=SEGMENT_S)
-        self._segments = SegmentWriter(folder, root / "state" / "gaps.jsonl", self._open, limits, clock=clock)
+        self._segments = SegmentWriter(
+            folder, root / "state" / "gaps.jsonl", self._open, limits, clock=clock, monotonic=monotonic
+        )
 
     def append(self, *rows: msgspec.Struct) -> None:
         """Write rows, all or none.
@@ -68,6 +79,12 @@ class RowLog:
             if self._segments.is_due:
                 self._segments.rotate()
             self._segments.append_now(lines)
+
+    def tick(self) -> None:
+        """Begin a new segment where this one is full or a day old, so that a log which nothing is added to does not keep old rows."""
+        with self._lock:
+            if self._segments.is_due:
+                self._segments.rotate()
 
     def sync(self) -> None:
         """Wait until the disk has everything; for another thread than an event loop's."""
@@ -115,19 +132,23 @@ def read_rows(root: Path, folder: str, type_: type[Row], since: datetime | None 
     decoder = msgspec.json.Decoder(type_)
     rows: list[Row] = []
     broken = 0
+    for line in row_lines(root, folder, since):
+        try:
+            rows.append(decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            broken += 1
+    return Rows(rows, broken)
+
+
+def row_lines(root: Path, folder: str, since: datetime | None = None) -> Iterator[bytes]:
+    """The lines of all rows of a kind, one segment in memory at a time; arguments and errors as of `read_rows`."""
     for path in _paths(root / folder, since):
         try:
             content = path.read_bytes()
         except FileNotFoundError:  # sealed or removed meanwhile
             sealed = path.with_name(path.name.removesuffix(OPEN) + SEALED)
             content = sealed.read_bytes() if sealed != path and sealed.exists() else b""
-        lines = content.split(b"\n")
-        for line in lines[:-1]:
-            try:
-                rows.append(decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                broken += 1
-    return Rows(rows, broken)
+        yield from content.split(b"\n")[:-1]
 
 
 def remove_older(root: Path, folder: str, before: datetime) -> int:

@@ -15,6 +15,7 @@ from undertow.adapters.wire.chat_stream import ChatStream
 from undertow.adapters.wire.content import last_user_text, media_of, read_messages, text_of
 from undertow.adapters.wire.logprobs import read_top_logprobs
 from undertow.adapters.wire.request import request_facts
+from undertow.adapters.wire.shadow import CHAT_TOOLS, shadow_body
 from undertow.adapters.wire.sse import event_bytes
 from undertow.adapters.wire.tools import read_tools
 from undertow.ports.wire import ReadAnswer, ReadRequest, StreamReader
@@ -135,6 +136,15 @@ class ChatDialect:
     ) -> bytes | None:
         """The same request once more, for one answer at another temperature."""
         return sample_body(self._merged(request, model, parameters), temperature)
+
+    def shadow_body(self, request: ReadRequest, *, model: str, parameters: Mapping[str, object]) -> bytes | None:
+        """The same request for another tier, off the request path; labels stay here, since upstreams take them with `store` alone."""
+        return shadow_body(
+            self._merged(request, model, parameters),
+            tools=CHAT_TOOLS,
+            refused=("web_search_options", "plugins", "audio"),
+            dropped=("metadata",),
+        )
 
     def _merged(self, request: ReadRequest, model: str, parameters: Mapping[str, object]) -> dict[str, object]:
         return with_tier(

@@ -19,6 +19,7 @@ from undertow.adapters.wire.body import (
 from undertow.adapters.wire.content import last_user_text, media_of, read_content, read_messages, text_of
 from undertow.adapters.wire.messages_stream import REFUSED, MessageStream
 from undertow.adapters.wire.request import request_facts
+from undertow.adapters.wire.shadow import MESSAGE_TOOLS, shadow_body
 from undertow.adapters.wire.sse import event_bytes
 from undertow.adapters.wire.tally import AnswerTally
 from undertow.adapters.wire.tools import read_tools
@@ -146,6 +147,16 @@ class MessagesDialect:
     ) -> bytes | None:
         """None: answers are sampled in chat completions only."""
         del request, model, parameters, temperature
+
+    def shadow_body(self, request: ReadRequest, *, model: str, parameters: Mapping[str, object]) -> bytes | None:
+        """The same request for another tier, off the request path."""
+        return shadow_body(
+            with_parameters(request.fields, model=model, parameters=parameters, own=_CALLERS_OWN),
+            tools=frozenset({"custom"}),
+            tool_beginnings=MESSAGE_TOOLS,
+            is_typed=False,
+            refused=("mcp_servers", "container"),
+        )
 
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
         """An error in Anthropic's shape, with Anthropic's type for its code; the field at fault stands in the message."""

@@ -23,6 +23,7 @@ from undertow.adapters.wire.logprobs import read_top_logprobs
 from undertow.adapters.wire.request import request_facts
 from undertow.adapters.wire.responses_answer import read_response
 from undertow.adapters.wire.responses_stream import ResponseStream
+from undertow.adapters.wire.shadow import RESPONSE_TOOLS, shadow_body
 from undertow.adapters.wire.sse import event_bytes
 from undertow.adapters.wire.tools import read_tools
 from undertow.ports.wire import ReadAnswer, ReadRequest, StreamReader, WireError
@@ -134,6 +135,16 @@ class ResponsesDialect:
         """None: answers are sampled in chat completions only."""
         del request, model, parameters, temperature
 
+    def shadow_body(self, request: ReadRequest, *, model: str, parameters: Mapping[str, object]) -> bytes | None:
+        """The same request for another tier, off the request path; the provider, which keeps responses unasked, is told not to."""
+        return shadow_body(
+            with_parameters(request.fields, model=model, parameters=parameters, own=_CALLERS_OWN),
+            tools=RESPONSE_TOOLS,
+            refused=("conversation", "prompt"),
+            dropped=("metadata",),
+            kept=_not_kept(request.fields),
+        )
+
     def error_body(self, message: str, *, type_: str, code: str | None = None, param: str | None = None) -> bytes:
         """An error in OpenAI's shape."""
         return encode(openai_error(message, type_=type_, code=code, param=param))
@@ -182,6 +193,12 @@ def _read_input(fields: Mapping[str, msgspec.Raw]) -> tuple[str, bool, list[str]
                 media.images += 1
                 media.image_bytes += len(item.output)
     return text, items[-1].role == "user", prompts, media
+
+
+def _not_kept(fields: Mapping[str, msgspec.Raw]) -> dict[str, object]:
+    """That the response is not to be kept, and what the caller wants included, without log-probabilities."""
+    include = [name for name in _include(fields) if name != LOGPROBS]
+    return {"store": False, "include": include} if "include" in fields else {"store": False}
 
 
 def _include(fields: Mapping[str, msgspec.Raw]) -> list[str]:

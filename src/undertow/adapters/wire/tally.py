@@ -6,6 +6,7 @@ from undertow.adapters.wire.answer_format import has_format
 from undertow.adapters.wire.logprobs import choice_logprobs, token_logprobs
 from undertow.adapters.wire.tokens import TokenCollector
 from undertow.adapters.wire.tools import is_valid_call
+from undertow.adapters.wire.written import written_answer
 from undertow.ports.wire import ReadRequest
 from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence, Usage
 
@@ -31,8 +32,10 @@ class AnswerTally:
 
     __slots__ = (
         "_are_calls_valid",
+        "_calls",
         "_format",
         "_open_calls",
+        "_refusal",
         "_shows_text",
         "_text",
         "_tool_names",
@@ -70,6 +73,8 @@ class AnswerTally:
         self._format = request.answer_format
         self._shows_text = evidence.text
         self._text: list[str] | None = [] if evidence.text or self._format is not None else None
+        self._refusal: list[str] | None = [] if evidence.text else None
+        self._calls: list[tuple[str, str | msgspec.Raw | None]] | None = [] if evidence.text else None
         self._tool_names: list[str] = []
         self._are_calls_valid: bool | None = None
         self._open_calls: dict[object, tuple[str, list[str]]] | None = None
@@ -86,6 +91,8 @@ class AnswerTally:
         """Text of a refusal."""
         self.hidden_chars += len(text)
         self.has_refusal = True
+        if self._refusal is not None:
+            self._refusal.append(text)
 
     def add_choice_logprobs(self, value: msgspec.Raw) -> None:
         """The `logprobs` of a chat choice, or of a piece of it."""
@@ -122,6 +129,8 @@ class AnswerTally:
         """A whole tool call; a free-form one takes text that is no JSON."""
         if name:
             self._tool_names.append(name)
+        if self._calls is not None:
+            self._calls.append((name or "", arguments))
         valid = name in self._tools if is_free_form else is_valid_call(self._tools, name, arguments)
         self._are_calls_valid = valid and self._are_calls_valid is not False
         self.hidden_chars += len(arguments or "")
@@ -157,6 +166,7 @@ class AnswerTally:
                 for name, pieces in self._open_calls.values()
             )
         answers = self.has_text or self.has_refusal or self.has_other
+        text = "".join(self._text) if self._text is not None and self._shows_text else None
         return AnswerFacts(
             logprob_sum=self.logprob_sum if self.logprob_count else None,
             logprob_count=self.logprob_count,
@@ -170,11 +180,17 @@ class AnswerTally:
             usage=usage,
             chars=self.text_chars,
             tool_names=tuple(names),
-            text="".join(self._text) if self._text is not None and self._shows_text else None,
+            text=text,
+            written=None if text is None else written_answer(text, "".join(self._refusal or ()), self._all_calls()),
             tokens=self.tokens.evidence() if self.tokens is not None else None,
             # Tool calls come before an answer that has the format.
             is_format_valid=self._is_format_valid() if is_whole and valid is None else None,
         )
+
+    def _all_calls(self) -> list[tuple[str, str | msgspec.Raw | None]]:
+        """Calls that came whole and those that came in pieces."""
+        pieces = (self._open_calls or {}).values()
+        return (self._calls or []) + [(name, "".join(arguments)) for name, arguments in pieces]
 
     def _is_format_valid(self) -> bool | None:
         return None if self._format is None or self._text is None else has_format(self._format, "".join(self._text))

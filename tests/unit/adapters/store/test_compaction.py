@@ -11,7 +11,8 @@ from undertow.adapters.store import compaction, date_pieces
 from undertow.adapters.store.compaction import Compacted, compact
 from undertow.adapters.store.log import StoreDecisionLog
 from undertow.adapters.store.signal_log import StoreSignalLog
-from undertow.records.columns import LOG_COLUMNS, SIGNAL_COLUMNS
+from undertow.records.columns import DRAW_COLUMNS, LOG_COLUMNS, SIGNAL_COLUMNS
+from undertow.records.sampling import Drawn
 from unit.adapters.store.rows import decision_id, intent, names, plan, record, signal
 
 
@@ -45,6 +46,54 @@ def test_rows_keep_their_values_and_types(tmp_path: Path):
     assert names(tmp_path, "decisions/open") == []
 
 
+DRAWS = (Drawn("review", "tail+intent=billing", 0.25, True), Drawn("shadow", "tail", 0.02, False))
+
+
+def draws(root: Path) -> list[tuple[object, ...]]:
+    files = str(root / "draws" / "date=*" / "*.parquet")
+    return duckdb.sql(
+        f"SELECT * FROM read_parquet('{files}', hive_partitioning = false) ORDER BY decision_id, purpose"
+    ).fetchall()
+
+
+def test_what_was_drawn_stands_beside_the_decisions_chosen_or_not(tmp_path: Path):
+    write(tmp_path, 1, event_time="2026-03-01T23:59:59.999Z", draws=DRAWS)
+    write(tmp_path, 2, event_time="2026-03-02T00:00:00.000Z", draws=DRAWS[1:])
+    assert compact(tmp_path).rows == 2
+    days = sorted(path.relative_to(tmp_path).parent.as_posix() for path in tmp_path.glob("draws/*/*"))
+    assert days == ["draws/date=2026-03-01", "draws/date=2026-03-02"]
+    assert [(row[0], str(row[1]), *row[2:]) for row in draws(tmp_path)] == [
+        (decision_id(1), "2026-03-01 23:59:59.999000", "review", "tail+intent=billing", 0.25, True),
+        (decision_id(1), "2026-03-01 23:59:59.999000", "shadow", "tail", 0.02, False),
+        (decision_id(2), "2026-03-02 00:00:00", "shadow", "tail", 0.02, False),
+    ]
+    found = duckdb.sql(
+        f"DESCRIBE SELECT * FROM read_parquet('{tmp_path}/draws/*/*', hive_partitioning = false)"
+    ).fetchall()
+    assert [row[:2] for row in found] == [(column.name, column.sql_type) for column in DRAW_COLUMNS]
+    assert {file.role for file in find_files(LogInputs((str(tmp_path),))).files} == {"decisions", "draws"}
+
+
+def test_what_is_no_draw_is_in_no_file_of_draws(tmp_path: Path):
+    segment = write(tmp_path, 1, draws=DRAWS)
+    good = segment.read_bytes()
+    for bad in (b'"chosen":null', b'"inclusion_probability":0.0', b'"inclusion_probability":7.5', b'"purpose":"fun"'):
+        name = bad.partition(b":")[0]
+        start = good.index(name, good.index(b'"draws"'))
+        end = min(place for place in (good.find(b",", start), good.find(b"}", start)) if place > 0)
+        with segment.open("ab") as file:
+            file.write(good[:start] + bad + good[end:])
+    compact(tmp_path)
+    assert [row[2] for row in draws(tmp_path)].count("review") == 1
+    assert len(parquet(tmp_path)) == 5
+
+
+def test_a_store_without_draws_has_no_folder_of_them(tmp_path: Path):
+    write(tmp_path, 1)
+    assert compact(tmp_path).rows == 1
+    assert not (tmp_path / "draws").exists()
+
+
 def test_a_segment_over_midnight_becomes_two_files(tmp_path: Path):
     log = StoreDecisionLog(plan(tmp_path), "w0")
     log.finish(record(1, event_time="2026-03-01T23:59:59.999Z"))
@@ -59,11 +108,15 @@ def test_a_segment_over_midnight_becomes_two_files(tmp_path: Path):
 
 def test_signals_too(tmp_path: Path):
     log = StoreSignalLog(plan(tmp_path), "w0")
-    log.add((signal(1), signal(2, received_at="2026-03-02T12:00:00.000Z")))
+    log.add((signal(1, stratum="tail@2+intent=a"), signal(2, received_at="2026-03-02T12:00:00.000Z")))
     log.close()
     assert compact(tmp_path) == Compacted(segments=1, rows=2)
     rows = parquet(tmp_path, "signals")
     assert [row[0] for row in rows] == ["s1", "s2"]
+    assert [row[[column.name for column in SIGNAL_COLUMNS].index("stratum")] for row in rows] == [
+        "tail@2+intent=a",
+        None,
+    ]
     assert str(rows[1][[column.name for column in SIGNAL_COLUMNS].index("received_at")]) == "2026-03-02 12:00:00"
 
 
@@ -112,7 +165,7 @@ def test_fields_of_a_later_version_do_no_harm(tmp_path: Path):
 
 @pytest.mark.parametrize("moment", ["fsync", "sync_folder", "rename", "write_text", "unlink"])
 def test_a_compaction_that_is_killed_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str):
-    write(tmp_path, 1, 2)
+    write(tmp_path, 1, 2, draws=DRAWS)
     write(tmp_path, 3)
 
     def dies(*given: object, **options: object) -> None:
@@ -131,7 +184,8 @@ def test_a_compaction_that_is_killed_is_done_again(tmp_path: Path, monkeypatch: 
     assert done.failed == 0
     assert [row[0] for row in parquet(tmp_path)] == [decision_id(1), decision_id(2), decision_id(3)]
     assert names(tmp_path, "decisions/open") == []
-    assert list(tmp_path.glob("decisions/date=*/.*")) == []
+    assert [row[:1] for row in draws(tmp_path)] == [(decision_id(1),)] * 2 + [(decision_id(2),)] * 2
+    assert list(tmp_path.glob("d*/date=*/.*")) == []
     assert list((tmp_path / "state").glob("compaction-*")) == []
 
 
@@ -148,10 +202,10 @@ def test_a_segment_that_the_engine_refuses_stays(tmp_path: Path, monkeypatch: py
     write(tmp_path, 2)
     real = compaction._write_parquet
 
-    def refuses_the_first(engine: object, part: object, piece: object, folder: Path, stem: str) -> None:
+    def refuses_the_first(engine: object, part: object, piece: object, folder: Path, stem: str) -> Path:
         if stem == segment.stem:
             raise duckdb.OutOfMemoryException("too small")
-        real(engine, part, piece, folder, stem)
+        return real(engine, part, piece, folder, stem)
 
     with monkeypatch.context() as patched:
         patched.setattr(compaction, "_write_parquet", refuses_the_first)
@@ -166,16 +220,17 @@ def test_long_lines_become_several_files_that_a_reader_takes_as_one_segment(
 ):
     monkeypatch.setattr(date_pieces, "PIECE_BYTES", 10_000)
     monkeypatch.setattr(date_pieces, "LONG_LINES", 500)
-    segment = write(tmp_path, *range(5), response="x" * 6_000)
+    segment = write(tmp_path, *range(5), response="x" * 6_000, draws=DRAWS)
     assert compact(tmp_path).rows == 5
     files = sorted(path.name for path in tmp_path.glob("decisions/date=*/*"))
     assert files == [f"{segment.stem}{tail}.parquet" for tail in (".2", ".3", "")]
     found = find_files(LogInputs((str(tmp_path),))).files
-    assert [Path(file.path).name for file in found] == files
+    assert [Path(file.path).name for file in found if file.role == "decisions"] == files
     segment.with_suffix(".done").unlink()
-    assert [Path(file.path) for file in find_files(LogInputs((str(tmp_path),))).files] == [segment]
+    assert [Path(file.path) for file in find_files(LogInputs((str(tmp_path),))).of("decisions")] == [segment]
     assert compact(tmp_path).rows == 5
     assert len(parquet(tmp_path)) == 5
+    assert len(draws(tmp_path)) == 10
 
 
 def test_what_is_converted_or_rejected_is_for_no_more_eyes_than_the_segment(tmp_path: Path):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from undertow.adapters.store.row_log import CALLS, RowLog, read_rows, remove_older
+from undertow.adapters.store.row_log import CALLS, SEGMENT_S, RowLog, read_rows, remove_older
 from undertow.records.watched import WatchingCall
 
 
@@ -58,3 +58,16 @@ def test_what_cannot_be_written_is_told(tmp_path):
     with pytest.raises(OSError, match=r"."):
         log.append(call(1))
     log.close()
+
+
+def test_a_log_to_which_nothing_is_added_closes_its_segment_after_a_day(tmp_path):
+    now = [1_000.0]
+    log = RowLog(tmp_path, CALLS, "w0", monotonic=lambda: now[0])
+    log.append(call(1))
+    log.tick()
+    assert not list((tmp_path / CALLS).glob("*.jsonl"))
+    now[0] += SEGMENT_S
+    log.tick()
+    assert len(list((tmp_path / CALLS).glob("*.jsonl"))) == 1
+    log.close()
+    assert [row.decision_id for row in read_rows(tmp_path, CALLS, WatchingCall).rows] == ["d1"]

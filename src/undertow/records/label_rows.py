@@ -1,0 +1,80 @@
+"""Labels one by one, with the text of their decisions where a log keeps it: for finding where a tier loses.
+
+The only rows that cross from an engine, and only labels that may raise an alarm: at most `MOST_ROWS` of them, in order of time.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MOST_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelRows:
+    """Labels of the plain sample (none that steering drew), in order of `available`. Arrays of shape (n,) unless said.
+
+    Codes are those of `AuditCells`; the other columns mean what they mean in `LabelCells`.
+
+    Attributes:
+        decision: Hash of the decision's id.
+        available, decided: Buckets.
+        tier, arm, eligible, signal, selection, basis, stratum: Codes.
+        failure: 1 - value, in [0, 1].
+        weight: 1 / inclusion probability.
+        segments: Segment code per segment key, 0 where the decision has none. Shape (n, keys).
+        text: Position in `texts`, or -1: not kept.
+        texts: The texts, each once a decision; redacted as the store's setting says, and as untrusted as ever.
+        left_out: Labels beyond `MOST_ROWS`.
+    """
+
+    decision: npt.NDArray[np.uint64]
+    available: IntArray
+    decided: IntArray
+    tier: IntArray
+    arm: IntArray
+    eligible: IntArray
+    signal: IntArray
+    selection: IntArray
+    basis: IntArray
+    stratum: IntArray
+    failure: FloatArray
+    weight: FloatArray
+    segments: IntArray
+    text: IntArray
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.decision)
+
+
+def no_label_rows() -> LabelRows:
+    """None at all.
+
+    Examples:
+        >>> len(no_label_rows())
+        0
+    """
+    none, real = np.zeros(0, dtype=np.int64), np.zeros(0)
+    return LabelRows(
+        decision=np.zeros(0, dtype=np.uint64),
+        available=none,
+        decided=none,
+        tier=none,
+        arm=none,
+        eligible=none,
+        signal=none,
+        selection=none,
+        basis=none,
+        stratum=none,
+        failure=real,
+        weight=real,
+        segments=np.zeros((0, 0), dtype=np.int64),
+        text=none,
+    )
