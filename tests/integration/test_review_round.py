@@ -221,7 +221,7 @@ def test_bad_reviewers_and_bad_clocks_show_in_the_status(run, tmp_path):
         votes += [vote(name, "bob", 1.0, at=text_of(now - 30)), vote(name, "bob", 0.0, at=text_of(now - 20))]
     votes += [vote(chosen[7], "bob", 1.0, at=text_of(now - 30)), vote(chosen[7], "bob", 1.0, at=text_of(now - 20))]
     votes += [vote(chosen[8], "fay", at=text_of(now + 86_400)), vote(chosen[9], "fay", at=text_of(now - 86_400 * 30))]
-    votes += [vote(chosen[10], "fay", 7.0), votes[0]]
+    votes += [vote(chosen[10], "fay", 7.0, at=text_of(now - 20)), votes[0]]
     write_votes(store, *votes)
     shown = run("status", "store")
     assert shown.exit_code == 0, shown.output

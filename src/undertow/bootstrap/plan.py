@@ -14,6 +14,7 @@ import msgspec
 
 from undertow.adapters.prices.serving import flat_prices, listed_model
 from undertow.bootstrap.calibration_files import calibration_files, with_certified_margin
+from undertow.bootstrap.reviewing import review_rules
 from undertow.bootstrap.serving_check import AUTO, serving_order, serving_problems
 from undertow.config import Settings, find_file, load_settings
 from undertow.config.problems import Problem
@@ -130,6 +131,7 @@ def compile_plan(
             text_days=settings.retention.sampled_text_days,
         ),
         judge=judge_plan(settings, folder, day),
+        review_rules=review_rules(settings),
         monitor_minutes=settings.monitors.every_minutes,
     )
 

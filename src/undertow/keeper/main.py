@@ -22,6 +22,7 @@ from undertow.keeper.judging import Judging
 from undertow.keeper.look_ups import LookUps
 from undertow.keeper.pulse import Pulse
 from undertow.keeper.retention import Retention
+from undertow.keeper.reviewing import Reviewing
 from undertow.keeper.shadow import Shadowing
 from undertow.keeper.storing import Storing
 from undertow.keeper.traces import Traces
@@ -41,7 +42,8 @@ RATIOS_S = 15.0
 SHADOW_S = 1.0
 RETENTION_S = 600.0
 WATCHING_S = 5.0
-JUDGING_S = 60.0
+JUDGING_S = 15.0
+REVIEWS_S = 60.0
 
 
 async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) -> None:
@@ -120,6 +122,10 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
     if plan.serving is not None:
         retention = Retention(Path(plan.store.path), plan.serving.review.text_days)
         jobs.append(Job("retention", RETENTION_S, retention.run))
+        key_name = plan.serving.store.id_key_env
+        id_key = os.environ.get(key_name, "").encode() if key_name is not None else b""
+        reviewing = Reviewing(Path(plan.store.path), plan.serving.review_rules, id_key or None)
+        jobs.append(Job("reviews", REVIEWS_S, reviewing.run))
         if plan.serving.judge is not None:
             judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"))
             jobs.append(Job("judging", JUDGING_S, judging.run))

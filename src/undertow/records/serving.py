@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from undertow.records.review import ReviewRules
+
 SCHEMA = "undertow.plan/1"
 
 
@@ -361,6 +363,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         shadow: Second answers of the capable tier.
         review: The queue for people.
         judge: Who compares answers, or None.
+        review_rules: How decisions are reviewed.
         monitor_minutes: Minutes between two looks of the keeper at its own log; 0: never.
     """
 
@@ -380,6 +383,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     shadow: ShadowPlan = ShadowPlan()
     review: ReviewPlan = ReviewPlan()
     judge: JudgePlan | None = None
+    review_rules: ReviewRules = ReviewRules()
     monitor_minutes: float = 0.0
 
 

@@ -49,4 +49,6 @@ class MonitoredStream:
     @property
     def name(self) -> str:
         """Tells streams of one signal and role apart."""
-        return f"{self.monitor}/{self.kind}/{self.tier}/{self.segment}" + ("" if self.anchored_by is None else f"/by {self.anchored_by}")
+        return f"{self.monitor}/{self.kind}/{self.tier}/{self.segment}" + (
+            "" if self.anchored_by is None else f"/by {self.anchored_by}"
+        )

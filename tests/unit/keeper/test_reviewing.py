@@ -1,0 +1,22 @@
+"""Votes that nobody can take back any more become signals without anybody at a keyboard."""
+
+import time
+
+from review_factory import sampled, text_of, vote
+from undertow.adapters.store.row_log import SAMPLED, VOTES, RowLog
+from undertow.keeper.reviewing import Reviewing
+from undertow.records.review import ReviewRules
+
+
+def test_votes_of_a_session_that_was_killed_are_published_once(tmp_path):
+    assert Reviewing(tmp_path, ReviewRules(), None).run() == {}
+    now = time.time()
+    texts, votes = RowLog(tmp_path, SAMPLED, "w0"), RowLog(tmp_path, VOTES, "review")
+    texts.append(sampled("d1", event_time=text_of(now - 7_200)), sampled("d2", event_time=text_of(now - 7_200)))
+    votes.append(vote("d1", at=text_of(now - 3_600)), vote("d2", at=text_of(now)))
+    texts.close()
+    votes.close()
+    job = Reviewing(tmp_path, ReviewRules(), None)
+    # d2 was voted on just now and may still be taken back.
+    assert job.run() == {"reviews_published": 1}
+    assert job.run() == {"reviews_published": 0}
