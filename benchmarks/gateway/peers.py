@@ -277,6 +277,13 @@ cheap_tools = true
 [holdout]
 share = 0.05
 
+# As no peer asks twice or keeps texts for people; what that costs is measured by request_cost.py.
+[shadow]
+share = 0.0
+
+[review]
+per_day = 0
+
 [keys.benchmark]
 id = "{key_id}"
 sha256 = "{sha256}"

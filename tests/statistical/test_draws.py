@@ -32,8 +32,8 @@ def test_the_share_that_is_chosen_converges_to_the_probability(p: float):
 
 def test_so_does_the_share_that_steering_adds():
     draws = [one for (one,) in drawn(review=0.1, review_extra=0.25)]
-    steered = sum(draw.chosen and draw.stratum == "common+" for draw in draws)
-    plain = sum(draw.chosen and draw.stratum == "common" for draw in draws)
+    steered = sum(draw.chosen and draw.stratum == "whole+" for draw in draws)
+    plain = sum(draw.chosen and draw.stratum == "whole" for draw in draws)
     assert abs(steered / N - 0.25) < tolerance(0.25)
     assert abs(plain / N - 0.1) < tolerance(0.1)
 

@@ -77,7 +77,7 @@ def watch_store(
         shadow=shadow,
         tiers=tiers,
         labels=settings.monitors.segments,
-        suspects=[Suspect(each.tier, each.segment, each.stratum) for each in found],
+        suspects=[Suspect(each.tier, each.segment, each.stratum, each.share) for each in found],
         at=utc_text(now.timestamp()),
     )
     is_changed = previous is None or rates.version != previous.version

@@ -24,6 +24,9 @@ SCORES = np.array([-1.0, 0.0, 1.0])
 BLOCK_LABELS = 5.0
 """A block ends once every stratum that has traffic has so many pairs with people's verdicts."""
 
+ENDED_DAYS = 3
+"""A stratum from which nothing came for so many buckets is none any more (a tail was cut anew): a block does not wait for it."""
+
 PRIOR_LABELS = 10.0
 """Labels' worth of a judge that knows nothing, from which the variance of the first block is guessed."""
 
@@ -63,7 +66,10 @@ def anchored_pairs_evidence(
     start = 0
     for day in range(days):
         block = slice(start, day + 1)
-        now_both, now_alone, stands_for = both[block].sum(0), alone[block].sum(0), mass[block].sum(0)
+        # Whether a stratum goes on depends on how many pairs come of it, on no verdict.
+        goes_on = mass[max(0, day + 1 - ENDED_DAYS) : day + 1].sum(0) > 0.0
+        now_both, now_alone = both[block].sum(0) * goes_on[:, None, None], alone[block].sum(0) * goes_on[:, None]
+        stands_for = mass[block].sum(0) * goes_on
         n = now_both.sum((-1, -2))
         if stands_for.sum() > 0.0 and np.all((n >= BLOCK_LABELS) | (stands_for <= 0.0)):
             log_bets = _block(now_both, now_alone, stands_for, past_both, past_alone, null, multipliers)

@@ -1,42 +1,38 @@
 """Drift of what the router sees and does: warnings only, they never prove harm.
 
-Two kinds of series: routing confidence (its daily mean, and the share in the tail that the baseline seldom saw) and the routing
-share of the cheap tier. Each day is standardised by the baseline's own day-to-day variation, smoothed by an exponentially weighted
-moving average (EWMA, factor .2), and compared with a threshold that a bootstrap of the baseline gives: baseline and future days
-are drawn from the observed days, by weekday where there are enough weeks, and standardised by the drawn baseline, so a short
-baseline or a small reference widens the threshold by itself.
+Three kinds of daily series, each watched by charts of `undertow.detectors.ewma`: a distribution (its mean, and the share in the tail that
+the first fortnight seldom saw), a rate, and a mean. Rates are charted as the arcsine of their root and means of positive quantities as
+their logarithm, so that ordinary days are about normal; sizes are told in the quantity's own unit.
+
+A distribution may also be set against one that is known beforehand: the scores that a calibration was fitted on. The chart is then of
+the mean rank of a day's scores among the ten equal shares of those, and bears what a sample of that size may be off by.
 
 PSI and the Wasserstein distance are returned for people to look at; as alarms they are useless (PSI > 0.2 never fired in any
 configuration tried; KS and chi-square fire on every healthy run once there is ordinary day-to-day noise).
-
-References:
-    Roberts (1959), Control chart tests based on geometric moving averages, Technometrics 1. Jones, Champ, Rigdon (2001), The
-    performance of EWMA charts with estimated parameters, Technometrics 43 (why estimated baselines need wider limits).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from undertow.detectors.ewma import FIRST_DAYS, Chart, chart
 from undertow.errors import StatisticalError
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-SMOOTHING = 0.2
-MIN_BASELINE_DAYS = 14
-"""Fewest baseline days with data; below it there is no telling ordinary variation from drift."""
-
-WEEKDAY_WEEKS = 4
-"""Weeks of baseline from which on days are standardised and drawn by weekday."""
 
 TAIL_SHARE = 0.10
-"""The tail is the set of lowest bins that held at most this share of the baseline."""
+"""The tail is the set of outermost bins that held at most this share of the first fortnight."""
 
-_BOOTSTRAPS = 400
-_MIN_DAY_N = 20.0
+MIN_DAY_N = 20.0
+"""A day with fewer observations says nothing."""
+
+RANK_SLACK = 0.25
+"""Ranks (of nine) that a live mean may be off the training period's: labels are never drawn from quite the same traffic."""
+
+What = Literal["mean", "tail", "rate", "rank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +40,33 @@ class Drift:
     """Outcome of a drift monitor.
 
     Attributes:
-        enough_history: Whether the baseline was long enough to set a threshold. If not, nothing was tested.
-        day: Row of the first day on which the statistic crossed the threshold, or None.
+        enough_history: Whether there are days to test. If not, nothing was tested.
+        day: Row of the first day on which a chart reached its line, or None.
         direction: Whether the quantity rose or fell, or None.
-        what: Which statistic crossed: the mean, the tail share, or the routing share.
-        size: Mean of the quantity from seven days before the crossing on, minus the baseline's; None without crossing.
-        statistic: Largest absolute smoothed deviation per day, in standard deviations of a day (NaN before monitoring). Shape (T,).
-        threshold: What it is compared with; NaN without enough history.
-        psi: Population stability index of the last 28 monitored days against the baseline, or None.
-        wasserstein: Wasserstein distance (units of the score's range) of the same, or None.
+        what: Which chart: the mean, the tail share, the rate, or the rank among the training period's scores.
+        before: The quantity in the days that were compared with, in its own unit; None without a crossing.
+        now: The same in the last four days up to the crossing.
+        statistic: Size of the smoothed deviation per day, in standard deviations of a day (NaN where nothing was tested). Shape (T,).
+        line: What it is compared with; NaN without enough history.
+        psi: Population stability index of the last 28 days against the first fortnight (or the training period), or None.
+        wasserstein: Wasserstein distance (as a share of the range) of the same, or None.
     """
 
     enough_history: bool
     day: int | None
     direction: Literal["up", "down"] | None
-    what: Literal["mean", "tail", "share"] | None
-    size: float | None
+    what: What | None
+    before: float | None
+    now: float | None
     statistic: FloatArray
-    threshold: float
+    line: float
     psi: float | None = None
     wasserstein: float | None = None
+
+    @property
+    def size(self) -> float | None:
+        """How far it moved; None without a crossing."""
+        return None if self.now is None or self.before is None else self.now - self.before
 
 
 def population_stability_index(baseline: npt.ArrayLike, now: npt.ArrayLike) -> float:
@@ -101,220 +104,239 @@ def wasserstein_distance(baseline: npt.ArrayLike, now: npt.ArrayLike) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chart:
-    day: int | None
-    up: bool
-    statistic: FloatArray
-    threshold: float
+class _Sums:
+    """What a chart's sizes are told from: a total and a number per day."""
+
+    total: FloatArray
+    n: FloatArray
+
+    def mean(self, start: int, stop: int) -> float | None:
+        n = self.n[start:stop].sum()
+        return float(self.total[start:stop].sum() / n) if n > 0 else None
 
 
-def _weekday_means(values: FloatArray, weekday: IntArray, known: npt.NDArray[np.bool_], by_weekday: bool) -> FloatArray:
-    """Baseline level for each weekday, or one level for all. Shape (7,)."""
-    overall = float(np.mean(values[known]))
-    if not by_weekday:
-        return np.full(7, overall)
-    return np.array(
-        [np.mean(values[known & (weekday == d)]) if (known & (weekday == d)).any() else overall for d in range(7)]
-    )
-
-
-def _ewma_extremes(deviations: FloatArray) -> FloatArray:
-    """Absolute EWMA per day, days on the last axis; unknown days (NaN) leave it as it is."""
-    smooth = np.zeros(deviations.shape[:-1])
-    out = np.empty_like(deviations)
-    for t in range(deviations.shape[-1]):
-        today = deviations[..., t]
-        smooth = np.where(np.isnan(today), smooth, (1.0 - SMOOTHING) * smooth + SMOOTHING * np.nan_to_num(today))
-        out[..., t] = smooth
-    return out
-
-
-def _chart(
-    values: FloatArray,
-    weekday: IntArray,
-    baseline_days: int,
-    horizon_days: int,
-    alpha: float,
-    rng: np.random.Generator,
-    least_sd: float,
-) -> _Chart | None:
-    """EWMA chart of one daily series with a bootstrapped threshold; None with too little history."""
-    known = ~np.isnan(values)
-    in_baseline = known & (np.arange(len(values)) < baseline_days)
-    count = int(in_baseline.sum())
-    if count < MIN_BASELINE_DAYS:
-        return None
-    by_weekday = count >= 7 * WEEKDAY_WEEKS and baseline_days >= 7 * WEEKDAY_WEEKS
-    level = _weekday_means(values, weekday, in_baseline, by_weekday)
-    parameters = 7 if by_weekday else 1
-    residual = values - level[weekday]
-    sd = max(float(np.sqrt(np.sum(residual[in_baseline] ** 2) / max(count - parameters, 1))), least_sd)
-    deviation = np.where(known, residual / sd, np.nan)
-    pool = residual[in_baseline] * np.sqrt(count / max(count - parameters, 1))
-    scale = max(float(np.std(pool)), least_sd)
-    shape = (_BOOTSTRAPS, count + horizon_days)
-    # A smoothed bootstrap: the few days seen are no bound on what ordinary days can be.
-    drawn = 0.8 * rng.choice(pool - pool.mean(), shape) + 0.6 * scale * rng.standard_normal(shape)
-    base, future = drawn[:, :count], drawn[:, count:]
-    if by_weekday:
-        slots = np.arange(count) % 7
-        means = np.stack([base[:, slots == d].mean(axis=1) for d in range(7)], axis=1)
-        base = base - means[:, slots]
-        future = future - means[:, np.arange(horizon_days) % 7]
-    else:
-        mean = base.mean(axis=1, keepdims=True)
-        base, future = base - mean, future - mean
-    spread = np.maximum(np.sqrt(np.sum(base**2, axis=1) / max(count - parameters, 1)), least_sd)
-    threshold = float(np.quantile(np.abs(_ewma_extremes(future / spread[:, None])).max(axis=1), 1.0 - 0.8 * alpha))
-    smooth = np.full(len(values), np.nan)
-    smooth[baseline_days:] = _ewma_extremes(deviation[None, baseline_days:])[0]
-    hit = np.flatnonzero(np.abs(smooth[baseline_days:]) >= threshold)
-    if len(hit) == 0:
-        return _Chart(None, False, smooth, threshold)
-    day = baseline_days + int(hit[0])
-    return _Chart(day, bool(smooth[day] > 0.0), smooth, threshold)
-
-
-def _size(values: FloatArray, baseline_days: int, day: int | None) -> float | None:
-    if day is None:
-        return None
-    recent = values[max(baseline_days, day - 6) : day + 1]
-    return float(np.nanmean(recent) - np.nanmean(values[:baseline_days]))
-
-
-def confidence_drift(
-    counts: npt.ArrayLike,
-    total: npt.ArrayLike,
-    baseline_days: int,
-    rng: np.random.Generator,
-    alpha: float = 0.05,
-    horizon_days: int = 180,
-    first_weekday: int = 0,
-) -> Drift:
-    """Drift of routing confidence: its daily mean and the share in its lower tail, each at alpha / 2.
-
-    Args:
-        counts: Histogram counts per day and bin (equal bins over [0, 1]). Shape (T, B).
-        total: Sum of the confidences per day. Shape (T,).
-        baseline_days: Rows that are baseline.
-        rng: For the bootstrap; a fixed seed makes the result a function of the log.
-        alpha: Probability of a false warning over `horizon_days`.
-        horizon_days: Days over which alpha is spent.
-        first_weekday: Weekday of row 0, 0 to 6; only days seven apart need to agree.
-
-    Returns:
-        The first of both statistics to cross, with PSI and Wasserstein distance of the last 28 monitored days.
-
-    Examples:
-        >>> rng = np.random.default_rng(1)
-        >>> days = [rng.multinomial(1000, [0.1, 0.2, 0.3, 0.4] if t < 60 else [0.2, 0.2, 0.3, 0.3]) for t in range(90)]
-        >>> total = np.array(days) @ np.array([0.125, 0.375, 0.625, 0.875])
-        >>> drift = confidence_drift(days, total, 60, rng)
-        >>> drift.direction, bool(60 <= drift.day <= 66)
-        ('down', True)
-    """
-    histogram = np.asarray(counts, dtype=np.float64)
-    n = histogram.sum(axis=1)
-    enough = n >= _MIN_DAY_N
-    safe_n = np.where(enough, n, 1.0)
-    weekday = (first_weekday + np.arange(len(n), dtype=np.int64)) % 7
-    reference = histogram[:baseline_days].sum(axis=0)
-    typical = float(np.median(n[:baseline_days][enough[:baseline_days]])) if enough[:baseline_days].any() else 0.0
-    if typical <= 0.0:
-        return Drift(False, None, None, None, None, np.full(len(n), np.nan), float("nan"))
-    centre = (np.arange(histogram.shape[1]) + 0.5) / histogram.shape[1]
-    share = reference / reference.sum()
-    variance = float(share @ centre**2 - (share @ centre) ** 2)
-    tail_bins = max(1, int(np.searchsorted(np.cumsum(share), TAIL_SHARE, side="right")))
-    tail = float(share[:tail_bins].sum())
-    series = {
-        "mean": (np.where(enough, np.asarray(total, dtype=np.float64) / safe_n, np.nan), np.sqrt(variance / typical)),
-        "tail": (
-            np.where(enough, histogram[:, :tail_bins].sum(axis=1) / safe_n, np.nan),
-            np.sqrt(max(tail * (1.0 - tail), 1.0 / reference.sum()) / typical),
-        ),
-    }
-    charts = {
-        what: _chart(values, weekday, baseline_days, horizon_days, alpha / 2.0, rng, float(sampling))
-        for what, (values, sampling) in series.items()
-    }
-    now = histogram[max(baseline_days, len(n) - 28) :].sum(axis=0)
-    seen = now.sum() > 0.0
-    psi = population_stability_index(reference, now) if seen else None
-    moved = wasserstein_distance(reference, now) if seen else None
-    if charts["mean"] is None or charts["tail"] is None:
-        return Drift(False, None, None, None, None, np.full(len(n), np.nan), float("nan"), psi, moved)
-    crossed = [(chart.day, what) for what, chart in charts.items() if chart is not None and chart.day is not None]
-    what: Literal["mean", "tail"] = "mean" if not crossed or min(crossed)[1] == "mean" else "tail"
-    chart = charts[what]
-    assert chart is not None  # both were checked above
-    direction: Literal["up", "down"] | None = None if chart.day is None else "up" if chart.up else "down"
+def _found(chart_of: Chart, what: What, sums: _Sums, *, before: float | None = None) -> Drift:
+    at = chart_of.day
+    tested = not np.isnan(chart_of.line)
+    if at is None:
+        return Drift(tested, None, None, None, None, None, np.abs(chart_of.statistic), chart_of.line)
+    known = before if before is not None else sums.mean(0, _reference_end(at))
     return Drift(
-        enough_history=True,
-        day=chart.day,
-        direction=direction,
-        what=None if chart.day is None else what,
-        size=_size(series[what][0], baseline_days, chart.day),
-        statistic=np.abs(chart.statistic),
-        threshold=chart.threshold,
-        psi=psi,
-        wasserstein=moved,
+        enough_history=tested,
+        day=at,
+        direction="up" if chart_of.up else "down",
+        what=what,
+        before=known,
+        now=sums.mean(max(at - 3, FIRST_DAYS), at + 1),
+        statistic=np.abs(chart_of.statistic),
+        line=chart_of.line,
     )
 
 
-def share_drift(
-    cheap: npt.ArrayLike,
-    total: npt.ArrayLike,
-    baseline_days: int,
-    rng: np.random.Generator,
-    alpha: float = 0.05,
-    horizon_days: int = 180,
-    first_weekday: int = 0,
-) -> Drift:
-    """Drift of the routing share: the part of the decisions that one tier served.
+def _reference_end(row: int) -> int:
+    """End of what a row is compared with, days without traffic left aside (they hold nothing)."""
+    return max(FIRST_DAYS, min(row - FIRST_DAYS + 1, 56))
 
-    A rollout moves it on purpose: the caller restarts the baseline at each policy version, or says so beside the warning.
+
+def rate_drift(
+    part: npt.ArrayLike, total: npt.ArrayLike, alpha: float, horizon_days: int, *, first_weekday: int = 0
+) -> Drift:
+    """Drift of a rate: the part of the decisions that one tier served, that was escalated, that was refused.
+
+    A rollout moves shares on purpose: the caller begins anew at each policy version.
 
     Args:
-        cheap: Decisions of the tier per day. Shape (T,).
+        part: Decisions of the part per day. Shape (T,).
         total: All decisions per day. Shape (T,).
-        baseline_days: Rows that are baseline.
-        rng: For the bootstrap.
         alpha: Probability of a false warning over `horizon_days`.
         horizon_days: Days over which alpha is spent.
         first_weekday: Weekday of row 0, 0 to 6.
 
-    Returns:
-        First crossing, direction and size (difference of shares).
-
     Examples:
         >>> rng = np.random.default_rng(2)
         >>> cheap = rng.binomial(1000, np.where(np.arange(60) < 40, 0.65, 0.72))
-        >>> drift = share_drift(cheap, np.full(60, 1000), 40, rng)
-        >>> drift.direction, bool(40 <= drift.day <= 46), round(drift.size, 1)
-        ('up', True, 0.1)
+        >>> drift = rate_drift(cheap, np.full(60, 1000), 0.01, 180)
+        >>> drift.direction, bool(40 <= drift.day <= 46), round(drift.before, 2), round(drift.now, 1)
+        ('up', True, 0.65, 0.7)
     """
-    part, n = np.asarray(cheap, dtype=np.float64), np.asarray(total, dtype=np.float64)
-    enough = n >= _MIN_DAY_N
-    share = np.where(enough, part / np.where(enough, n, 1.0), np.nan)
-    in_baseline = enough & (np.arange(len(n)) < baseline_days)
-    nothing = Drift(False, None, None, None, None, np.full(len(n), np.nan), float("nan"))
-    if not in_baseline.any():
-        return nothing
-    p = float(part[in_baseline].sum() / n[in_baseline].sum())
-    sampling = np.sqrt(max(p * (1.0 - p), 1.0 / n[in_baseline].sum()) / float(np.median(n[in_baseline])))
-    weekday = (first_weekday + np.arange(len(n), dtype=np.int64)) % 7
-    chart = _chart(share, weekday, baseline_days, horizon_days, alpha, rng, float(sampling))
-    if chart is None:
-        return nothing
-    if chart.day is None:
-        return Drift(True, None, None, None, None, np.abs(chart.statistic), chart.threshold)
+    k, n = np.asarray(part, dtype=np.float64), np.asarray(total, dtype=np.float64)
+    enough = n >= MIN_DAY_N
+    safe = np.where(enough, n, 1.0)
+    root = 2.0 * np.arcsin(np.sqrt(np.clip((k + 0.375) / (safe + 0.75), 0.0, 1.0)))
+    values = np.where(enough, root, np.nan)
+    least = 1.0 / np.sqrt(_typical(n, enough))
+    return _found(chart(values, alpha, horizon_days, least_sd=least, first_weekday=first_weekday), "rate", _Sums(k, n))
+
+
+def mean_drift(
+    total: npt.ArrayLike,
+    n: npt.ArrayLike,
+    alpha: float,
+    horizon_days: int,
+    *,
+    relative_sd: float = 0.0,
+    first_weekday: int = 0,
+) -> Drift:
+    """Drift of the mean of a positive quantity, such as the tokens of an answer.
+
+    Args:
+        total: Sum of it per day. Shape (T,).
+        n: Over how many. Shape (T,).
+        alpha: Probability of a false warning over `horizon_days`.
+        horizon_days: Days over which alpha is spent.
+        relative_sd: Standard deviation of one observation over its mean, as far as it is known: what sampling alone moves.
+        first_weekday: Weekday of row 0, 0 to 6.
+
+    Examples:
+        >>> rng = np.random.default_rng(3)
+        >>> total = rng.normal(np.where(np.arange(60) < 40, 300, 340), 8.0) * 500
+        >>> drift = mean_drift(total, np.full(60, 500), 0.001, 180)
+        >>> drift.direction, bool(drift.day < 45)
+        ('up', True)
+    """
+    sums, many = np.asarray(total, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    enough = (many >= MIN_DAY_N) & (sums > 0.0)
+    values = np.where(enough, np.log(np.where(enough, sums, 1.0) / np.where(enough, many, 1.0)), np.nan)
+    least = max(relative_sd, 0.02) / np.sqrt(_typical(many, enough))
+    return _found(
+        chart(values, alpha, horizon_days, least_sd=least, first_weekday=first_weekday), "mean", _Sums(sums, many)
+    )
+
+
+def distribution_drift(
+    counts: npt.ArrayLike,
+    total: npt.ArrayLike,
+    alpha: float,
+    horizon_days: int,
+    *,
+    tail: Literal["low", "high"] = "low",
+    first_weekday: int = 0,
+) -> Drift:
+    """Drift of a distribution in [0, 1]: its daily mean and the share in its tail, each at alpha / 2.
+
+    Args:
+        counts: Histogram counts per day and bin (equal bins over [0, 1]). Shape (T, B).
+        total: Sum of the values per day. Shape (T,).
+        alpha: Probability of a false warning over `horizon_days`.
+        horizon_days: Days over which alpha is spent.
+        tail: Which end is watched: low for a confidence, high for a novelty.
+        first_weekday: Weekday of row 0, 0 to 6; only days seven apart need to agree.
+
+    Returns:
+        The first of both charts to reach its line, with PSI and Wasserstein distance of the last 28 days.
+
+    Examples:
+        >>> rng = np.random.default_rng(1)
+        >>> days = [rng.multinomial(1000, [0.1, 0.2, 0.3, 0.4] if t < 60 else [0.2, 0.2, 0.3, 0.3]) for t in range(90)]
+        >>> drift = distribution_drift(days, np.array(days) @ np.array([0.125, 0.375, 0.625, 0.875]), 0.01, 180)
+        >>> drift.direction, bool(60 <= drift.day <= 66)
+        ('down', True)
+    """
+    histogram, sums = np.asarray(counts, dtype=np.float64), np.asarray(total, dtype=np.float64)
+    n = histogram.sum(axis=1)
+    enough = n >= MIN_DAY_N
+    # Of days that count: a log that begins thinly has its first fortnight later.
+    first = np.flatnonzero(enough)[:FIRST_DAYS]
+    reference = histogram[first].sum(axis=0)
+    if reference.sum() <= 0.0:
+        nothing = np.full(len(n), np.nan)
+        return Drift(False, None, None, None, None, None, nothing, float("nan"))
+    bins = histogram.shape[1]
+    centre = (np.arange(bins) + 0.5) / bins
+    share = reference / reference.sum()
+    sd = float(np.sqrt(max(share @ centre**2 - (share @ centre) ** 2, 0.0)))
+    typical = _typical(n, enough)
+    values = np.where(enough, sums / np.where(enough, n, 1.0), np.nan)
+    means = chart(values, alpha / 2, horizon_days, least_sd=sd / np.sqrt(typical), first_weekday=first_weekday)
+    outer = share if tail == "low" else share[::-1]
+    width = max(1, int(np.searchsorted(np.cumsum(outer), TAIL_SHARE, side="right")))
+    in_tail = (histogram if tail == "low" else histogram[:, ::-1])[:, :width].sum(axis=1)
+    found = [
+        _found(means, "mean", _Sums(sums, n)),
+        _renamed(rate_drift(in_tail, n, alpha / 2, horizon_days, first_weekday=first_weekday), "tail"),
+    ]
+    return _first(found, reference, histogram[max(FIRST_DAYS, len(n) - 28) :].sum(axis=0))
+
+
+def training_drift(
+    counts: npt.ArrayLike,
+    expected: Sequence[float],
+    labels: float,
+    alpha: float,
+    horizon_days: int,
+    *,
+    first_weekday: int = 0,
+) -> Drift:
+    """Drift of scores from those that a calibration was fitted on, by their mean rank among its shares.
+
+    Args:
+        counts: Scores per day and share. Shape (T, S).
+        expected: Part of the training period in each share, in all 1. Length S.
+        labels: How many scores the training period had.
+        alpha: Probability of a false warning over `horizon_days`, while the live mean rank is within what the slack bears.
+        horizon_days: Days over which alpha is spent.
+        first_weekday: Weekday of row 0, 0 to 6.
+
+    Examples:
+        >>> rng = np.random.default_rng(4)
+        >>> days = rng.multinomial(500, [0.1] * 10, 40)
+        >>> training_drift(days, [0.1] * 10, 2000, 0.01, 180).day is None
+        True
+        >>> lower = rng.multinomial(500, np.linspace(0.19, 0.01, 10), 40)
+        >>> training_drift(lower, [0.1] * 10, 2000, 0.01, 180).direction
+        'down'
+    """
+    histogram, part = np.asarray(counts, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    n = histogram.sum(axis=1)
+    enough = n >= MIN_DAY_N
+    rank = np.arange(len(part), dtype=np.float64)
+    level = float(part @ rank)
+    sd = float(np.sqrt(max(part @ rank**2 - level**2, 0.0)))
+    sums = histogram @ rank
+    slack = RANK_SLACK + 2.0 * sd / np.sqrt(max(labels, 1.0))
+    found = _found(
+        chart(
+            np.where(enough, sums / np.where(enough, n, 1.0), np.nan),
+            alpha,
+            horizon_days,
+            least_sd=sd / np.sqrt(_typical(n, enough)),
+            first_weekday=first_weekday,
+            level=level,
+            slack=float(slack),
+        ),
+        "rank",
+        _Sums(sums, n),
+        before=level,
+    )
+    return _first([found], part * max(labels, 1.0), histogram[-28:].sum(axis=0))
+
+
+def _typical(n: FloatArray, enough: npt.NDArray[np.bool_]) -> float:
+    """Number of observations of a usual day among the first fortnight that counts; at least 1."""
+    first = n[enough][:FIRST_DAYS]
+    return float(np.median(first)) if len(first) else 1.0
+
+
+def _renamed(found: Drift, what: What) -> Drift:
+    named = what if found.what is not None else None
     return Drift(
-        True,
-        chart.day,
-        "up" if chart.up else "down",
-        "share",
-        _size(share, baseline_days, chart.day),
-        np.abs(chart.statistic),
-        chart.threshold,
+        found.enough_history, found.day, found.direction, named, found.before, found.now, found.statistic, found.line
+    )
+
+
+def _first(found: Sequence[Drift], reference: FloatArray, now: FloatArray) -> Drift:
+    """The earliest crossing (the first named where there is none), with what people look at."""
+    chosen = min(found, key=lambda drift: np.inf if drift.day is None else drift.day)
+    seen = now.sum() > 0.0
+    return Drift(
+        chosen.enough_history,
+        chosen.day,
+        chosen.direction,
+        chosen.what,
+        chosen.before,
+        chosen.now,
+        chosen.statistic,
+        chosen.line,
+        population_stability_index(reference, now) if seen else None,
+        wasserstein_distance(reference, now) if seen else None,
     )

@@ -45,17 +45,25 @@ class EDetector:
         """A detector that has seen nothing. `streams`: leading shape; `bets`: J."""
         return cls(np.zeros((*streams, bets)))
 
-    def update(self, log_bets: npt.ArrayLike) -> Self:
+    def update(self, log_bets: npt.ArrayLike, *, restart: bool = True) -> Self:
         """The detector after one more block.
 
         Args:
             log_bets: Log e-values of the block. A block without labels has 0: it still restarts, as a day passed.
                 Shape (..., J).
+            restart: Whether a day begins with the block. False: more labels of the same day. Both bounds count the e-processes that
+                were started, one a day, and each of these may be looked at after every label; so a day may come in as many
+                blocks as one likes.
 
         Returns:
             The next state.
+
+        Examples:
+            >>> day = EDetector.start((), 1).update([0.2])
+            >>> bool(np.isclose(day.update([0.3], restart=False).evidence, EDetector.start((), 1).update([0.5]).evidence))
+            True
         """
-        return type(self)(_step(self.r, np.asarray(log_bets, dtype=np.float64)))
+        return type(self)(_step(self.r, np.asarray(log_bets, dtype=np.float64), float(restart)))
 
     @property
     def evidence(self) -> FloatArray:
@@ -72,8 +80,8 @@ class EDetector:
         return cls(np.asarray(state["r"], dtype=np.float64).reshape([int(size) for size in state["shape"]]))
 
 
-def _step(r: FloatArray, log_bets: FloatArray) -> FloatArray:
-    return np.minimum((r + 1.0) * np.exp(np.minimum(log_bets, _LOG_CAP)), _CAP)
+def _step(r: FloatArray, log_bets: FloatArray, started: float = 1.0) -> FloatArray:
+    return np.minimum((r + started) * np.exp(np.minimum(log_bets, _LOG_CAP)), _CAP)
 
 
 def run_e_detector(log_bets: npt.ArrayLike) -> FloatArray:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-Role = Literal["tier", "tail", "segment", "capable", "level", "level_segment"]
+Role = Literal["tier", "tail", "segment", "capable", "level", "level_segment", "topic"]
 
 ROLE_SHARES: dict[Role, float] = {
     "tier": 0.25,
@@ -33,6 +33,7 @@ ROLE_SHARES: dict[Role, float] = {
     "capable": 0.2,
     "level": 0.15,
     "level_segment": 0.15,
+    "topic": 0.3,
 }
 """Relative shares of a signal's budget, divided among the roles that a log has: change of cheap tiers as a whole, of their
 heavily sampled strata, of their segments, of the capable tier; levels of cheap tiers and of their segments."""

@@ -129,7 +129,42 @@ def estimate_onset(
         >>> int(onset.day), bool(onset.low <= 30 <= onset.high)
         (30, True)
     """
-    posterior = onset_posterior(failures, n, baseline_rate, baseline_n)
+    return _read(onset_posterior(failures, n, baseline_rate, baseline_n), level)
+
+
+def estimate_common_onset(
+    failures: npt.ArrayLike,
+    n: npt.ArrayLike,
+    baseline_rate: npt.ArrayLike,
+    baseline_n: npt.ArrayLike = np.inf,
+    level: float = 0.95,
+) -> Onset:
+    """The first day of a change that several strata share, each with a baseline, shape and size of its own.
+
+    Args:
+        failures: As in `estimate_onset`, strata last. Shape (T, H).
+        n: Labels, alike.
+        baseline_rate: Failure rate of each before the change. Shape (H,).
+        baseline_n: Labels that it was estimated from. Shape (H,).
+        level: Posterior probability of the interval.
+
+    Returns:
+        Day and interval, as rows of `failures`. Shapes ().
+
+    Examples:
+        From day 30 on a stratum that fails more often has most of the labels, and from day 33 on it fails more often than it did:
+
+        >>> n = np.where(np.arange(40)[:, None] < 30, [10.0, 50.0], [100.0, 20.0])
+        >>> rate = np.where(np.arange(40)[:, None] < 33, [0.2, 0.06], [0.4, 0.06])
+        >>> int(estimate_common_onset(n * rate, n, [0.2, 0.06]).day)
+        33
+    """
+    by_stratum = np.log(np.maximum(onset_posterior(failures, n, baseline_rate, baseline_n), 1e-300)).sum(axis=-1)
+    posterior = np.exp(by_stratum - by_stratum.max(axis=0))
+    return _read(posterior / posterior.sum(axis=0), level)
+
+
+def _read(posterior: FloatArray, level: float) -> Onset:
     below = np.cumsum(posterior, axis=0)
     tail = 0.5 * (1.0 - level)
     return Onset(

@@ -104,7 +104,7 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
     tier_labels = {t: np.cumsum(whole.plain.n[:, t].sum((1, 2, 3))) for t in range(tiers)}
     # Bounds of fixed references share an error budget; how many there are is settled before any alarm may be raised.
     bounded = sum(float(d.before.n[..., list(ELIGIBLE), :].sum()) > 0 for d in segments[1:])
-    designs = _designs(whole.plain, options)
+    designs = _designs(unit, whole.plain, options)
     for data in segments:
         for tier in range(tiers):
             since = _counts_from(data, tier, tier_labels[tier])
@@ -131,7 +131,8 @@ class _Design:
 
     Attributes:
         split: Buckets in which labels of more than one stratum came. Shape (T,).
-        unsplit: Buckets in which labels came, of one stratum only. Shape (T,).
+        unsplit: Buckets in which labels came, of one stratum only; none where strata have names, for then labels of an undivided tier
+            are a stratum of their own. Shape (T,).
         strata: Strata of the tier as a whole.
         correlation: How much labels of one day are known to move together. Shape (T,).
     """
@@ -155,7 +156,7 @@ class _Design:
         return np.concatenate([kept, np.where(self.unsplit, values.sum(1), 0.0)[:, None]], axis=1)
 
 
-def _designs(grid: LabelGrid, options: StreamOptions) -> list[_Design]:
+def _designs(unit: SignalUnit, grid: LabelGrid, options: StreamOptions) -> list[_Design]:
     """The design of each tier, from the labels of the whole tier."""
     tiers = range(grid.n.shape[1])
     counts = [_unselected(grid, tier, options, capable=len(tiers) - 1) for tier in tiers]
@@ -163,7 +164,8 @@ def _designs(grid: LabelGrid, options: StreamOptions) -> list[_Design]:
     correlation = correlation_known(failures, n, options.bucket_s)
     by_stratum = [x[1].sum(1) for x in counts]
     split = [labels[:, 1:].sum(1) > 0 for labels in by_stratum]
-    return [_Design(split[t], (by_stratum[t].sum(1) > 0) & ~split[t], grid.strata, correlation[:, t]) for t in tiers]
+    unsplit = [(by_stratum[t].sum(1) > 0) & ~split[t] & (not unit.strata) for t in tiers]
+    return [_Design(split[t], unsplit[t], grid.strata, correlation[:, t]) for t in tiers]
 
 
 def _unselected(grid: LabelGrid, tier: int, options: StreamOptions, capable: int) -> tuple[FloatArray, FloatArray]:
@@ -200,10 +202,12 @@ def _change_streams(
         since = max(since, int(counted.argmax())) if counted.any() else since
     k, n = (design.set_apart(x.sum(1)) for x in (k, n))
     streams = [_change_stream(unit, data.segment, tier, role, since, k, n, options, design.correlation)]
-    has_tail = np.cumsum(n[:, 0]) > 0
+    tails = unit.tails
+    has_tail = np.cumsum(n[:, :tails].sum(1)) > 0
     if role == "tier" and design.split.any() and has_tail.any():
         tail = max(since, int(has_tail.argmax()))
-        streams.append(_change_stream(unit, 0, tier, "tail", tail, k[:, :1], n[:, :1], options, design.correlation))
+        k, n = k[:, :tails], n[:, :tails]
+        streams.append(_change_stream(unit, 0, tier, "tail", tail, k, n, options, design.correlation))
     return [s for s in streams if s.n.sum() > 0]
 
 

@@ -82,7 +82,7 @@ class Watching:
                 "sampling_rates_changed", extra=fields(version=seen.rates.version, reasons=list(seen.rates.reasons))
             )
             counted["sampling_rates_changed"] = 1
-        for suspicion in seen.suspicions:
+        for suspicion in (each for each in seen.suspicions if each.is_suspect):
             log.info(
                 "reviews_steered",
                 extra=fields(

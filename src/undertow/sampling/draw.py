@@ -14,7 +14,7 @@ heavy import.
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
-from undertow.records.sampling import EXTRA, Drawn, Purpose, SampleRate, SamplingRates, StratumKind
+from undertow.records.sampling import EXTRA, UNDIVIDED, Drawn, Purpose, SampleRate, SamplingRates, StratumKind
 
 _MANTISSA_BITS = 53
 _SCALE = 2.0**-_MANTISSA_BITS
@@ -65,7 +65,7 @@ def draw(
     Examples:
         >>> rates = SamplingRates(rates=(SampleRate(tier="cheap", review=0.5), SampleRate(tier="cheap", segment="intent=fraud", review=1.0)))
         >>> draw(rates, decision_id="d-1", tier="cheap", segment={"intent": "fraud"}, score=0.9)
-        (Drawn(purpose='review', stratum='common', inclusion_probability=1.0, chosen=True),)
+        (Drawn(purpose='review', stratum='whole', inclusion_probability=1.0, chosen=True),)
     """
     compiled = CompiledRates(rates)
     return compiled.draw(
@@ -139,7 +139,8 @@ class CompiledRates:
             for_shadow: It can be answered a second time.
 
         Returns:
-            A draw for each purpose for which its probability is above 0, chosen or not.
+            A draw for each purpose for which its probability is above 0, chosen or not. Of a tier that is not divided yet the stratum
+            is `whole`: what is drawn from all of it is no part of either.
         """
         strata = self._tiers.get(tier)
         if strata is None:
@@ -155,9 +156,11 @@ class CompiledRates:
             if self._has_never and for_shadow and not self._never.isdisjoint(labels):
                 for_shadow = False
         drawn = ()
-        if for_review and (one := self._drawn("review", 0, number, stratum, whole, found)) is not None:
+        # Undivided is undivided, however the other tiers were cut anew.
+        name = UNDIVIDED if cut is None else stratum + self._suffix
+        if for_review and (one := self._drawn("review", 0, number, name, whole, found)) is not None:
             drawn = (one,)
-        if for_shadow and (one := self._drawn("shadow", 1, number, stratum, whole, found)) is not None:
+        if for_shadow and (one := self._drawn("shadow", 1, number, name, whole, found)) is not None:
             drawn = (*drawn, one)
         return drawn
 
@@ -181,10 +184,9 @@ class CompiledRates:
         if probability <= 0.0:
             return None
         probability = min(probability, 1.0)
-        name = stratum + self._suffix if self._suffix else stratum
         if base <= number < probability:
-            name = f"{name}{EXTRA}{steered_to}"
-        return Drawn(purpose, name, probability, number < probability)
+            stratum = f"{stratum}{EXTRA}{steered_to}"
+        return Drawn(purpose, stratum, probability, number < probability)
 
 
 def _key(salt: str) -> bytes:

@@ -23,9 +23,12 @@ from undertow.sampling.initial import INITIAL_REVIEW
 
 STRATA: tuple[StratumKind, ...] = ("tail", "common")
 STEERED = 0.7
-"""Share of a day's reviews that goes to what is suspected (docs/concepts/statistics.md, judge steers)."""
-SHADOW_TAIL = 0.5
-"""Share of the second answers for the long tail: with a fifth of the traffic there, it is drawn four times as often as the rest."""
+"""Share of a day's reviews that goes to one place where nothing says how much it deserves."""
+MOST_STEERED = 0.8
+"""Share that all places together may have: the rest stays a sample of everything (`undertow.sampling.steering.FOCUS`)."""
+SHADOW_TAIL = 0.6
+"""Share of the second answers for the long tail: with a fifth of the traffic there, it is drawn six times as often as the rest. Measured best
+of .2 to .8 (benchmarks/detection/alternatives.py)."""
 HEADROOM = 0.9
 """Of a budget, is planned for: prices of answers differ, and one that is not asked for has no known reason."""
 LEAST_OF_MEAN = 0.1
@@ -60,11 +63,13 @@ class Suspect:
         tier: Tier that served.
         segment: `key=value` label; empty: all of the tier.
         stratum: Empty: both.
+        share: Of a day's reviews that it deserves, in (0, 1].
     """
 
     tier: str
     segment: str = ""
     stratum: Literal["tail", "common", ""] = ""
+    share: float = STEERED
 
 
 @dataclass(slots=True)
@@ -219,7 +224,8 @@ def _reviews(
         return rates
 
     floors = _most(at(0.0), cells)
-    extras = _extras(min(STEERED * review.per_day, max(review.per_day - floors, 0.0)), cells, suspects, reasons)
+    most = min(MOST_STEERED * review.per_day, max(review.per_day - floors, 0.0))
+    extras = _extras(review.per_day, most, cells, suspects, reasons)
     rates = at(_largest(lambda scale: _most(at(scale), cells), review.per_day - _expected(extras, cells)))
     if floors > review.per_day:
         reasons.append(
@@ -290,12 +296,14 @@ def _raised(
     return {stratum: max(level, rates[stratum]) if whole > 0 else rates[stratum] for stratum in STRATA}
 
 
-def _extras(reviews: float, cells: _Cells, suspects: Sequence[Suspect], reasons: list[str]) -> _Rates:
-    """Extra rates for what is suspected: together so many reviews a day, or all decisions there if they are fewer."""
-    sought = [suspect for suspect in dict.fromkeys(suspects) if _in(suspect, cells) > 0]
+def _extras(per_day: float, most: float, cells: _Cells, suspects: Sequence[Suspect], reasons: list[str]) -> _Rates:
+    """Extra rates for what is suspected: each its share of a day's reviews, all of them `most` at most, or all decisions there if they are fewer."""
+    sought = [suspect for suspect in dict.fromkeys(suspects) if _in(suspect, cells) > 0 and suspect.share > 0]
+    wanted = per_day * sum(suspect.share for suspect in sought)
+    scale = min(1.0, most / wanted) if wanted > 0 else 0.0
     extras: _Rates = {}
-    for suspect in sought if reviews > 0 else ():
-        rate = _down(reviews / len(sought) / _in(suspect, cells))
+    for suspect in sought if scale > 0 else ():
+        rate = min(_down(scale * suspect.share * per_day / _in(suspect, cells)), 1.0)
         place = extras.setdefault((suspect.tier, suspect.segment), dict.fromkeys(STRATA, 0.0))
         for stratum in (suspect.stratum,) if suspect.stratum else STRATA:
             place[stratum] = max(place[stratum], rate)

@@ -22,15 +22,12 @@ References:
     arXiv 1602.04589 (labels where they most raise the expected log-evidence).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from undertow.errors import StatisticalError
-from undertow.records.sampling import SampleRate
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -70,23 +67,6 @@ class Allocation:
     def labels(self) -> FloatArray:
         """All labels of each cell. Shape (..., C)."""
         return self.base + self.extra
-
-
-@dataclass(frozen=True, slots=True)
-class SteeredCell:
-    """What a cell is called in `state/sampling.json`.
-
-    Attributes:
-        tier: Tier that served.
-        segment: `key=value`, or empty for the whole tier.
-        stratum: Risk stratum.
-        volume: Decisions of the cell expected in the next round.
-    """
-
-    tier: str
-    segment: str
-    stratum: Literal["tail", "common"]
-    volume: float
 
 
 def base_shares(traffic: npt.ArrayLike, tail_share: float = TAIL_SHARE, even_share: float = EVEN_SHARE) -> FloatArray:
@@ -196,54 +176,3 @@ def whole_labels(expected: npt.ArrayLike, offset: npt.ArrayLike) -> IntArray:
     """
     upper = np.cumsum(np.asarray(expected, dtype=np.float64), axis=-1) + np.asarray(offset, dtype=np.float64)[..., None]
     return np.diff(np.floor(upper + 1e-9), axis=-1, prepend=0.0).astype(np.int64)
-
-
-def sample_rates(
-    cells: Sequence[SteeredCell], allocation: Allocation, shadow: Allocation | None = None
-) -> tuple[SampleRate, ...]:
-    """Entries of `state/sampling.json` that draw an allocation from the expected volumes.
-
-    Args:
-        cells: Name and volume of each cell.
-        allocation: Reviews of the next round. Shape (C,).
-        shadow: Shadow answers, alike; None: none in these entries. With pairwise review every reviewed answer needs one: at least
-            the allocation of the reviews.
-
-    Returns:
-        One entry per cell. A rate is labels / volume; base and extra together are at most 1, and a cell without traffic gets 1: its
-        first answers are looked at.
-
-    Examples:
-        >>> cells = [SteeredCell("cheap", "intent=billing", "tail", 400.0)]
-        >>> rates = sample_rates(cells, Allocation(np.array([8.0]), np.array([100.0])))
-        >>> rates[0].review, rates[0].review_extra
-        (0.02, 0.25)
-    """
-    review = _rates(cells, allocation)
-    shadows = _rates(cells, shadow) if shadow is not None else [(0.0, 0.0)] * len(cells)
-    return tuple(
-        SampleRate(
-            tier=cell.tier,
-            segment=cell.segment,
-            stratum=cell.stratum,
-            review=base,
-            review_extra=extra,
-            shadow=shadow_base,
-            shadow_extra=shadow_extra,
-        )
-        for cell, (base, extra), (shadow_base, shadow_extra) in zip(cells, review, shadows, strict=True)
-    )
-
-
-def _rates(cells: Sequence[SteeredCell], allocation: Allocation) -> list[tuple[float, float]]:
-    """Base and extra rate of each cell."""
-    rates = []
-    for cell, base, extra in zip(cells, allocation.base, allocation.extra, strict=True):
-        if not (base >= 0.0 and extra >= 0.0):
-            raise StatisticalError(
-                f"labels {base!r} and {extra!r} for {cell!r}: expected numbers that are not negative"
-            )
-        base_rate = min(1.0, float(base) / cell.volume) if cell.volume > 0.0 else float(base > 0.0)
-        extra_rate = min(1.0 - base_rate, float(extra) / cell.volume) if cell.volume > 0.0 else 0.0
-        rates.append((round(base_rate, 6), round(extra_rate, 6)))
-    return rates

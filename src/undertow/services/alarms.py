@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.attribution.cause import MIX_SHARE, Attribution, MeanWithError, attribute, mix_part
-from undertow.attribution.changes import changes_near
+from undertow.attribution.matching import effective_rates, is_beyond, matched_loss, rise_without, shared_shock_days
 from undertow.detectors.locating import segment_of_rise
 from undertow.detectors.multiplicity import locate
-from undertow.detectors.onset import Onset, estimate_onset
+from undertow.detectors.onset import Onset, estimate_common_onset
 from undertow.detectors.quality_gap import SETTLING_S
 from undertow.estimators.loss import LossEstimate, loss_estimate, own_change
 from undertow.estimators.periods import Periods, ReferenceKind, reference_kind
@@ -25,6 +25,7 @@ from undertow.records.label_grid import (
     ALL_ARMS,
     ELIGIBLE,
     HOLDOUT_ARM,
+    ROUTED_ARMS,
     LabelGrid,
     SignalUnit,
     label_grid,
@@ -33,6 +34,7 @@ from undertow.records.label_grid import (
 from undertow.records.report import Alarm, AuditSettings
 from undertow.records.stream import MonitoredStream
 from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
+from undertow.services import what_changed
 from undertow.services.evidence import Evidence, watched_segments
 from undertow.stats.confidence import WeightedSums, hajek_mean_variance
 
@@ -40,6 +42,16 @@ FloatArray = npt.NDArray[np.float64]
 
 MIN_SUITE_LABELS = 100
 """Suite results of the capable tier on each side of the onset that make it a reference."""
+
+MATCHED_ERRORS = 2.0
+"""Standard errors by which a loss must stand out from the margin within days, before it is laid to routing."""
+
+PAIRED = 0.9
+"""Share of a stratum's labels, before and after, that must be pairs for the other answers to be a reference."""
+
+_ASK_LABELLERS = "look at who or what gave them"
+
+_WEIGHTED = ("weight", "weight_sq", "weighted_failures")
 
 MIN_CELL_LABELS = 5
 """Reference labels in a segment on each side of the onset; segments with fewer are left out of the standardised rate."""
@@ -150,6 +162,9 @@ def tell_alarms(
         # A tier and its segments are one episode, told once, unless the first telling did not lay it to routing.
         if any(alarm.cause == "routing" or alarm.kind == place.kind for alarm in earlier):
             continue
+        # Topics overlap each other and the segments: one of a tier is told, where nothing was; the search tells the others.
+        if place.role == "topic" and any(tier == place.tier for tier, _ in told):
+            continue
         alarm = _tell(scene, crossing, place)
         told[place.tier, place.segment] = alarm
         found.append(alarm)
@@ -174,9 +189,10 @@ def _siblings(evidence: Evidence, stream: MonitoredStream, bucket: int) -> dict[
         for s in evidence.streams
         if s.unit == stream.unit
         and s.tier == stream.tier
-        and s.role not in {"tail", "capable"}
+        and s.role not in {"tail", "capable", "topic"}
         and s.kind == stream.kind
         and s.monitor == stream.monitor
+        and s.anchored_by == stream.anchored_by
         and bucket >= s.first_seen
     }
 
@@ -190,10 +206,19 @@ def _place(scene: Scene, evidence: Evidence, crossing: Crossing) -> MonitoredStr
     whole = family.get(0, crossing.stream)
     if crossing.stream.role == "capable" or (crossing.stream.segment != 0 and crossing.passes_alone):
         return crossing.stream
+    if crossing.stream.role == "topic":
+        return crossing.stream if _bears_most(evidence, crossing) else whole
     if len(family) < 2:
         return whole
     onset = int(_onset(scene, whole, crossing.bucket + 1).day)
     return _named(scene, family, onset, crossing.bucket) or whole
+
+
+def _bears_most(evidence: Evidence, crossing: Crossing) -> bool:
+    """Whether a stream makes up more than half of the summed evidence."""
+    weighted = evidence.at(crossing.bucket) * evidence.weights
+    own = next(i for i, stream in enumerate(evidence.streams) if stream is crossing.stream)
+    return bool(2.0 * weighted[own] > weighted.sum())
 
 
 def _located_later(scene: Scene, evidence: Evidence, crossing: Crossing) -> Crossing | None:
@@ -216,17 +241,37 @@ def _named(scene: Scene, family: dict[int, MonitoredStream], onset: int, bucket:
     codes = [code for code in family if code != 0]
     strata = family[0].n.shape[1]
 
+    steered = _steered(scene, family[0])
+
     def totals(since: int, until: int) -> tuple[FloatArray, FloatArray]:
         streams = [family[code] for code in (0, *codes)]
-        return (
-            np.array([_padded(s.failures[since:until].sum(0), strata) for s in streams]),
-            np.array([_padded(s.n[since:until].sum(0), strata) for s in streams]),
+        k, n = (
+            np.array([_padded(values[since:until].sum(0), strata) for values in arrays])
+            for arrays in ([s.failures for s in streams], [s.n for s in streams])
         )
+        # A segment holds what steering drew for it, so the whole must, too: what is left of it is the rest.
+        for whole, more in zip((k, n), steered, strict=True):
+            whole[0] += _padded(more[since:until].sum(0), strata)
+        return k, n
 
     names = [scene.cells.segments[code].key for code in codes]
     keys = [names.index(name) for name in names]
     named = segment_of_rise(*totals(start, split), *totals(split, bucket + 1), keys)
     return None if named is None else family[codes[named]]
+
+
+def _steered(scene: Scene, whole: MonitoredStream) -> tuple[FloatArray, FloatArray]:
+    """Failures and labels that steering drew in the tier, which its own stream leaves out, by availability. Shapes (T, H)."""
+    every, plain = (
+        label_grid(scene.cells, whole.unit, 0, first_bucket=scene.first, buckets=scene.buckets, plain=is_plain)
+        for is_plain in (False, True)
+    )
+
+    def more(name: str) -> FloatArray:
+        all_labels, own = (getattr(grid, name)[:, whole.tier].sum((1, 2)) for grid in (every, plain))
+        return all_labels - np.pad(own, ((0, 0), (0, all_labels.shape[1] - own.shape[1])))
+
+    return more("failures"), more("n")
 
 
 def _padded(values: FloatArray, size: int) -> FloatArray:
@@ -249,13 +294,13 @@ def _tell(scene: Scene, crossing: Crossing, stream: MonitoredStream) -> Alarm:
     if why.cause == "unknown":
         why = explain(scene, stream, onset, known_before)
     tier = scene.cells.tiers[stream.tier]
-    return Alarm(
+    alarm = Alarm(
         monitor=stream.monitor,
         signal=stream.unit.name,
         tier=tier,
         segment=scene.cells.segments[stream.segment],
         cause=why.cause,
-        basis=stream.unit.basis,
+        basis="anchored" if stream.anchored_by is not None else stream.unit.basis,
         detected_at=scene.at(crossing.bucket + 1),
         onset=scene.at(int(onset.day)),
         onset_interval=(scene.at(int(onset.low)), scene.at(int(onset.high))),
@@ -267,7 +312,10 @@ def _tell(scene: Scene, crossing: Crossing, stream: MonitoredStream) -> Alarm:
         latest_loss=now.loss,
         latest_interval=None if now.low is None or now.high is None else (now.low, now.high),
         note=why.note,
-        changed_nearby=changes_near(scene.cells, tier, scene.first + int(onset.low), scene.first + int(onset.high)),
+    )
+    began = what_changed.Onset(scene.periods.routing_start, int(onset.day), int(onset.low), int(onset.high))
+    return what_changed.with_what_changed(
+        scene.cells, alarm, stream.unit, stream.tier, began, scene.first, scene.buckets, scene.level
     )
 
 
@@ -279,19 +327,20 @@ def _onset(scene: Scene, stream: MonitoredStream, known_before: int) -> Onset:
     grid = scene.labels(stream.unit, stream.segment, known_before, plain=True)
     start = 0 if stream.role == "capable" else scene.periods.routing_start
     stop = min(known_before, scene.buckets)
-    k = grid.failures[:, stream.tier].sum((1, 2, 3))
-    n = grid.n[:, stream.tier].sum((1, 2, 3))
+    k = grid.failures[:, stream.tier].sum((1, 2))
+    n = grid.n[:, stream.tier].sum((1, 2))
+    if stream.kind == "level" or not stream.unit.strata:
+        k, n = k.sum(1, keepdims=True), n.sum(1, keepdims=True)
     baseline_end = int(np.clip(stream.earliest, start + 1, stop))
-    rate, size = (
-        _smoothed(k[start:baseline_end].sum(), n[start:baseline_end].sum(), np.asarray(0.1)),
-        n[start:baseline_end].sum(),
-    )
+    rate = _smoothed(k[start:baseline_end].sum(0), n[start:baseline_end].sum(0), np.asarray(0.1))
+    size = n[start:baseline_end].sum(0)
     if stream.kind == "level":
         everything = Onset(*(np.asarray(start),) * 3)
         found = _loss(scene, stream, everything, known_before)
         if found.reference_quality is not None:
-            rate, size = np.clip(1.0 - found.reference_quality, 1e-3, 0.9), np.float64(found.reference_n)
-    found_onset = estimate_onset(k[start:stop], n[start:stop], rate, max(float(size), 1.0))
+            rate, size = np.clip([1.0 - found.reference_quality], 1e-3, 0.9), np.array([found.reference_n])
+    # By stratum: how labels divide over them moves with the sampling rates, above all where steering set in after the onset.
+    found_onset = estimate_common_onset(k[start:stop], n[start:stop], rate, np.maximum(size, 1.0))
     return Onset(found_onset.day + start, found_onset.low + start, found_onset.high + start)
 
 
@@ -302,7 +351,7 @@ def _loss(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int
     kind: ReferenceKind = reference_kind(stream.unit, grid, scene.periods)
     if stream.monitor == "shadow":
         kind = "pairs"
-    if stream.tier == len(scene.cells.tiers) - 1 or kind in {"own_first_period", "none"}:
+    if stream.tier == len(scene.cells.tiers) - 1 or stream.role == "topic" or kind in {"own_first_period", "none"}:
         return _own_change(scene, stream, onset, known_before)
     return loss_estimate(
         kind,
@@ -334,11 +383,64 @@ def explain(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: i
     grid = scene.labels(stream.unit, stream.segment, known_before)
     kind = reference_kind(stream.unit, grid, scene.periods)
     if stream.kind == "level" and (stream.monitor == "shadow" or kind == "holdout"):
+        if stream.monitor != "shadow" and _is_shared_by_days(scene, stream, grid, onset, known_before):
+            return Attribution(
+                "unknown",
+                f"compared day by day, the holdout failed as often: on some days all tiers' labels failed alike; {_ASK_LABELLERS}",
+            )
         return Attribution("routing", "shown against the other tier's answers to like requests at the same time")
     settled = scene.periods.routing_start + max(1, SETTLING_S // scene.cells.bucket_s)
     if stream.kind == "level" and kind == "pre_routing" and onset.low <= settled:
         return Attribution("routing", "quality was lower from the first days of routing on than before it")
-    return _compare_with_reference(scene, stream, grid, onset, known_before, has_holdout=kind == "holdout")
+    found = _compare_with_reference(scene, stream, grid, onset, known_before, has_holdout=kind == "holdout")
+    if found.cause == "routing" and _is_shared_by_days(scene, stream, grid, onset, known_before):
+        return Attribution(
+            "unknown",
+            f"on some days all tiers' labels failed alike, and without them the rise is gone; {_ASK_LABELLERS}",
+        )
+    return found
+
+
+def _is_shared_by_days(
+    scene: Scene, stream: MonitoredStream, grid: LabelGrid, onset: Onset, known_before: int | None
+) -> bool:
+    """Whether all tiers failed alike on some days, and no loss is left where that is taken into account.
+
+    A level is compared with the holdout within days; a change must be there without those days.
+    """
+    start, per_day = scene.periods.routing_start, max(1, 86_400 // scene.cells.bucket_s)
+    window = grid.window(start, scene.buckets)
+    sides = _sides_by_day(window, per_day)
+    # In a segment few labels of the holdout fall on one day; what befell the whole tier befell its segments.
+    whole = _sides_by_day(scene.labels(stream.unit, 0, known_before).window(start, scene.buckets), per_day)
+    shocked = shared_shock_days(*sides) | shared_shock_days(*whole)
+    if not shocked.any():
+        return False
+    since = max(int(onset.day) - start, 0) // per_day
+    if stream.kind == "change":
+        rise = rise_without(*_by_day(window, ALL_ARMS, [stream.tier], (0, 1), per_day), since, shocked)
+        return rise is None or not is_beyond(rise, 0.0, MATCHED_ERRORS)
+    loss = matched_loss(*(side[since:] for side in sides))
+    served = scene.traffic(stream.segment).decisions[start:]
+    routed = served[:, :-1][:, :, list(ROUTED_ARMS)][:, :, :, list(ELIGIBLE)].sum((0, 2, 3))
+    share = float(routed[stream.tier] / max(routed.sum(), 1.0))
+    return loss is None or not is_beyond(loss, scene.settings.margin * share, MATCHED_ERRORS)
+
+
+def _sides_by_day(window: LabelGrid, per_day: int) -> list[FloatArray]:
+    """Failure rate of the routed traffic and what it is worth, and both of the holdout, day by day."""
+    tiers = range(window.n.shape[1])
+    return [
+        *_by_day(window, ROUTED_ARMS, tiers, ELIGIBLE, per_day), *_by_day(window, HOLDOUT_ARM, tiers, ELIGIBLE, per_day)
+    ]  # fmt: skip
+
+
+def _by_day(
+    window: LabelGrid, arms: Sequence[int], tiers: Sequence[int], eligible: Sequence[int], per_day: int
+) -> tuple[FloatArray, FloatArray]:
+    days = np.arange(0, max(window.buckets, 1), per_day)
+    part = [getattr(window, name)[:, list(tiers)][:, :, list(arms)][:, :, :, list(eligible)] for name in _WEIGHTED]
+    return effective_rates(*(np.add.reduceat(values.sum((1, 2, 3, 4)), days) for values in part))
 
 
 def _explain_capable(scene: Scene, stream: MonitoredStream, onset: Onset, known_before: int | None) -> Attribution:
@@ -374,6 +476,9 @@ def _compare_with_reference(
     tiers = range(len(scene.cells.tiers))
     split = int(np.clip(int(onset.day), start + 1, stop - 1)) if stop - start > 1 else start
     own = [weighted_sums(w, [stream.tier]) for w in (grid.window(start, split), grid.window(split, stop))]
+    paired = _compare_with_pairs(scene, stream, known_before, split)
+    if paired is not None and paired.cause == "routing":
+        return paired
     if has_holdout:
         name, pick, arms, eligible = "the holdout", list(tiers), HOLDOUT_ARM, ELIGIBLE
     else:
@@ -398,6 +503,40 @@ def _compare_with_reference(
         for w in (_reference_before(scene, grid, split, has_holdout=has_holdout), grid.window(split, stop))
     ]
     return attribute(_mean(own[0]), _mean(own[1]), _mean(other[0]), _mean(other[1]), reference_name=name)
+
+
+def _compare_with_pairs(
+    scene: Scene, stream: MonitoredStream, known_before: int | None, split: int
+) -> Attribution | None:
+    """The other tier's answers to the very same requests, before and after, where people see both; None where they do not.
+
+    Stratum by stratum, each worth as much as its smaller side has labels: within a stratum and tier all are drawn alike, so plain counts
+    do, and what steering drew after the onset is set against the same stratum before it.
+    """
+    grid = scene.labels(stream.unit, stream.segment, known_before, plain=True)
+    sides = [
+        {
+            name: getattr(window, name)[:, stream.tier].sum((0, 1, 2))
+            for name in ("n", "failures", "pairs", "loss_up", "loss_down")
+        }
+        for window in (grid.window(scene.periods.routing_start, split), grid.window(split, scene.buckets))
+    ]
+    both = np.minimum(*(np.where(side["pairs"] >= PAIRED * side["n"], side["n"], 0.0) for side in sides))
+    if both.sum() <= 0:
+        return None
+    worth = both / both.sum()
+    means = []
+    for side in sides:
+        n = np.maximum(side["n"], 1.0)
+        # The loss of a pair is the failure of the one answer less that of the other.
+        for failed in (side["failures"], side["failures"] - (side["loss_up"] - side["loss_down"])):
+            rate = (failed + 1.0) / (n + 2.0)
+            variance = float((worth**2 * rate * (1.0 - rate) / n).sum())
+            means.append(MeanWithError(float((worth * failed / n).sum()), variance, float(side["n"][both > 0].sum())))
+    own_before, other_before, own_after, other_after = means
+    return attribute(
+        own_before, own_after, other_before, other_after, reference_name="the other tier's answers to the same requests"
+    )
 
 
 def _reference_before(scene: Scene, grid: LabelGrid, split: int, *, has_holdout: bool) -> LabelGrid:
@@ -483,9 +622,9 @@ def _main_key(cells: AuditCells) -> str | None:
     """The segment key that most labels bear."""
     labels = cells.labels
     counts: dict[str, float] = {}
-    for code in np.unique(labels.segment):
+    for code in watched_segments(cells):
         if code != 0:
-            key = cells.segments[int(code)].key
+            key = cells.segments[code].key
             counts[key] = counts.get(key, 0.0) + float(labels.n[labels.segment == code].sum())
     total = float(labels.n[labels.segment == 0].sum())
     best = max(counts, key=lambda k: (counts[k], k), default=None)

@@ -2,7 +2,7 @@
 
 Errors are shared out as follows. Alarms: alpha / 2 over the horizon. Upper bounds of fixed references: alpha / 4. Intervals:
 1 - level in all; half of it for losses (half of that for whole tiers, half for segments), a quarter for means per signal,
-an eighth each for alarms and the ledger.
+an eighth each for alarms and the ledger. Where a judge narrows people's verdicts, those intervals have half of the segments' part.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from undertow.attribution.changes import dated_changes
+from undertow.attribution.segments_changed import notes_on_segments
 from undertow.estimators.loss import LossEstimate, loss_estimate
 from undertow.estimators.periods import (
     MIN_REFERENCE_LABELS,
@@ -42,9 +43,13 @@ from undertow.records.report import (
 )
 from undertow.records.segment import WHOLE
 from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
+from undertow.records.trained import TrainedScores
 from undertow.services.alarms import tell_alarms
+from undertow.services.anchored import anchored_losses
 from undertow.services.drift import confidence_histogram, drift_warnings
-from undertow.services.evidence import gather, raises_alarms, watched_segments
+from undertow.services.evidence import alarms_armed_from, gather, raises_alarms, watched_segments
+from undertow.services.slices import alarm_slices
+from undertow.services.topics import log_topics, with_topics
 from undertow.verdicts.decide import decide
 from undertow.verdicts.headline import headline
 from undertow.verdicts.next_steps import InHand, next_steps
@@ -87,13 +92,19 @@ class _Log:
         return datetime.fromtimestamp((self.first + bucket) * self.cells.bucket_s, UTC)
 
 
-def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice, ...] = ()) -> AuditReport:
+def audit(
+    cells: AuditCells,
+    settings: AuditSettings,
+    prices: tuple[OutcomePrice, ...] = (),
+    trained: TrainedScores | None = None,
+) -> AuditReport:
     """Everything that can be said about a log.
 
     Args:
         cells: Its sufficient statistics.
         settings: Error levels, margins, reference period.
         prices: What outcomes cost; outcomes that are not named here are counted, not priced.
+        trained: The scores that the calibration was fitted on, where it is known: drift is then looked for against them too.
     """
     first, buckets = bucket_range(cells)
     traffic = traffic_grid(cells, 0, first_bucket=first, buckets=buckets)
@@ -105,9 +116,11 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
     causal, note = REFERENCE_NOTES[kind]
     reference = ReferenceReport(kind, causal, note)
     tiers, segments, suspects = _losses(log, main, kind)
-    evidence = gather(cells, settings, periods, alarms=True)
-    alarms = tell_alarms(cells, settings, periods, evidence, 1.0 - log.error / 8 / 4)
-    warnings = _warnings(log)
+    topics = log_topics(cells, first + alarms_armed_from(cells, periods))
+    watched = cells if topics is None else with_topics(cells, topics)
+    evidence = gather(watched, settings, periods, alarms=True)
+    alarms = tell_alarms(watched, settings, periods, evidence, 1.0 - log.error / 8 / 4)
+    warnings = _warnings(log, trained)
     ledger = net_value(
         cells,
         traffic,
@@ -115,6 +128,7 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         periods.reference_end,
         prices,
         1.0 - log.error / 8 / max(1, len(prices) + 1),
+        settings.review_usd,
     )
     capable = cells.tiers[-1]
     verdict, reasons = decide(
@@ -148,7 +162,7 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         period=(datetime.fromtimestamp(cells.first_event, UTC), datetime.fromtimestamp(cells.last_event, UTC)),
         settings=settings,
         reference=reference,
-        coverage=cells.coverage,
+        coverage=replace(cells.coverage, notes=(*cells.coverage.notes, *notes_on_segments(cells))),
         aggregate=_aggregate(log),
         tiers=_tiers(log),
         alarms=tuple(alarms),
@@ -156,7 +170,7 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         segments=tuple(sorted((r for r, _ in segments), key=_worst_first)),
         ledger=ledger,
         next=steps,
-        quality_series=_quality_series(log, main, alarms),
+        quality_series=_quality_series(replace(log, cells=watched), main, alarms),
         share_series=share_series(traffic, cells.tiers, cells.bucket_s, WHOLE),
         evidence_series=(evidence_series(evidence.summed, first, cells.bucket_s, "all monitors together", WHOLE),),
         alarm_line=float(np.log10(evidence.line)),
@@ -165,6 +179,8 @@ def audit(cells: AuditCells, settings: AuditSettings, prices: tuple[OutcomePrice
         suspects=tuple(suspects),
         main_signal=main.name if main else None,
         changes=dated_changes(cells),
+        anchored=anchored_losses(cells, log.error / 8, periods.routing_start),
+        slices=alarm_slices(cells, topics, alarms, settings.alpha, settings.level),
     )
     return replace(report, headline=headline(report, [r for r, _ in tiers], capable))
 
@@ -202,7 +218,8 @@ def _losses(
     codes = [c for c in watched_segments(cells) if c != 0]
     cheaper = [t for t in range(len(cells.tiers) - 1) if log.traffic.served[:, t].sum() > 0]
     tier_level = 1.0 - log.error / 4 / max(1, len(cheaper))
-    segment_level = 1.0 - log.error / 4 / max(1, len(cheaper) * len(codes))
+    parts = 2 if len(cells.anchors) else 1
+    segment_level = 1.0 - log.error / 4 / parts / max(1, len(cheaper) * len(codes))
     tiers: list[tuple[SegmentReport, float]] = []
     segments: list[tuple[SegmentReport, float]] = []
     suspects: list[SegmentReport] = []
@@ -343,12 +360,12 @@ def _models(cells: AuditCells, tier: int) -> tuple[str, ...]:
     return tuple(cells.change_values[v] for v in sorted(totals, key=lambda v: (-totals[v], cells.change_values[v])))
 
 
-def _warnings(log: _Log) -> list[Alarm]:
+def _warnings(log: _Log, trained: TrainedScores | None) -> list[Alarm]:
     """What warns and steers but proves no harm: judge-only and behavioural evidence, and drift."""
     evidence = gather(log.cells, log.settings, log.periods, alarms=False)
     told = tell_alarms(log.cells, log.settings, log.periods, evidence, 1.0 - log.error / 8 / 4)
     told = [replace(a, monitor="judge") if a.basis == "judge" else a for a in told]
-    return sorted([*told, *drift_warnings(log.cells, log.settings)], key=lambda a: a.detected_at)
+    return sorted([*told, *drift_warnings(log.cells, log.settings, trained)], key=lambda a: a.detected_at)
 
 
 def _quality_series(log: _Log, main: SignalUnit | None, alarms: Sequence[Alarm]) -> tuple[Series, ...]:

@@ -33,7 +33,7 @@ UNSTORED = frozenset({"comment"})
 DEFAULT_NAME: Mapping[str, str] = {"thumb": "helpful"}
 
 _FIELDS = tuple(column.name for column in SIGNAL_COLUMNS)
-_TEXTS = ("signal_id", "decision_id", "conversation_id", "user_id", "name", "source")
+_TEXTS = ("signal_id", "decision_id", "conversation_id", "user_id", "name", "source", "stratum")
 
 
 class SignalsError(ValueError):
@@ -190,6 +190,7 @@ def _signal(
         received_at=arrived,
         source=row.get("source") or source,
         reference_value=reference,
+        stratum=row.get("stratum"),
     )
 
 

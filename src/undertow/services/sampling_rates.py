@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from undertow.records.sampling import SamplingRates
+from undertow.records.sampling import SamplingRates, StratumKind
 from undertow.records.serving import ReviewPlan, ShadowPlan
-from undertow.sampling.quotas import Suspect, Volume, plan_rates
+from undertow.sampling.quotas import STRATA, Suspect, Volume, plan_rates
+
+STAYS = 0.1
+"""Rates stay in force while all of the new ones are within this part of them: volumes move a little with every look, and rates that
+moved with them would say nothing new."""
 
 TAIL_BOUNDS = (0.08, 0.40)
 """Share of a tier's decisions that its long tail may hold; outside, it is cut anew, under a name of its own."""
@@ -53,7 +57,7 @@ def next_rates(
     suspects: Sequence[Suspect],
     at: str,
 ) -> SamplingRates:
-    """The rates to put in force.
+    """The rates to put in force: those that are, where the new ones are hardly different.
 
     Args:
         previous: Rates in force, or None; the salt stays what it was.
@@ -76,7 +80,7 @@ def next_rates(
         or volume.segment.partition("=")[0] in labels
         or volume.segment in review.stakes
     ]
-    return plan_rates(
+    rates = plan_rates(
         review,
         shadow,
         watched,
@@ -88,3 +92,46 @@ def next_rates(
         suspects=suspects,
         at=at,
     )
+    return previous if previous is not None and is_close(previous, rates) else rates
+
+
+def is_close(one: SamplingRates, other: SamplingRates, part: float = STAYS) -> bool:
+    """Whether two sets of rates draw nearly alike: the same divisions, and no rate further apart than a part of the larger one.
+
+    Examples:
+        >>> from undertow.records.sampling import SampleRate
+        >>> rates = [SamplingRates(rates=(SampleRate(tier="cheap", review=rate),)) for rate in (0.1, 0.105, 0.12)]
+        >>> is_close(rates[0], rates[1]), is_close(rates[0], rates[2])
+        (True, False)
+    """
+    frame = [(rates.salt, rates.design, rates.tail_cuts, rates.never_shadow) for rates in (one, other)]
+    if frame[0] != frame[1]:
+        return False
+    found = [_in_force(rates) for rates in (one, other)]
+    return all(
+        abs(a - b) <= part * max(a, b)
+        for place in {*found[0], *found[1]}
+        for a, b in zip(_at(found[0], place), _at(found[1], place), strict=True)
+    )
+
+
+_Place = tuple[str, str, StratumKind]
+_Rate = tuple[float, float, float, float]
+
+
+def _in_force(rates: SamplingRates) -> dict[_Place, _Rate]:
+    return {
+        (entry.tier, entry.segment, stratum): (entry.review, entry.shadow, entry.review_extra, entry.shadow_extra)
+        for entry in rates.rates
+        for stratum in ((entry.stratum,) if entry.stratum else STRATA)
+    }
+
+
+def _at(rates: Mapping[_Place, _Rate], place: _Place) -> _Rate:
+    """What holds for a decision with one label: the larger of the tier's rate and its own."""
+    tier, _, stratum = place
+    whole, own = rates.get((tier, "", stratum), _NONE), rates.get(place, _NONE)
+    return max(whole[0], own[0]), max(whole[1], own[1]), max(whole[2], own[2]), max(whole[3], own[3])
+
+
+_NONE: _Rate = (0.0, 0.0, 0.0, 0.0)

@@ -23,6 +23,13 @@ WEEKDAY_FACTORS: tuple[float, ...] = (1.08, 1.06, 1.04, 1.02, 1.00, 0.92, 0.88)
 """Traffic of Monday to Sunday relative to the mean day; they sum to 7."""
 
 
+DRIFTS: tuple[str, ...] = ("none", "confidence", "novelty", "share", "length", "errors", "segment")
+"""What may drift without a loss: confidence, novelty, routing share, answer length, errors of the upstreams, and a label that is renamed."""
+
+RENAMED_TO = "renamed"
+"""What the target intent's label becomes, where the label drifts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """One intent, which is also the segment `intent=NAME`.
@@ -154,6 +161,13 @@ class IncidentParameters:
     )
     error_rate: float = _option(0.001, "fraction", "requests that end in an error and are served by no tier")
 
+    drift: str = _option("none", "name", f"what drifts, without a loss: {', '.join(DRIFTS)}")
+    drift_day: int = _option(60, "days", "day of the log, from 0, on which that begins")
+    drift_share: float = _option(
+        0.1, "fraction", "how far it moves, relative to what it was; of a segment: how much of it is renamed"
+    )
+    novelty_shift: float = _option(0.0, "sd", "shift of the logarithm of all requests' novelty, in standard deviations")
+
     def __post_init__(self) -> None:
         """Refuse what cannot be meant, naming the option."""
         for name, value in fractions(self).items():
@@ -164,6 +178,9 @@ class IncidentParameters:
             if getattr(self, name) < 1:
                 msg = f"--{name.replace('_', '-')} must be at least 1, not {getattr(self, name)!r}"
                 raise UsageError(msg)
+        if self.drift not in DRIFTS:
+            msg = f"--drift is one of {', '.join(DRIFTS)}, not {self.drift!r}"
+            raise UsageError(msg)
         if self.pre_weeks < 0 or self.ramp_days < 0 or self.suite_per_week < 0:
             msg = "--pre-weeks, --ramp-days and --suite-per-week cannot be negative"
             raise UsageError(msg)
@@ -231,6 +248,31 @@ def fractions(parameters: IncidentParameters) -> dict[str, float]:
     """The parameters whose unit is a fraction, by name."""
     fields_ = type(parameters).__dataclass_fields__
     return {name: getattr(parameters, name) for name, f in fields_.items() if f.metadata.get("unit") == "fraction"}
+
+
+def as_of(parameters: IncidentParameters, day: int) -> IncidentParameters:
+    """The parameters on a day of the log: those that drift have moved by then.
+
+    Examples:
+        >>> moved = replace(SUPPORT, drift="length", drift_day=30)
+        >>> [round(as_of(moved, day).capable_output_tokens, 1) for day in (29, 30)]
+        [275.0, 302.5]
+    """
+    p, by = parameters, parameters.drift_share
+    if p.drift == "none" or day < p.drift_day:
+        return p
+    match p.drift:
+        case "confidence":
+            return replace(p, confidence_mean_logit=p.confidence_mean_logit * (1 - by))
+        case "novelty":
+            return replace(p, novelty_shift=p.novelty_shift + by)
+        case "share":
+            return replace(p, eligible_share=p.eligible_share * (1 - by))
+        case "length":
+            return replace(p, capable_output_tokens=p.capable_output_tokens * (1 + by))
+        case "errors":
+            return replace(p, error_rate=min(1.0, p.error_rate + by))
+    return p
 
 
 def midnight(day: date) -> datetime:

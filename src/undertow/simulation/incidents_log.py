@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.simulation.incidents import INCIDENTS, IncidentParameters
+from undertow.simulation.incidents import INCIDENTS, IncidentParameters, as_of
 from undertow.simulation.incidents_signals import (
     ReviewDraw,
     Signals,
@@ -73,6 +73,7 @@ def simulate_day(parameters: IncidentParameters, population: Population, seed: i
     def rng(purpose: str) -> np.random.Generator:
         return generator(parameters, seed, purpose, day)
 
+    parameters = as_of(parameters, day)
     traffic = draw_day(parameters, population, day, rng("traffic"))
     suite = draw_suite(parameters, day, rng("suite"))
     draw = draw_reviews(parameters, traffic, rng("draw"))

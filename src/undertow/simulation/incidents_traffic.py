@@ -168,7 +168,7 @@ def _requests(
     confidence = np.where(eligible, np.round(THRESHOLD + (1 - THRESHOLD) * expit(logit), 4), np.nan)
     cut = ndtri(1.0 - p.tail_share)
     shift = cut - ndtri(1.0 - p.tail_hidden_share)
-    z = rng.standard_normal(n) + shift * is_hidden
+    z = rng.standard_normal(n) + shift * is_hidden + p.novelty_shift
     tokens_in, tokens_out, cost, baseline = _tokens_and_cost(p, cheap, served, rng)
     speed = np.exp(0.3 * rng.standard_normal(n))
     latency = np.rint(np.where(cheap, 650.0, 1900.0) * speed)

@@ -96,50 +96,6 @@ def log_bernoulli_bets(
     return np.where(vacuous[..., None], 0.0, log_bets)
 
 
-def log_weighted_bets(
-    weighted_failures: npt.ArrayLike,
-    n: npt.ArrayLike,
-    weight_max: npt.ArrayLike,
-    null_rate: npt.ArrayLike,
-    multipliers: npt.ArrayLike = BET_MULTIPLIERS,
-) -> FloatArray:
-    """Log e-values against "the mean of x = w y is at most `null_rate`", from inclusion-weighted sums.
-
-    Each label gives `x = w y` in [0, W]: its failure times its weight, *normalised* so that the mean weight of a label
-    is 1 (w = traffic share of its stratum over its share of labels, or `1 / (p E[labels per decision])`). The bet is
-    `1 + lambda (x - m)`, `0 <= lambda < 1/m`. Its logarithm is concave in x, so on [0, W] it lies above its chord; the
-    product of the chords' exponentials is at most the true product, hence an e-value, and needs only the sum of x and n:
-    it is the Bernoulli bet on x / W with null rate m / W. Exact when all weights are W or all failures 0; the more the
-    weights differ, the more it gives away: `log_ratio_bets` per stratum, or `log_stratified_bets`, lose less.
-
-    Args:
-        weighted_failures: Sum of x. Shape (...).
-        n: Number of labels. Shape (...).
-        weight_max: Largest possible normalised weight W >= 1, fixed in advance. Shape (...).
-        null_rate: Largest mean of x under the null, in (0, W). Shape (...).
-        multipliers: Multiples of m to bet on. Shape (J,).
-
-    Returns:
-        Log e-values. Shape (..., J).
-
-    References:
-        Waudby-Smith et al. (2022), arXiv 2210.10768, sections 2 and 3 (importance-weighted bets).
-
-    Examples:
-        With equal weights it is the plain bet:
-
-        >>> bool(np.allclose(log_weighted_bets(12, 100, 1.0, 0.05), log_bernoulli_bets(12, 100, 0.05)))
-        True
-    """
-    scale = np.asarray(weight_max, dtype=np.float64)
-    return log_bernoulli_bets(
-        np.asarray(weighted_failures, dtype=np.float64) / scale,
-        n,
-        np.asarray(null_rate, dtype=np.float64) / scale,
-        multipliers,
-    )
-
-
 def log_ratio_bets(
     weighted_failures: npt.ArrayLike,
     weight: npt.ArrayLike,

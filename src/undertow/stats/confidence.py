@@ -293,44 +293,6 @@ def enough_events(sums: WeightedSums) -> BoolArray:
     return np.nan_to_num(variance) * sums.weight**2 / top**2 >= MIN_EFFECTIVE_EVENTS
 
 
-def difference_interval(
-    reference: WeightedSums, tier: WeightedSums, level: npt.ArrayLike = 0.95, n_opt: npt.ArrayLike = DEFAULT_N_OPT
-) -> MeanInterval:
-    """Anytime-valid interval for the loss: mean failure of the tier minus mean failure of the reference.
-
-    (Quality of the reference minus quality of the tier.) The two samples are independent and need not grow together.
-    With enough failures in both: the two Hajek variances added, one asymptotic confidence sequence for the difference;
-    its clock is the smaller of the two sample sizes. Otherwise exact: each mean's exact interval at level 1 - alpha / 2,
-    and the difference of their ends (union bound).
-
-    Args:
-        reference: Sums over the reference's labels.
-        tier: Sums over the tier's labels. Shapes broadcast.
-        level: Confidence level.
-        n_opt: Sample size at which the asymptotic interval is narrowest.
-
-    Returns:
-        Loss in [-1, 1] with its interval; NaN and [-1, 1] where one side has no labels.
-    """
-    confidence = np.asarray(level, dtype=np.float64)
-    mean_r, var_r = hajek_mean_variance(reference)
-    mean_t, var_t = hajek_mean_variance(tier)
-    loss = mean_t - mean_r
-    half = 0.5 * (1.0 + confidence)
-    exact_r = beta_binomial_interval(*effective_counts(reference), half)
-    exact_t = beta_binomial_interval(*effective_counts(tier), half)
-    slower = np.maximum(np.minimum(reference.n, tier.n), 1.0)
-    radius = gaussian_mixture_radius(slower, confidence, n_opt) * np.sqrt(np.nan_to_num(var_r + var_t))
-    asymptotic = enough_events(reference) & enough_events(tier)
-    centre = np.nan_to_num(loss)
-    return MeanInterval(
-        loss,
-        np.where(asymptotic, np.maximum(centre - radius, -1.0), exact_t.low - exact_r.high),
-        np.where(asymptotic, np.minimum(centre + radius, 1.0), exact_t.high - exact_r.low),
-        ~asymptotic,
-    )
-
-
 def bounded_mean_interval(
     total: npt.ArrayLike, total_sq: npt.ArrayLike, n: npt.ArrayLike, level: npt.ArrayLike, bounds: tuple[float, float]
 ) -> MeanInterval:

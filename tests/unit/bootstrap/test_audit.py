@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from undertow.bootstrap.audit import AuditRequest, audit_settings, explain, outcome_prices, read_cells, run_audit
 from undertow.config.load import load_settings
 from undertow.errors import DataError, LogError, UndertowError, UsageError
+from undertow.records.trained import TrainedScores
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -140,3 +142,21 @@ def test_a_plain_table_is_explained(tmp_path):
     found = explain(AuditRequest((str(path),), map_file=str(mapping)))
     assert found.format == "csv"
     assert {c.column: c.source for c in found.columns}["model"] == "chosen"
+
+
+def test_scores_are_counted_by_the_shares_of_the_calibration(tmp_path):
+    rows = [row | {"score": i % 10 + 0.5} for i, row in enumerate(decisions())]
+    given = AuditRequest((write(tmp_path / "d.jsonl", rows),))
+    assert len(read_cells(given).scores) == 0
+    scores = read_cells(
+        replace(given, trained=TrainedScores(tuple(float(i) for i in range(11)), 500.0, "cheap"))
+    ).scores
+    whole = scores.take(scores.segment == 0)
+    assert {int(b): int(whole.n[whole.bin == b].sum()) for b in range(10)} == dict.fromkeys(range(10), len(rows) // 10)
+
+
+def test_clocks_that_run_ahead_are_found_where_the_present_is_known(log, signals):
+    given = AuditRequest((log,), signals=(signals,))
+    last = run_audit(given).period[1]
+    assert "dated_in_future" not in run_audit(replace(given, now=last + timedelta(days=10))).coverage.reasons
+    assert run_audit(replace(given, now=last - timedelta(days=2))).coverage.reasons["dated_in_future"] > 0

@@ -8,10 +8,15 @@ from classifier_factory import artefact, text_artefact
 from sound_calibrations import calibration, prefix
 from undertow.adapters.calibrations import write_calibration
 from undertow.adapters.classifiers.loading import write_artefact
-from undertow.bootstrap.calibration_files import calibration_files, cascade_problems, with_certified_margin
+from undertow.bootstrap.calibration_files import (
+    calibration_files,
+    cascade_problems,
+    trained_scores,
+    with_certified_margin,
+)
 from undertow.config import Settings
 from undertow.config.routing import CascadePolicy
-from undertow.records.calibration import FeatureWeight
+from undertow.records.calibration import FeatureWeight, ScoreDistribution
 
 TIERS = {
     "cheap": {"model": "small", "base_url": "http://h/v1", "rank": 0},
@@ -138,3 +143,24 @@ def test_of_several_the_largest_monitors_margin_holds(tmp_path):
     ]
     assert margin(tmp_path, {"calibration": names[:1]}) == 0.04
     assert margin(tmp_path, {"calibration": names}) == 0.99
+
+
+def test_the_scores_of_one_calibration_are_compared_with(tmp_path):
+    edges = tuple(-1.0 + 0.1 * i for i in range(11))
+    name = written(tmp_path, distribution=ScoreDistribution(edges=edges, mean=-0.5, sd=0.3, n=800))
+    found = trained_scores(settings({"calibration": name}), tmp_path)
+    assert (found.edges, found.labels, found.tier) == (edges, 800.0, "cheap")
+
+
+def test_where_no_one_calibration_has_scores_there_is_nothing_to_compare_with(tmp_path):
+    constant = written(tmp_path, "constant.json")
+    edges = tuple(float(i) for i in range(11))
+    many = [
+        written(
+            tmp_path, f"{tier}.json", tier=tier, distribution=ScoreDistribution(edges=edges, mean=5.0, sd=3.0, n=800)
+        )
+        for tier in ("cheap", "middle")
+    ]
+    for given in (constant, many, "none.json"):
+        assert trained_scores(settings({"calibration": given}), tmp_path) is None
+    assert trained_scores(settings({"kind": "fixed", "tier": "cheap"}), tmp_path) is None

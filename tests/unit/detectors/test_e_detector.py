@@ -41,3 +41,13 @@ def test_overwhelming_evidence_is_capped_without_overflow():
 def test_first_crossing_says_never_with_minus_one():
     assert first_crossing(np.zeros((4, 2)), 1.0).tolist() == [-1, -1]
     assert first_crossing([[0.0, 5.0], [5.0, 0.0]], 5.0).tolist() == [1, 0]
+
+
+def test_a_day_may_come_in_parts():
+    log_bets = np.random.default_rng(5).normal(0.0, 0.3, (6, 4, 3))  # six days of four parts
+    whole = run_e_detector(log_bets.sum(1))
+    detector = EDetector.start((), 3)
+    for day in range(6):
+        for part in range(4):
+            detector = detector.update(log_bets[day, part], restart=part == 0)
+        assert float(detector.evidence) == pytest.approx(float(whole[day]))

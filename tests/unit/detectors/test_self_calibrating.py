@@ -7,9 +7,7 @@ from scipy.special import betaln
 from undertow.detectors.self_calibrating import (
     PRIOR,
     default_warmup,
-    run_overdispersed,
     run_self_calibrating,
-    start_weights,
 )
 from undertow.stats.betting import bet_rates
 
@@ -48,8 +46,6 @@ def test_row_t_depends_on_rows_up_to_t():
     rng = np.random.default_rng(6)
     k = rng.binomial(50, 0.1, (120, 3, 1)).astype(float)
     assert np.array_equal(run_self_calibrating(k, 50.0, 4)[:70], run_self_calibrating(k[:70], 50.0, 4))
-    flat = k[..., 0]
-    assert np.allclose(run_overdispersed(flat, 50.0, 0.01, 4)[:70], run_overdispersed(flat[:70], 50.0, 0.01, 4))
 
 
 def test_a_stream_that_appears_late_trains_from_its_own_first_day():
@@ -60,40 +56,17 @@ def test_a_stream_that_appears_late_trains_from_its_own_first_day():
     # 21 is a multiple of 7, so that the weekly starts fall on the same days.
     assert np.allclose(run_self_calibrating(late_k, late_n, 4)[21:], run_self_calibrating(k, n, 4))
     assert (run_self_calibrating(late_k, late_n, 4)[:25] == 0.0).all()
-    assert np.allclose(
-        run_overdispersed(late_k[:, 0], late_n[:, 0], 0.01, 4)[21:], run_overdispersed(k[:, 0], n[:, 0], 0.01, 4)
-    )
 
 
 def test_no_labels_and_no_days():
     assert run_self_calibrating(np.zeros((0, 2, 1)), np.zeros((0, 2, 1)), 4).shape == (0, 2)
     assert (run_self_calibrating(np.zeros((30, 2, 1)), np.zeros((30, 2, 1)), 4) == 0.0).all()
-    assert (start_weights(np.zeros((30, 1)), np.zeros((30, 1)), 4) == 0.0).all()
-
-
-def test_start_weights_find_the_change_and_respect_the_earliest_day():
-    k = np.full((60, 1), 7.0)
-    k[45:] = 18.0
-    weights = start_weights(k, 100.0, 4)
-    assert weights.sum() == pytest.approx(1.0)
-    assert abs(int(weights.argmax()) - 45) <= 1
-    assert start_weights(k, 100.0, 4, earliest=50)[:50].sum() == 0.0
 
 
 def test_a_fall_is_no_alarm():
     k = np.full((90, 1), 20.0)
     k[45:] = 5.0
     assert run_self_calibrating(k, 100.0, 4).max() < 50.0
-    assert run_overdispersed(k[:, 0], 100.0, 0.005, 4).max() < 50.0
-
-
-def test_little_overdispersion_is_like_none():
-    k = np.full(70, 7.0)
-    k[50:] = 16.0
-    close = run_overdispersed(k, 100.0, 1e-5, 4)[-1]
-    plain = run_self_calibrating(k[:, None], 100.0, 4)[-1]
-    assert np.log10(close) == pytest.approx(np.log10(plain), abs=0.7)  # the baseline is integrated, not plugged in
-    assert run_overdispersed(k, 100.0, 0.02, 4)[-1] < close
 
 
 def test_warmup_is_an_eighth_of_the_baseline():

@@ -30,7 +30,7 @@ def test_a_probability_that_is_not_the_one_it_was_drawn_by_is_found():
     said = [Drawn(draw.purpose, draw.stratum, 0.02, draw.chosen) for _, draw in drawn()]
     (found,) = draw_mismatches(count_draws(said))
     assert found.counts.expected == pytest.approx(400)
-    assert "inclusion probabilities do not match what was drawn: for review, stratum common" in str(found)
+    assert "inclusion probabilities do not match what was drawn: for review, stratum whole" in str(found)
     assert found.log10_evidence > 10
 
 

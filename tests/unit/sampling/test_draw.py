@@ -70,7 +70,7 @@ def test_probabilities_stay_in_the_unit_interval():
 
 def test_a_tier_without_a_cut_has_no_tail():
     given = rates(SampleRate(tier="cheap", review=1.0), tail_cuts={"capable": 0.0})
-    assert draw(given, decision_id="d", tier="cheap", segment={}, score=1.0)[0].stratum == "common"
+    assert draw(given, decision_id="d", tier="cheap", segment={}, score=1.0)[0].stratum == "whole"
 
 
 def test_strata_are_named_by_design_and_by_what_alone_drew_them():
@@ -96,7 +96,7 @@ def test_strata_are_named_by_design_and_by_what_alone_drew_them():
 def test_an_extra_rate_for_a_whole_tier_is_marked_by_the_sign_alone():
     given = rates(SampleRate(tier="cheap", review=0.2, review_extra=0.3))
     (found,) = draw(given, decision_id=id_with(0.2, 0.5), tier="cheap", segment={"a": "b"}, score=0.0, **REVIEW)
-    assert found.stratum == "common+"
+    assert found.stratum == "whole+"
 
 
 def test_the_order_of_labels_changes_nothing():
@@ -104,7 +104,7 @@ def test_the_order_of_labels_changes_nothing():
     one = draw(given, decision_id=id_with(0.0, 0.5), tier="cheap", segment={"a": "1", "b": "1", "c": "1"}, score=0.0)
     other = draw(given, decision_id=id_with(0.0, 0.5), tier="cheap", segment={"c": "1", "b": "1", "a": "1"}, score=0.0)
     assert one == other
-    assert one[0].stratum == "common+a=1"
+    assert one[0].stratum == "whole+a=1"
 
 
 def test_what_must_never_be_sent_again_is_not_drawn_for_shadow():

@@ -122,10 +122,11 @@ def test_a_suspect_without_traffic_takes_nothing_from_the_others():
     assert most_reviews(rates, DAY) == pytest.approx(200, rel=1e-3)
 
 
-def test_second_answers_are_a_share_of_the_cheap_tiers_half_of_them_in_the_tail():
+def test_second_answers_are_a_share_of_the_cheap_tiers_most_of_them_in_the_tail():
     rates = plan(shadow=ShadowPlan(share=0.02), review=ReviewPlan())
     tail, common = (rate(rates, "cheap", "", stratum, what="shadow") for stratum in ("tail", "common"))
-    assert tail * 6_500 == pytest.approx(common * 26_000, rel=1e-3) == pytest.approx(0.01 * 32_500, rel=1e-3)
+    assert tail * 6_500 == pytest.approx(0.6 * 0.02 * 32_500, rel=1e-3)
+    assert common * 26_000 == pytest.approx(0.4 * 0.02 * 32_500, rel=1e-3)
     assert rate(rates, "capable", "", "tail", what="shadow") == 0.0
 
 

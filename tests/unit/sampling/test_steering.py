@@ -1,4 +1,4 @@
-"""Where labels go: floors, totals, and what becomes of an allocation as rates."""
+"""Where labels go: floors, totals and shares."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,7 @@ from undertow.errors import StatisticalError
 from undertow.sampling.steering import (
     FOCUS,
     STEERING_LINE,
-    Allocation,
-    SteeredCell,
     base_shares,
-    sample_rates,
     steer_in_proportion,
     steer_to_top,
     whole_labels,
@@ -70,19 +67,3 @@ def test_whole_labels_are_within_one_of_what_is_expected(expected, offset):
 def test_whole_labels_have_the_right_mean():
     n = whole_labels(np.tile([0.3, 1.5, 2.2], (20_000, 1)), np.random.default_rng(1).random(20_000))
     assert n.mean(0) == pytest.approx([0.3, 1.5, 2.2], abs=0.02)
-
-
-def test_rates_draw_the_allocation_and_stay_probabilities():
-    cells = [
-        SteeredCell("cheap", "intent=a", "tail", 200.0),
-        SteeredCell("cheap", "intent=b", "common", 10.0),
-        SteeredCell("cheap", "", "tail", 0.0),
-    ]
-    reviews = Allocation(np.array([10.0, 4.0, 1.0]), np.array([40.0, 90.0, 3.0]))
-    rates = sample_rates(cells, reviews, shadow=Allocation(np.array([20.0, 1.0, 0.0]), np.zeros(3)))
-    assert [(r.review, r.review_extra) for r in rates] == [(0.05, 0.2), (0.4, 0.6), (1.0, 0.0)]
-    assert [r.shadow for r in rates] == [0.1, 0.1, 0.0]
-    assert rates[0].segment == "intent=a"
-    assert rates[2].stratum == "tail"
-    with pytest.raises(StatisticalError, match="not negative"):
-        sample_rates(cells[:1], Allocation(np.array([-1.0]), np.array([0.0])))

@@ -21,6 +21,7 @@ from undertow.records.serving import (
     TierPlan,
     TokenPrices,
 )
+from undertow.sampling.draw import CompiledRates
 from undertow.services.admit import Admission, Context
 from undertow.services.conversations import Stickiness
 from undertow.services.route import Router
@@ -284,11 +285,12 @@ class Stage:
         redact=None,
         keeps_text=False,
         policy=None,
+        rates=None,
     ):
         plan_ = msgspec.structs.replace(plan_, store=StorePlan(keeps_text=keeps_text))
         self.journal, self.plan = [], plan_
         self.cheap, self.capable = Upstream(self.journal, "cheap", *cheap), Upstream(self.journal, "capable", *capable)
-        self.log, self.told = Log(self.journal), []
+        self.log, self.told, self.drawn = Log(self.journal), [], []
         parts = RouterParts(
             plan=plan_,
             upstreams={"cheap": self.cheap, "capable": self.capable},
@@ -299,6 +301,8 @@ class Stage:
             length_ratio=lambda *_: ratio,
             keeps_text=keeps_text,
             redact=redact,
+            draws=None if rates is None else lambda: CompiledRates(rates),
+            on_drawn=lambda record, incoming, facts: self.drawn.append((record, incoming, facts)),
         )
         self.router = Router(parts)
         policies = (

@@ -169,3 +169,17 @@ def test_a_refused_request_s_record_has_no_tier_and_no_cost():
         None,
         None,
     )
+
+
+def test_a_suites_request_is_in_no_holdout_and_keeps_its_origin():
+    plan = msgspec.structs.replace(PLAN, holdout=HoldoutPlan(share=0.5, unit="decision"))
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    held = {"live": 0, "suite": 0}
+    for origin in held:
+        for number in range(40):
+            context = Context(f"d{number}", "2026-01-01T00:00:00.000Z", 0.0, {}, origin=origin)
+            incoming = admission(plan).admit(ChatDialect(), body, context)
+            assert incoming.origin == origin
+            held[origin] += incoming.placement.setting.is_holdout
+    assert held["live"] > 5
+    assert held["suite"] == 0

@@ -192,7 +192,10 @@ def test_what_changed_nearby_is_named():
         model("cheap", "small-2", 100, days=DAYS - BAD, start=BAD),
     ]
     (alarm,) = alarms(*log({"intent=b": step(0.05, 0.35)}), *swap)
-    assert alarm.changed_nearby == ("model became small-2",)
+    assert alarm.changed_nearby == (f"model small-2 began on {day(BAD).day} {day(BAD):%B}",)
+    assert alarm.story.startswith(
+        f"Since {alarm.onset.day} {alarm.onset:%B}; what changed then: model small-2 began on"
+    )
 
 
 def test_each_tier_that_loses_is_told():
@@ -242,3 +245,28 @@ def test_an_alarm_needs_the_line():
     quiet = Evidence((), np.zeros(0), np.full(30, 7199.0), 3, 7200.0)
     assert crossings(quiet) == []
     assert DAY == 86_400
+
+
+def test_days_on_which_every_tiers_labels_fail_are_not_laid_to_routing():
+    # Few labels of the holdout: its blocks are of several days, and the broken days bear more of the cheap tier's labels than of its own.
+    broken = np.isin(np.arange(PRE, DAYS), (40, 41, 42))
+    rate = np.where(broken, 1.0, 0.05)
+    parts = log(dict.fromkeys(SEGMENTS, rate), holdout=False, seed=7)
+    rng = np.random.default_rng(8)
+    for segment in SEGMENTS:
+        n = np.where(broken, 1, 2)
+        parts += [
+            served("capable", 8, days=ROUTED, start=PRE, arm="holdout", segment=segment),
+            labels("capable", n, rng.binomial(n, rate), days=ROUTED, start=PRE, arm="holdout", segment=segment),
+        ]
+    found = alarms(*parts)
+    assert {a.cause for a in found if a.kind == "level"} == {"unknown"}
+    assert not any(a.cause == "routing" for a in found)
+    assert any(a.note.startswith("compared day by day") for a in found)
+
+
+def test_a_loss_beside_such_days_is_still_laid_to_routing():
+    broken = np.isin(np.arange(PRE, DAYS), (40, 41, 42))
+    held = np.where(broken, 1.0, 0.05)
+    found = alarms(*log(dict.fromkeys(SEGMENTS, np.where(broken, 1.0, 0.25)), held=held, seed=9))
+    assert {a.cause for a in found if a.kind == "level"} == {"routing"}

@@ -153,3 +153,11 @@ def test_no_reason_repeats_more_than_a_short_piece_of_a_value(row):
 
 def test_times_are_written_to_the_millisecond():
     assert rfc3339(datetime(2026, 1, 1, 0, 0, 0, 999999, tzinfo=UTC)) == "2026-01-01T00:00:00.999Z"
+
+
+def test_the_stratum_of_a_draw_is_kept():
+    base = {"decision_id": "d", "kind": "review", "name": "accuracy", "value": 1, "inclusion_probability": 0.1}
+    assert read({**base, "stratum": "tail@2+intent=billing"}).signals[0].stratum == "tail@2+intent=billing"
+    assert read(base).signals[0].stratum is None
+    assert "stratum has 513 characters" in reason({**base, "stratum": "x" * 513})
+    assert "stratum is an object" in reason({**base, "stratum": {}})

@@ -29,9 +29,10 @@ def log(rise, *, basis="judge", selection="sampled", reviews=0):
 
 
 def test_the_cell_that_rose_is_named():
-    found = suspicions(log(0.2), most=5)
+    found = suspicions(log(0.2))
     assert [(each.tier, each.segment, each.stratum) for each in found] == [("cheap", "intent=billing", "tail")]
-    assert found[0].evidence >= 20
+    assert found[0].is_suspect
+    assert 0.7 < found[0].share <= 0.8
     assert found[0].signal == "judge.quality"
 
 
@@ -45,7 +46,7 @@ def test_people_are_no_judge_and_volunteers_show_no_level():
 
 
 def test_people_who_find_nothing_take_the_suspicion_away():
-    alone = suspicions(log(0.06), most=1)
+    alone = suspicions(log(0.06))
     assert [each.segment for each in alone] == ["intent=billing"]
-    beside_people = suspicions(log(0.06, reviews=60), most=1)
+    beside_people = suspicions(log(0.06, reviews=60))
     assert not beside_people or beside_people[0].evidence < 0.1 * alone[0].evidence

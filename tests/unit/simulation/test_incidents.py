@@ -8,8 +8,10 @@ import pytest
 
 from undertow.errors import UsageError
 from undertow.simulation.incidents import (
+    DRIFTS,
     SUPPORT,
     WEEKDAY_FACTORS,
+    as_of,
     fail_probability,
     hidden_share,
     rollout_share,
@@ -76,3 +78,16 @@ def test_times_are_utc_midnights():
 def test_what_cannot_be_meant_is_refused_by_name(change, said):
     with pytest.raises(UsageError, match=said):
         dataclasses.replace(SUPPORT, **change)
+
+
+@pytest.mark.parametrize("drift", [d for d in DRIFTS if d not in {"none", "segment"}])
+def test_each_drift_moves_one_thing_from_its_day_on(drift):
+    before, since = (as_of(dataclasses.replace(SUPPORT, drift=drift, drift_day=30), day) for day in (29, 30))
+    moved = {f.name for f in dataclasses.fields(before) if getattr(before, f.name) != getattr(since, f.name)}
+    assert len(moved) == 1
+    assert as_of(SUPPORT, 90) == SUPPORT
+
+
+def test_a_drift_that_does_not_exist_is_refused():
+    with pytest.raises(UsageError, match="--drift is one of none, confidence"):
+        dataclasses.replace(SUPPORT, drift="mood")

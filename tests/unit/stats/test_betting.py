@@ -12,7 +12,6 @@ from undertow.stats.betting import (
     log_pair_bets,
     log_ratio_bets,
     log_stratified_bets,
-    log_weighted_bets,
 )
 
 
@@ -47,17 +46,6 @@ def test_a_null_of_one_cannot_be_refuted_and_a_null_of_zero_is_refused():
     assert (log_bernoulli_bets(5, 5, 1.0) == 0.0).all()
     with pytest.raises(StatisticalError, match="above 0"):
         log_bernoulli_bets(1, 5, 0.0)
-
-
-def test_weighted_bets_are_conservative_with_unequal_weights():
-    # Two strata drawn with equal chance, weights 0.4 and 1.6, failure rates 0.2 and 0.05: x = w y has mean 0.08.
-    rates, weights = np.array([0.2, 0.05]), np.array([0.4, 1.6])
-    mean = 0.5 * (rates * weights).sum()
-    expectation = np.zeros(len(BET_MULTIPLIERS))
-    for rate, weight in zip(rates, weights, strict=True):
-        for y, probability in ((1, rate), (0, 1 - rate)):
-            expectation += 0.5 * probability * np.exp(log_weighted_bets(weight * y, 1, 1.6, mean))
-    assert (expectation <= 1.0 + 1e-12).all()
 
 
 def test_ratio_bets_hold_under_unequal_inclusion():

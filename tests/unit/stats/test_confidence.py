@@ -8,7 +8,6 @@ from undertow.stats.confidence import (
     WeightedSums,
     beta_binomial_interval,
     bounded_mean_interval,
-    difference_interval,
     effective_counts,
     enough_events,
     gaussian_mixture_radius,
@@ -107,20 +106,6 @@ def test_no_labels_give_no_mean_and_the_widest_interval():
     assert np.isnan(interval.mean).all()
     assert (interval.low == 0.0).all()
     assert (interval.high == 1.0).all()
-
-
-def test_difference_is_tier_minus_reference_in_failures():
-    reference, tier = sums_of(np.ones(3000), np.arange(3000) < 150), sums_of(np.ones(3000), np.arange(3000) < 450)
-    loss = difference_interval(reference, tier)
-    assert float(loss.mean) == pytest.approx(0.1)
-    assert loss.low > 0.0
-    assert not bool(loss.exact)
-    few = difference_interval(sums_of(np.ones(40), np.arange(40) < 2), tier)
-    assert bool(few.exact)
-    assert few.low < 0.1 < few.high
-    nothing = difference_interval(sums_of([], [], 1.0), tier)
-    assert np.isnan(nothing.mean)
-    assert nothing.low <= -0.8
 
 
 def test_bounded_interval_adapts_to_the_variance():

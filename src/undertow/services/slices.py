@@ -1,0 +1,154 @@
+"""After an alarm: which requests bear the loss. Slices are made of the log's segments and of topics of its texts."""
+
+from collections.abc import Sequence
+from datetime import UTC
+
+import numpy as np
+import numpy.typing as npt
+
+from undertow.records.cells import BASIS_CODES, AuditCells
+from undertow.records.label_rows import LabelRows
+from undertow.records.report import Alarm, SliceReport
+from undertow.services.topics import LogTopics, examples_of
+from undertow.slices.naming import telling_words, word_table
+from undertow.slices.search import Feature, FoundSlice, SearchOptions, SliceLabels, find_slices
+
+BoolArray = npt.NDArray[np.bool_]
+
+MOST_LABELS = 100_000
+"""Labels that are searched: the latest of the tier and signal."""
+
+HALF_BIT = 17
+"""Bit of a decision's hash that says which half it is in."""
+
+
+def alarm_slices(
+    cells: AuditCells, topics: LogTopics | None, alarms: Sequence[Alarm], level: float, interval_level: float
+) -> tuple[SliceReport, ...]:
+    """Slices of all alarms of the cheaper tiers, one search a tier and signal.
+
+    Args:
+        cells: The log's sufficient statistics with its label rows.
+        topics: Topics of its texts, or None.
+        alarms: The audit's alarms.
+        level: Largest expected share of false slices among those of one search.
+        interval_level: Level of the intervals shown.
+    """
+    found: list[SliceReport] = []
+    searched: set[tuple[str, str]] = set()
+    for alarm in alarms:
+        is_capable = alarm.tier == cells.tiers[-1]
+        if (alarm.tier, alarm.signal) in searched or is_capable or alarm.onset is None:
+            continue
+        searched.add((alarm.tier, alarm.signal))
+        found += _slices_of(cells, topics, alarm, level, interval_level)
+    return tuple(sorted(found, key=lambda each: -each.evidence))
+
+
+def _slices_of(
+    cells: AuditCells, topics: LogTopics | None, alarm: Alarm, level: float, interval_level: float
+) -> list[SliceReport]:
+    rows = cells.rows
+    assert alarm.onset is not None
+    onset = int(alarm.onset.timestamp()) // cells.bucket_s
+    basis = "human" if alarm.basis == "anchored" else alarm.basis
+    mine = (rows.tier == cells.tiers.index(alarm.tier)) & (rows.signal == cells.signals.index(alarm.signal))
+    mine &= rows.basis == BASIS_CODES.index(basis) if basis in BASIS_CODES else False
+    at = np.flatnonzero(mine)[-MOST_LABELS:]
+    if not len(at):
+        return []
+    half = (rows.decision[at] >> np.uint64(HALF_BIT)) & np.uint64(1) == 0
+    after = rows.decided[at] >= onset
+    block, top = _design(rows, at)
+    labels = SliceLabels(rows.failure[at], rows.weight[at], after, half, block, top)
+    features, segments, names = _features(cells, rows, topics, at)
+    found = find_slices(labels, features, SearchOptions(level=level), interval_level)
+    return [_report(each, cells, rows, topics, alarm, at, labels, features, segments, names) for each in found]
+
+
+def _design(rows: LabelRows, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Labels that were drawn alike, and the largest weight among those of each one's day.
+
+    A stratum; days without strata are blocks of their own, since their only stratum is the whole tier.
+    """
+    stratum, day = rows.stratum[at], rows.decided[at]
+    days, place = np.unique(day, return_inverse=True)
+    is_split = np.zeros(len(days), dtype=np.bool_)
+    np.logical_or.at(is_split, place, stratum > 0)
+    block = np.where(is_split[place], stratum + 1, 0)
+    top = np.zeros((len(days), int(block.max()) + 1))
+    np.maximum.at(top, (place, block), rows.weight[at])
+    return block, top[place, block]
+
+
+def _features(
+    cells: AuditCells, rows: LabelRows, topics: LogTopics | None, at: npt.NDArray[np.int64]
+) -> tuple[list[Feature], dict[int, int], dict[int, int]]:
+    """Features of some labels; those that are segments with their code, those that are topics with their place."""
+    features: list[Feature] = []
+    segments: dict[int, int] = {}
+    names: dict[int, int] = {}
+    for column in range(rows.segments.shape[1]):
+        codes = rows.segments[at, column]
+        for code in np.unique(codes[codes > 0]).tolist():
+            segments[len(features)] = code
+            segment = cells.segments[code]
+            features.append(Feature(f"label {segment.key}", str(segment), codes == code))
+    if topics is not None:
+        text = rows.text[at]
+        for place, segment in enumerate(topics.segments):
+            members = (text >= 0) & topics.members[np.maximum(text, 0), place]
+            names[len(features)] = place
+            key = "cluster" if topics.is_cluster[place] else f"word {place}"
+            features.append(Feature(key, segment.value, members))
+    return features, segments, names
+
+
+def _report(
+    found: FoundSlice,
+    cells: AuditCells,
+    rows: LabelRows,
+    topics: LogTopics | None,
+    alarm: Alarm,
+    at: npt.NDArray[np.int64],
+    labels: SliceLabels,
+    features: Sequence[Feature],
+    segments: dict[int, int],
+    names: dict[int, int],
+) -> SliceReport:
+    assert alarm.onset is not None
+    inside = np.logical_and.reduce([features[part].members for part in found.parts])
+    words: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    if topics is not None:
+        mine = np.zeros(len(topics.asked), dtype=np.bool_)
+        every = np.zeros(len(topics.asked), dtype=np.bool_)
+        failed = np.zeros(len(topics.asked), dtype=np.bool_)
+        has_text = (rows.text[at] >= 0) & labels.is_after
+        every[rows.text[at][has_text]] = True
+        mine[rows.text[at][has_text & inside]] = True
+        failed[rows.text[at][has_text & inside & (labels.failure > 0.5)]] = True
+        known = np.flatnonzero(every)
+        words = telling_words(word_table([topics.asked[place] for place in known.tolist()]), mine[known])
+        examples = examples_of(topics, failed)
+    return SliceReport(
+        tier=alarm.tier,
+        signal=alarm.signal,
+        segments=tuple(cells.segments[segments[part]] for part in found.parts if part in segments),
+        topics=tuple(topics.segments[names[part]].value for part in found.parts if part in names) if topics else (),
+        words=words,
+        examples=examples,
+        share=found.share,
+        share_before=found.share_before,
+        failures=found.inside.mean,
+        interval=found.inside.interval,
+        failures_before=found.inside_before.mean,
+        rest=found.outside.mean,
+        rest_interval=found.outside.interval,
+        part_of_failures=found.part_of_failures,
+        part_before=found.part_before,
+        n=found.inside.n,
+        evidence=found.log10_evidence,
+        contrast=found.contrast,
+        since=alarm.onset.astimezone(UTC),
+    )
