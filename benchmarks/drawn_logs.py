@@ -399,6 +399,8 @@ def _label_table(
         loss_sq=zero,
         weighted_loss=zero,
         weighted_loss_sq=zero,
+        pair_weight=zero,
+        weighted_loss_up=zero,
     )
 
 

@@ -32,6 +32,8 @@ from undertow.records.cells import (
     UNKNOWN,
     YES,
     AuditCells,
+    BehaviourCells,
+    BinCells,
     CalibrationCells,
     CallCells,
     ConfidenceCells,
@@ -61,7 +63,7 @@ Daily = float | npt.ArrayLike
 class Part:
     """Rows of one table; codes of names are filled in by `build`."""
 
-    kind: type[Table]
+    kind: type[Table] | str
     columns: dict[str, np.ndarray]
     tier: str | None = None
     segment: str | None = None
@@ -170,6 +172,8 @@ def labels(
             "loss_sq": up + down,
             "weighted_loss": weight * (up - down),
             "weighted_loss_sq": weight**2 * (up + down),
+            "pair_weight": weight * many * pairs,
+            "weighted_loss_up": weight * up,
         },
         tier,
         segment,
@@ -225,7 +229,7 @@ def skipped(tier: str, per_day: Daily, *, days: int, start: int = 0) -> Part:
     return Part(SkippedCells, {"bucket": _buckets(start, days), "decisions": _per_bucket(per_day, days)}, tier)
 
 
-def confidence(tier: str, counts: npt.ArrayLike, *, start: int = 0) -> Part:
+def confidence(tier: str, counts: npt.ArrayLike, *, start: int = 0, segment: str | None = None) -> Part:
     """Histograms of the routing confidence over [0, 1], one row a bucket. Shape (T, 40)."""
     histogram = np.asarray(counts, dtype=float)
     days, bins = histogram.shape
@@ -237,7 +241,53 @@ def confidence(tier: str, counts: npt.ArrayLike, *, start: int = 0) -> Part:
         "total": (histogram * centre).ravel(),
         "total_sq": (histogram * centre**2).ravel(),
     }
-    return Part(ConfidenceCells, columns, tier)
+    return Part(ConfidenceCells, columns, tier, segment)
+
+
+def behaved(tier: str, n: Daily, *, days: int, start: int = 0, segment: str | None = None, **sums: Daily) -> Part:
+    """How decisions went, per bucket: sums by the names of `BehaviourCells`; every quantity is known of `n` decisions."""
+    many = _per_bucket(n, days)
+    counts = {f"{name}_n": many for name in ("escalation", "output", "refusal", "hedging", "novelty", "score")}
+    columns = {"bucket": _buckets(start, days), "decisions": many} | counts
+    return Part(BehaviourCells, columns | {k: _per_bucket(v, days) for k, v in sums.items()}, tier, segment)
+
+
+def binned(table: str, tier: str, counts: npt.ArrayLike, *, start: int = 0, segment: str | None = None) -> Part:
+    """A histogram per bucket, of `novelty` or `scores`. Shape (T, bins)."""
+    histogram = np.asarray(counts, dtype=float)
+    days, bins = histogram.shape
+    columns = {
+        "bucket": np.repeat(_buckets(start, days), bins),
+        "bin": np.tile(np.arange(bins), days),
+        "n": histogram.ravel(),
+    }
+    return Part(table, columns, tier, segment)
+
+
+def stated(
+    tier: str,
+    n: Daily,
+    failures: Daily,
+    confidence: float,
+    *,
+    days: int,
+    start: int = 0,
+    signal: str = "review.accuracy",
+    weight: float = 1.0,
+) -> Part:
+    """Labels per bucket of answers that were given one confidence."""
+    many, k = _per_bucket(n, days), _per_bucket(failures, days)
+    columns = {
+        "bucket": _buckets(start, days),
+        "bin": np.full(days, min(int(confidence * 40), 39)),
+        "n": many,
+        "failures": k,
+        "weight": weight * many,
+        "weighted_failures": weight * k,
+        "weighted_confidence": weight * confidence * many,
+        "weight_max": weight * (many > 0),
+    }
+    return Part(CalibrationCells, columns, tier, signal=signal)
 
 
 def exposed(
@@ -298,7 +348,9 @@ TABLES: dict[type[Table], str] = {
     CallCells: "calls",
     LatencyCells: "latency",
     SkippedCells: "skipped",
+    BehaviourCells: "behaviour",
 }
+BINNED = ("novelty", "scores")
 _BUCKETS = ("bucket", "available", "decided")
 
 
@@ -316,10 +368,11 @@ def build(
     outcomes = list(dict.fromkeys(p.outcome for p in parts if p.outcome))
     values = list(dict.fromkeys(p.value for p in parts if p.value))
     tables: dict[str, Any] = {}
-    for kind, table in TABLES.items():
+    named = {**{table: kind for kind, table in TABLES.items()}, **dict.fromkeys(BINNED, BinCells)}
+    for table, kind in named.items():
         rows: list[dict[str, np.ndarray]] = []
         for part in parts:
-            if part.kind is not kind:
+            if part.kind is not kind and part.kind != table:
                 continue
             size = len(next(iter(part.columns.values())))
             base = {k: v + first if k in _BUCKETS else v for k, v in part.columns.items()}

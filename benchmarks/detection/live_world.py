@@ -38,15 +38,15 @@ DAY_S = 86_400
 TIERS = ("cheap", "capable")
 INTENTS = ("account", "delivery", "returns", "billing", "product", "other")
 CHEAP_USD, CAPABLE_USD, VERDICT_USD = 0.001, 0.004, 0.001
-BETTER, ALIKE = "A better answer.", "Another answer, as good."
+BETTER, ALIKE, WORSE = "A better answer.", "Another answer, as good.", "A worse answer."
 HOLDOUT = 0.05
-MARGIN = 0.05
-"""Of the level monitors: the cheap model of the story fails three points more often than the capable one from its first day."""
+MARGIN = 0.10
+"""Of the level monitors: from the first day on the cheap model of the story loses three points, and seven in its worst segment."""
 
 
 def prefer(_request: str, answer: str, other: str | None, _rubric: str) -> str:
     """The judge: what it says was drawn when the pair was made."""
-    return "A" if answer == BETTER else "B" if other == BETTER else "tie"
+    return "A" if answer == BETTER or other == WORSE else "B" if other == BETTER or answer == WORSE else "tie"
 
 
 @dataclass(frozen=True)
@@ -170,16 +170,17 @@ class World:
         failed = rng.random(n) < fails
         other_failed = rng.random(n) < m.capable_fail
         false = m.judge_flagged_falsely + (self.design.judge_drift if day >= 30 else 0.0)
+        other_flagged = rng.random(n) < np.where(other_failed, m.judge_seen_normal, false)
         flagged = rng.random(n) < np.where(failed, np.where(hidden, m.judge_seen_hidden, m.judge_seen_normal), false)
         at = start_s + np.sort(rng.uniform(0.0, DAY_S - 60.0, n))
         return [
             _Request(
                 f"{self._name}-{day}-{i}", at_s, TIERS[not cheap], INTENTS[where], "holdout" if is_held else "treatment",
-                round(sure, 4), bool(hid), bool(bad), bool(other), bool(flag),
+                round(sure, 4), bool(hid), bool(bad), bool(other), bool(flag), bool(other_flag),
             )
-            for i, (at_s, cheap, where, is_held, sure, hid, bad, other, flag) in enumerate(
+            for i, (at_s, cheap, where, is_held, sure, hid, bad, other, flag, other_flag) in enumerate(
                 zip(at.tolist(), is_cheap.tolist(), place.tolist(), held.tolist(), confidence.tolist(), hidden.tolist(),
-                    failed.tolist(), other_failed.tolist(), flagged.tolist(), strict=True)
+                    failed.tolist(), other_failed.tolist(), flagged.tolist(), other_flagged.tolist(), strict=True)
             )
         ]  # fmt: skip
 
@@ -199,7 +200,7 @@ class World:
             decision_id=row.decision_id, event_time=utc_text(row.at_s), answered_at=utc_text(row.at_s + 5), tier=row.tier,
             model=row.tier, reference_tier=TIERS[-1], reference_model=TIERS[-1], segment={"intent": row.intent},
             inclusion_probability=draw.inclusion_probability, stratum=draw.stratum, confidence=row.confidence,
-            prompt="A question.", answer="An answer.", reference_answer=BETTER if row.is_flagged else ALIKE,
+            prompt="A question.", answer="An answer.", reference_answer=BETTER if row.is_flagged and not row.other_is_flagged else WORSE if row.other_is_flagged and not row.is_flagged else ALIKE,
         )  # fmt: skip
 
     def _reviewed(self, row: "_Request", draw: Drawn, *, is_pair: bool) -> tuple[Case, bool, bool]:
@@ -268,6 +269,7 @@ class _Request:
     has_failed: bool
     other_failed: bool
     is_flagged: bool
+    other_is_flagged: bool
 
 
 def _call(pair: AnswerPair) -> WatchingCall:

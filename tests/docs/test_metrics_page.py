@@ -11,6 +11,7 @@ from undertow.gateway.runtime import Runtime, Supervision, write_supervision
 from undertow.gateway.tallies import SEPARATOR, InForce
 from undertow.records.decision import Call, DecisionRecord
 from undertow.records.runtime_files import HEARTBEAT
+from undertow.records.sampling import Drawn
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "observe.md"
 HEART = b'{"pid": 1, "at": 0, "jobs": {"recovery": {}}, "counts": {}}'
@@ -25,9 +26,10 @@ def test_the_page_names_every_metric_with_its_labels(tmp_path):
     metrics.tallies.add(
         DecisionRecord(
             decision_id="d", event_time="t", calls=calls, escalated=True, confidence=0.5, latency_ms=1.0, ttft_ms=1.0,
-            committed_tokens=1,
+            committed_tokens=1, draws=(Drawn("review", "tail", 0.5, chosen=True),),
         )
     )  # fmt: skip
+    metrics.tallies.add_lost_text("disk")
     metrics.tallies.gauges.at = time.time()
     metrics.tallies.in_force = {SEPARATOR.join(("auto", "cheap", "*")): InForce(0.9)}
     metrics.tallies.add_signals("feedback", "accepted", 1)

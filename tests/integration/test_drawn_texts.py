@@ -122,7 +122,7 @@ def test_the_text_of_what_was_drawn_is_kept_redacted_and_of_nothing_else(upstrea
     assert found.keys() == chosen.keys()
     for decision_id, text in found.items():
         assert text.inclusion_probability == chosen[decision_id].inclusion_probability
-        assert text.stratum == "common"
+        assert text.stratum == "whole"
         assert re.fullmatch(r"user: question \d+ of \[removed\]", text.prompt)
         assert text.answer == "The cheap answer to [removed]."
     everything = b"".join(path.read_bytes() for path in store.rglob("*") if path.is_file())

@@ -230,11 +230,13 @@ def test_bad_reviewers_and_bad_clocks_show_in_the_status(run, tmp_path):
     assert "one is stricter than the others" in shown.output
     assert "bob judges the same differently the second time" in shown.output
     assert "6 of 7" in shown.output
-    assert "1 votes are dated in the future: a clock is wrong" in shown.output
-    assert "1 votes are dated before the request that they judge" in shown.output
-    assert "1 votes lie outside [0, 1]" in shown.output
-    assert "1 votes repeat the id of another one" in shown.output
-    assert "1 votes repeat what the same reviewer said before" in shown.output
+    assert (
+        "votes dated in the future (a clock is wrong), whose signals are dated when they are written: 1" in shown.output
+    )
+    assert "votes dated before the request that they judge" in shown.output
+    assert "votes left out because they lie outside [0, 1]: 1" in shown.output
+    assert "votes with the id of another one, which count once: 1" in shown.output
+    assert "votes that repeat what the same reviewer said before, and count once: 1" in shown.output
     assert "raters agree little" in shown.output
     document = json.loads(run("status", "store", "--json").stdout)
     flags = {rater["rater"]: set(rater["flags"]) for rater in document["raters"]}
@@ -293,7 +295,7 @@ def test_an_export_is_held_and_its_labels_come_back_once(run, tmp_path):
     again = json.loads(run("import", "store", "back.jsonl", "--json").stdout)
     assert (again["kept"], again["signals"]) == (0, 0)
     shown = run("status", "store").output
-    assert "imported labels contradict another one of the same reviewer" in shown
+    assert "imported labels that contradict another one of the same reviewer" in shown
     assert "bob contradicts himself in imports" in shown
 
 

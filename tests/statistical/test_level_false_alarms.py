@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from cells_factory import FIRST, build, labels, served
 from undertow.detectors.level import Group, contrast_evidence, pairs_evidence
+from undertow.records.label_grid import daily_effective, label_grid, signal_units
 
 DAYS, LINE, RUNS = 60, 600.0, 300
 MARGIN = 0.02
@@ -53,6 +55,27 @@ def test_a_loss_inside_the_margin_alarms_no_more():
         ]
         alarms += contrast_evidence(sides, bound).max() >= LINE
     assert alarms / RUNS <= DAYS / LINE
+
+
+@pytest.mark.statistical
+def test_a_segment_whose_tail_is_steered_to_is_still_held_to_its_mean():
+    """Fifty labels a day of its tail, one of the rest: on days without that one, the tail must not pass for the segment."""
+    rng = np.random.default_rng(44)
+    tail, rest = 0.10, 0.02
+    bound = np.full(DAYS, 0.2 * tail + 0.8 * rest)
+    alarms = 0
+    for _ in range(RUNS):
+        often, seldom = (
+            labels("cheap", n, rng.binomial(n, rate), days=DAYS, stratum=stratum, weight=weight)
+            for stratum, (n, rate, weight) in enumerate(
+                ((rng.poisson(50.0, DAYS), tail, 60 / 50), (rng.poisson(1.0, DAYS), rest, 240.0))
+            )
+        )
+        cells = build(served("cheap", 300, days=DAYS), often, seldom, tiers=("cheap", "capable"))
+        grid = label_grid(cells, signal_units(cells)[0], 0, first_bucket=FIRST, buckets=DAYS)
+        alarms += contrast_evidence([Group(*daily_effective(grid, [0]), np.ones(DAYS))], bound).max() >= LINE
+    allowed = DAYS / LINE
+    assert alarms / RUNS <= allowed + 3 * np.sqrt(allowed * (1 - allowed) / RUNS)
 
 
 @pytest.mark.statistical

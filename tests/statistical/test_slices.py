@@ -48,10 +48,10 @@ def test_the_right_slice_is_named_and_few_others():
     rng = np.random.default_rng(2)
     hits = false = total = 0
     for _ in range(100):
-        parts, intent = features(rng, N)
-        after = rng.random(N) < 0.5
-        failed = (rng.random(N) < np.where((intent == 4) & after, 0.4, 0.06)).astype(float)
-        found = find_slices(SliceLabels.drawn_alike(failed, np.ones(N), after, rng.random(N) < 0.5), parts)
+        parts, intent = features(rng, 2 * N)
+        after = rng.random(2 * N) < 0.5
+        failed = (rng.random(2 * N) < np.where((intent == 4) & after, 0.4, 0.06)).astype(float)
+        found = find_slices(SliceLabels.drawn_alike(failed, np.ones(2 * N), after, rng.random(2 * N) < 0.5), parts)
         hits += any(each.parts == (4,) for each in found)
         total += len(found)
         false += sum(4 not in each.parts for each in found)

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from undertow.errors import ConfigError
 
+PUBLIC, PRIVATE = 0o644, 0o640
+"""Permissions: what everybody on the machine may read, and what may hold text of users."""
 
-def write_whole(path: str | Path, content: bytes) -> None:
+
+def write_whole(path: str | Path, content: bytes, mode: int = PUBLIC) -> None:
     """Write a file as a whole or not at all: whoever reads it never sees half of it, and it lasts through a loss of power.
 
     Args:
         path: The file; its folder must exist.
         content: All of it.
+        mode: Permissions of the file.
 
     Raises:
         OSError: It cannot be written; an older file is as it was.
@@ -25,7 +29,7 @@ def write_whole(path: str | Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o644)
+        part.chmod(mode)
         part.replace(target)
     except BaseException:
         part.unlink(missing_ok=True)

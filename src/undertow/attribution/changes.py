@@ -64,7 +64,7 @@ def changes_near(cells: AuditCells, tier: str, low: int, high: int) -> tuple[str
     """Changes of a tier between two buckets (absolute), with some slack, as short phrases."""
     first, last = ((b * cells.bucket_s) for b in (low - SLACK_BUCKETS, high + SLACK_BUCKETS))
     return tuple(
-        f"{change.kind.replace('_', ' ')} became {change.value}"
+        f"{change.kind.replace('_', ' ')} {change.value} began on {change.at.day} {change.at:%B}"
         for change in dated_changes(cells)
         if change.tier == tier and first <= change.at.timestamp() <= last
     )

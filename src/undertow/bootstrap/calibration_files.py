@@ -3,7 +3,7 @@
 A calibration of another model, or of more loss than the policy accepts, would serve under a certificate that says nothing: refused at start.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from undertow.adapters.calibrations import read_calibration
@@ -79,10 +79,20 @@ def trained_scores(settings: Settings, folder: Path) -> TrainedScores | None:
     """
     _, policy = next(policies_of(settings))
     files = calibration_files(policy) if isinstance(policy, CascadePolicy) else ()
+    return scores_of([str(folder / file) for file in files])
+
+
+def scores_of(files: Sequence[str]) -> TrainedScores | None:
+    """As `trained_scores`, for the artefacts of a policy.
+
+    Examples:
+        >>> scores_of([]) is None
+        True
+    """
     if len(files) != 1:
         return None
     try:
-        calibration, _ = read_calibration(folder / files[0])
+        calibration, _ = read_calibration(files[0])
     except ConfigError:
         return None
     distribution = calibration.distribution

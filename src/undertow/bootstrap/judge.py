@@ -23,7 +23,7 @@ from undertow.records.serving import JudgePlan, StorePlan
 from undertow.records.watched import AnswerPair
 from undertow.services.judge import PairJudge, Surroundings
 from undertow.services.judge_anchors import Scorer, anchors_of_day, judge_version, score_anchors
-from undertow.services.judge_run import MAX_TRIES, Done, Ended, Tally, judge_all
+from undertow.services.judge_run import MAX_TRIES, Done, Ended, Tally, judge_all, never
 from undertow.services.watching_budget import WatchingBudget
 
 Result = TypeVar("Result")
@@ -90,13 +90,20 @@ def build_judge(plan: JudgePlan, env: Mapping[str, str]) -> Judge:
     return ModelJudge(plan.model, plan.endpoint, plan.parameters, plan.timeout_s, env)
 
 
-def judge_store(set_up: JudgeSetUp, limit: int | None = None, progress: Progress = silent) -> JudgeRun:
+def judge_store(
+    set_up: JudgeSetUp,
+    limit: int | None = None,
+    progress: Progress = silent,
+    *,
+    is_over: Callable[[], bool] = never,
+) -> JudgeRun:
     """Judge the pairs of a store that wait, and keep labels, calls and state after every handful.
 
     Args:
         set_up: Store and judge.
         limit: Most pairs that are taken, None: all.
         progress: Told what is done.
+        is_over: Whether the run is to end now; looked at while pairs are judged. What is not done then waits.
 
     Raises:
         DataError: Another process judges this store.
@@ -109,24 +116,29 @@ def judge_store(set_up: JudgeSetUp, limit: int | None = None, progress: Progress
         if not is_mine:
             raise DataError(BUSY)
         keeping = _Keeping(set_up, book)
-        found = book.waiting(keeping.state)
+        found = book.waiting(keeping.state, set_up.now())
         pairs = found.pairs if limit is None else found.pairs[:limit]
         if not pairs:
             return JudgeRun(Ended(Tally()), len(found.pairs), found.broken, keeping.state)
 
         async def work(judging: PairJudge) -> Ended:
-            return await judge_all(judging, pairs, keeping.keep, progress)
+            return await judge_all(judging, pairs, keeping.keep, progress, is_over=is_over)
 
         try:
             ended = asyncio.run(_judged(judge, set_up, book.salt(), work))
             keeping.end(ended)
         finally:
             keeping.close()
-        return JudgeRun(ended, len(book.waiting(keeping.state).pairs), found.broken, keeping.state)
+        return JudgeRun(ended, len(book.waiting(keeping.state, set_up.now()).pairs), found.broken, keeping.state)
 
 
 def check_anchors(
-    set_up: JudgeSetUp, *, of_today: bool = False, limit: int | None = None, progress: Progress = silent
+    set_up: JudgeSetUp,
+    *,
+    of_today: bool = False,
+    limit: int | None = None,
+    progress: Progress = silent,
+    is_over: Callable[[], bool] = never,
 ) -> list[AnchorResult]:
     """Judge the anchors of a plan and keep what the judge said; returns one result for each, asked or not.
 
@@ -135,6 +147,7 @@ def check_anchors(
         of_today: Only those drawn for today (`judge.anchors_per_day`), and only once a day; else all, in drawn order.
         limit: Most anchors, None: all.
         progress: Told what is done.
+        is_over: Whether the run is to end now.
 
     Raises:
         ConfigError: There are no anchors, the file is none, or the judge cannot be used.
@@ -155,7 +168,8 @@ def check_anchors(
     judge = build_judge(plan, set_up.env)
 
     async def score(pair: PairJudge) -> list[AnchorResult]:
-        return await score_anchors(Scorer(pair, judge.name, version, set_up.now), chosen, progress)
+        scorer = Scorer(pair, judge.name, version, set_up.now)
+        return await score_anchors(scorer, chosen, progress, is_over=is_over)
 
     results = asyncio.run(_judged(judge, set_up, salt, score))
     # Where the judge could not be asked there is no result, and it is asked again.

@@ -11,8 +11,8 @@ from undertow.adapters.store.volumes import measure_volumes
 from undertow.errors import DataError, LogError
 from undertow.records.sampling import SamplingRates
 from undertow.records.serving import ReviewPlan, ShadowPlan
-from undertow.sampling.quotas import Suspect
-from undertow.services.sampling_rates import next_cuts, next_rates
+from undertow.records.trained import TrainedScores
+from undertow.sampling.hints import steering_hints
 
 if TYPE_CHECKING:
     from undertow.config.settings import Settings
@@ -44,6 +44,7 @@ def watch_store(
     shadow: ShadowPlan,
     tiers: tuple[str, ...],
     now: datetime,
+    trained: TrainedScores | None = None,
 ) -> Watched:
     """Look at a store, and plan what is drawn from it next.
 
@@ -54,11 +55,14 @@ def watch_store(
         shadow: Second answers.
         tiers: All tiers, cheapest first.
         now: The time, aware.
+        trained: Scores that the policy's calibration was fitted on, or None.
 
     Raises:
         OSError: The store cannot be read or written.
     """
-    report, found = _audited(store, settings)
+    from undertow.services.sampling_rates import next_cuts, next_rates, suspects_of  # noqa: PLC0415 (scipy)
+
+    report, found = _audited(store, settings, trained, now)
     if not tiers or (review.per_day <= 0 and shadow.share <= 0):
         return Watched(report, found, None, is_changed=False)
     previous = read_rates(store)
@@ -77,7 +81,7 @@ def watch_store(
         shadow=shadow,
         tiers=tiers,
         labels=settings.monitors.segments,
-        suspects=[Suspect(each.tier, each.segment, each.stratum, each.share) for each in found],
+        suspects=suspects_of(found, () if report is None else steering_hints(report.warnings, now, tiers[:-1])),
         at=utc_text(now.timestamp()),
     )
     is_changed = previous is None or rates.version != previous.version
@@ -86,11 +90,13 @@ def watch_store(
     return Watched(report, found, rates, is_changed)
 
 
-def _audited(store: Path, settings: "Settings") -> "tuple[AuditReport | None, tuple[Suspicion, ...]]":
+def _audited(
+    store: Path, settings: "Settings", trained: TrainedScores | None, now: datetime
+) -> "tuple[AuditReport | None, tuple[Suspicion, ...]]":
     from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells  # noqa: PLC0415 (scipy, pydantic)
     from undertow.services.suspicion import suspicions  # noqa: PLC0415
 
-    request = AuditRequest((str(store),), format="undertow", settings=settings)
+    request = AuditRequest((str(store),), format="undertow", settings=settings, trained=trained, now=now)
     try:
         cells = read_cells(request)
         report = audit_cells(request, cells)

@@ -117,7 +117,7 @@ def command(
     Pareto trap, 3 inconclusive, 2 bad usage or unreadable input.
     """
     from undertow.bootstrap.audit import AuditRequest, run_audit
-    from undertow.bootstrap.calibration_files import with_certified_margin
+    from undertow.bootstrap.calibration_files import trained_scores, with_certified_margin
     from undertow.config.load import load_settings
 
     path = settings_file(config, inputs)
@@ -141,6 +141,8 @@ def command(
         trust_judge=trust_judge,
         rejects_dir=rejects,
         id_key=id_key(settings, os.environ),
+        trained=trained_scores(loaded.settings, loaded.folder),
+        now=datetime.now(UTC),
     )
     for target in (html, markdown, junit):
         _check_writable(target)

@@ -76,7 +76,7 @@ def run(store: str | None, config: str | None, limit: int | None, as_json: bool)
 def check(store: str | None, config: str | None, limit: int | None, as_json: bool) -> int:
     """Judge the anchors (judge.anchors: pairs with people's verdicts), and compare with people and with the judge's own first verdicts.
 
-    Exit status: 0 nothing speaks against the judge, 1 something does.
+    Exit status: 0 nothing speaks against the judge, 1 something does, 2 it could not be asked.
     """
     from undertow.adapters.judges.book import JudgeBook
     from undertow.bootstrap.judge import check_anchors
@@ -92,6 +92,11 @@ def check(store: str | None, config: str | None, limit: int | None, as_json: boo
         click.echo(json.dumps(check_document(report), indent=1, ensure_ascii=False, allow_nan=False))
     else:
         _tell(check_lines(report), report)
+    if results and all(result.outcome in {"failed", "timeout"} for result in results):
+        raise DataError(
+            "the judge answered nothing: it cannot be reached in time, fails, or refuses our key or model; look at [judge] base_url, "
+            "api_key_env, model and timeout_s, and run this again"
+        )
     return exit_status.LOSS if report.warnings else exit_status.HEALTHY
 
 
@@ -129,6 +134,6 @@ def _tell(lines: list[str], report: "RunReport | CheckReport") -> None:
 def _unreached(done: "JudgeRun") -> str:
     hangs = done.ended.stopped == "timeout"
     return (
-        f"the judge {'does not answer in time' if hangs else 'cannot be reached, or refuses our key or model'}; {done.waiting} pairs wait for it; "
+        f"the judge {'does not answer in time' if hangs else 'cannot be reached, or refuses our key or model'}; pairs that wait for it: {done.waiting}; "
         "look at [judge] base_url, api_key_env, model and timeout_s, and run this again"
     )

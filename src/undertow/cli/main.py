@@ -40,9 +40,13 @@ COMMANDS: dict[str, LazyCommand] = {
     "serve": LazyCommand("undertow.cli.serve", "Route requests, and log every decision."),
     "simulate": LazyCommand("undertow.cli.simulate", "Write the logs of a routing incident, or of its healthy twin."),
     "train": LazyCommand("undertow.cli.train", "Train a classifier on labelled texts or a judged log."),
+    "review": LazyCommand("undertow.cli.review", "Judge drawn decisions, and see how the judging goes."),
     "tune": LazyCommand("undertow.cli.tune", "Move calibrated thresholds to where the labels want them."),
     "calibrate": LazyCommand("undertow.cli.calibrate", "Fit confidence and thresholds on labelled answers."),
     "plan": LazyCommand("undertow.cli.plan", "Say how soon a loss would be seen, before it happens."),
+    "suite": LazyCommand(
+        "undertow.cli.suite", "Run cases with known answers through every tier, and see what got worse."
+    ),
     "judge": LazyCommand("undertow.cli.judge", "Judge pairs of answers, and see whether the judge can be believed."),
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
     "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),

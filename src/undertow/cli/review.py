@@ -120,6 +120,7 @@ def export(
     """Write the next items of the queue for another tool: blind, without tier, model or confidence."""
     from undertow.adapters.reviews.formats import FORMATS
     from undertow.cli.atomic_write import write_atomically
+    from undertow.reports.figures import plural
     from undertow.services.review_exchange import export_sheets
 
     now = datetime.now(UTC)
@@ -137,9 +138,12 @@ def export(
     if out is None:
         click.echo(content, nl=False)
     else:
-        write_atomically(out, content)
-        out.chmod(FILE_MODE)
-    click.echo(f"exported {len(sheets)} items; bring their labels back with `undertow review import`", err=True)
+        write_atomically(out, content, lambda draft: draft.chmod(FILE_MODE))
+    if sheets:
+        said = f"exported {plural(len(sheets), 'item')}; bring the labels back with `undertow review import`"
+    else:
+        said = "exported nothing: no item waits that is not held by a reviewer or an earlier export"
+    click.echo(said, err=True)
 
 
 @command.command(
@@ -203,13 +207,14 @@ def seed(folder: str, file: Path, config: str | None) -> None:
     They never become signals.
     """
     from undertow.adapters.reviews.seeds import read_seeds
+    from undertow.reports.figures import plural
 
     with _desk(folder, config) as (desk, _, _):
         read = read_seeds(file)
         new = desk.add_seeds(read.seeds)
-    click.echo(f"{new} new cases of {len(read.seeds)}; one place in 20 of each reviewer's queue shows one")
+    click.echo(f"{plural(new, 'new case')} of {len(read.seeds)}; one place in 20 of each reviewer's queue shows one")
     for reason, count in sorted(read.set_aside.items()):
-        click.echo(f"set aside: {count} rows ({reason.replace('_', ' ')})")
+        click.echo(f"set aside: {plural(count, 'row')} ({reason.replace('_', ' ')})")
 
 
 @command.command(
@@ -341,7 +346,9 @@ def _salt(store: Path) -> str:
 
 
 def _show_import(found: "Imported", signals: int) -> None:
-    click.echo(f"{found.kept} of {found.read} labels kept, {signals} signals written")
+    from undertow.reports.figures import plural
+
+    click.echo(f"{found.kept} of {plural(found.read, 'label')} kept, {plural(signals, 'signal')} written")
     for reason, count in found.set_aside.items():
         rows = [str(row) for row, why in found.examples if why == reason][:5]
         where = f" (row {', '.join(rows)}{', ...' if count > len(rows) else ''})" if rows else ""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from undertow.reports.figures import plural
 from undertow.reports.names import clip, columns, prose
 
 if TYPE_CHECKING:
@@ -20,16 +21,18 @@ def show_status(status: "ReviewStatus") -> None:
     """Print it for people."""
     queue = status.queue
     click.echo(f"review.{clip(status.name, 60)}")
-    click.echo(f"  today      {status.today} of {status.per_day} labels, from {status.votes_today} votes")
     click.echo(
-        f"  waiting    {queue.items} items, {queue.votes} votes; {queue.held} are being judged, {queue.last_chance} on their last day"
+        f"  today      {status.today} of {plural(status.per_day, 'label')}, from {plural(status.votes_today, 'vote')}"
+    )
+    click.echo(
+        f"  waiting    {plural(queue.items, 'item')}, {plural(queue.votes, 'vote')}; being judged {queue.held}, on their last day {queue.last_chance}"
     )
     if queue.by_stratum:
         click.echo(f"             {_counts(queue.by_stratum)}")
-    click.echo(f"  conflicts  {queue.conflicts} wait for another rater, {status.had_conflicts} in all")
+    click.echo(f"  conflicts  waiting for another reviewer {queue.conflicts}, in all {status.had_conflicts}")
     click.echo(f"  agreement  {_agreement(status)}")
     if status.seeds:
-        click.echo(f"  seeded     {status.seeds} cases; {_rate(status.seen, 'known failures seen')}")
+        click.echo(f"  seeded     {plural(status.seeds, 'case')}; {_rate(status.seen, 'known failures seen')}")
     _show_cells(status)
     if status.raters:
         click.echo("\nreviewers")
@@ -52,7 +55,7 @@ def as_document(status: "ReviewStatus") -> dict[str, object]:
 def _show_cells(status: "ReviewStatus") -> None:
     if not status.cells:
         return
-    click.echo(f"\ndrawn and judged in {status.cells[0].days} days")
+    click.echo(f"\ndrawn and judged in {plural(status.cells[0].days, 'day')}")
     cells = sorted(status.cells, key=lambda cell: (not cell.is_short, cell.tier, cell.label))
     rows = [("tier", "segment", "drawn", "judged", "minimum", "")]
     rows += [
@@ -87,7 +90,7 @@ def _agreement(status: "ReviewStatus") -> str:
     found = status.agreement
     if found is None:
         return "not known: nobody judged the same decision, or all votes are alike"
-    return f"alpha {found.alpha:.2f} (95 % interval {found.low:.2f} to {found.high:.2f}) on {found.units} decisions"
+    return f"alpha {found.alpha:.2f} (95 % interval {found.low:.2f} to {found.high:.2f}) on {plural(found.units, 'decision')}"
 
 
 def _rate(rate: "Rate | None", what: str) -> str:

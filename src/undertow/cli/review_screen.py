@@ -105,7 +105,8 @@ def review_in_terminal(
             done += {"u": -1 if done else 0, "": 0}.get(said, 1)
     finally:
         desk.leave(rater)
-        click.echo(f"{done} judged or skipped in this session; all of it is kept.")
+        if done:
+            click.echo(f"{done} judged or skipped in this session; all of it is kept.")
 
 
 def _show(desk: "ReviewDesk", sheet: "Sheet") -> None:

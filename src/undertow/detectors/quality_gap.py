@@ -25,6 +25,8 @@ from undertow.records.label_grid import (
     LabelGrid,
     SignalUnit,
     daily_effective,
+    effective_by_stratum,
+    largest_weights,
 )
 from undertow.records.stream import MonitoredStream, Role
 from undertow.records.traffic_grid import TrafficGrid
@@ -47,6 +49,9 @@ MIN_SEGMENT_LABELS = 10.0
 SETTLING_S = 7 * 86_400
 """A week after routing began it is settled which reference the level monitors use; no alarm is raised before."""
 
+STAYS_S = 28 * 86_400
+"""A stratum counts as in use for so long after its last label."""
+
 MIN_HOLDOUT_LABELS = 20.0
 MIN_REFERENCE_LABELS = 50.0
 MIN_SHARE_SERVED = 1e-3
@@ -62,6 +67,7 @@ class SegmentData:
         plain: The same without those that steering drew for other segments: what is counted without weights.
         before: Labels of the period before routing by decision time (for the fixed reference).
         traffic: Traffic of the segment.
+        steered: How many of `plain` steering drew for this very segment; None: none. Shape (T, tiers, strata).
     """
 
     segment: int
@@ -69,6 +75,7 @@ class SegmentData:
     plain: LabelGrid
     before: LabelGrid
     traffic: TrafficGrid
+    steered: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,11 @@ class StreamOptions:
     baseline_until: int | None
     margin: float
     bound_alpha: float
+
+    @property
+    def stays(self) -> int:
+        """Buckets for which a stratum counts as in use after its last label (`largest_weights`)."""
+        return max(1, STAYS_S // self.bucket_s)
 
 
 def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamOptions) -> list[MonitoredStream]:
@@ -110,7 +122,9 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
             since = _counts_from(data, tier, tier_labels[tier])
             if since is None:
                 continue
-            found += _change_streams(unit, data, tier, since, options, designs[tier], capable=tiers - 1)
+            # Without segments nothing moves inside a stratum, and what steering draws is drawn from all of it.
+            effective = _effective(data, tier, options, tiers - 1) if unit.strata and len(segments) > 1 else None
+            found += _change_streams(unit, data, tier, since, options, designs[tier], effective, capable=tiers - 1)
             if tier < tiers - 1 and unit.shows_level:
                 found += _level_streams(unit, data, tier, since, options, bounded)
             if tier < tiers - 1 and unit.pairs > 0 and unit.shows_level:
@@ -181,6 +195,30 @@ def _unselected(grid: LabelGrid, tier: int, options: StreamOptions, capable: int
     return k, n
 
 
+def _effective(data: SegmentData, tier: int, options: StreamOptions, capable: int) -> tuple[FloatArray, FloatArray]:
+    """What change detectors count where strata have names. Shapes (T, strata).
+
+    A stratum that has a name goes on while the rates inside it move: when steering takes its reviews from everywhere but leaves each segment its
+    least number, small segments become a larger part of the plain sample. So labels are weighted, all of them, inside their stratum. Only
+    a segment to which steering sends labels counts its own plainly in those buckets: there they are drawn alike, and many.
+    """
+    k, n = effective_by_stratum(data.grid, tier, options.stays)
+    if tier == capable:
+        chosen = [a for name, a in ARM_AXIS.items() if name != "holdout"]
+        n[options.routing_start :, chosen] = 0.0
+        k[options.routing_start :, chosen] = 0.0
+    k, n = k.sum(1), n.sum(1)
+    strata = data.plain.strata
+    if data.steered is not None:
+        # Labels that steering drew for other segments may lie in strata that the plain ones have not, never the other way round.
+        own = data.steered[:, tier] > 0
+        plain_k, plain_n = (x[:, tier].sum((1, 2)) for x in (data.plain.failures, data.plain.n))
+        k[:, :strata], n[:, :strata] = (
+            np.where(own, plain, weighted) for plain, weighted in ((plain_k, k[:, :strata]), (plain_n, n[:, :strata]))
+        )
+    return k, n
+
+
 def _change_streams(
     unit: SignalUnit,
     data: SegmentData,
@@ -188,6 +226,7 @@ def _change_streams(
     since: int,
     options: StreamOptions,
     design: _Design,
+    effective: tuple[FloatArray, FloatArray] | None,
     capable: int,
 ) -> list[MonitoredStream]:
     k, n = _unselected(data.plain, tier, options, capable)
@@ -201,13 +240,16 @@ def _change_streams(
         counted = n.sum((1, 2)) > 0
         since = max(since, int(counted.argmax())) if counted.any() else since
     k, n = (design.set_apart(x.sum(1)) for x in (k, n))
-    streams = [_change_stream(unit, data.segment, tier, role, since, k, n, options, design.correlation)]
+    counted = (k, n) if effective is None else effective
+    streams = [_change_stream(unit, data.segment, tier, role, since, k, n, counted, options, design.correlation)]
     tails = unit.tails
     has_tail = np.cumsum(n[:, :tails].sum(1)) > 0
     if role == "tier" and design.split.any() and has_tail.any():
         tail = max(since, int(has_tail.argmax()))
-        k, n = k[:, :tails], n[:, :tails]
-        streams.append(_change_stream(unit, 0, tier, "tail", tail, k, n, options, design.correlation))
+        k, n, *counted = (x[:, :tails] for x in (k, n, *counted))
+        streams.append(
+            _change_stream(unit, 0, tier, "tail", tail, k, n, (counted[0], counted[1]), options, design.correlation)
+        )
     return [s for s in streams if s.n.sum() > 0]
 
 
@@ -219,6 +261,7 @@ def _change_stream(
     since: int,
     k: FloatArray,
     n: FloatArray,
+    counted: tuple[FloatArray, FloatArray],
     options: StreamOptions,
     correlation: FloatArray,
 ) -> MonitoredStream:
@@ -228,28 +271,28 @@ def _change_stream(
     earliest = first + max(2, EARLIEST_S // options.bucket_s)
     if options.baseline_until is not None:
         earliest = max(options.baseline_until, first + warmup)
-    effect = design_effect(n.sum(1), correlation, options.bucket_s)[:, None]
-    evidence = run_self_calibrating(k / effect, n / effect, warmup, earliest)
+    effect = design_effect(counted[1].sum(1), correlation, options.bucket_s)[:, None]
+    evidence = run_self_calibrating(counted[0] / effect, counted[1] / effect, warmup, earliest)
     return MonitoredStream(unit, tier, segment, role, "change", "quality", evidence, since, k, n, warmup, earliest)
 
 
 def _level_streams(
     unit: SignalUnit, data: SegmentData, tier: int, since: int, options: StreamOptions, bounded: int
 ) -> list[MonitoredStream]:
-    grid, start = data.grid, options.routing_start
+    grid, start, stays = data.grid, options.routing_start, options.stays
     tiers = list(range(grid.n.shape[1]))
     others = [t for t in tiers if t != tier]
-    held_k, held_n = daily_effective(grid, tiers, arms=HOLDOUT_ARM, eligible=ELIGIBLE)
+    held_k, held_n = daily_effective(grid, tiers, arms=HOLDOUT_ARM, eligible=ELIGIBLE, stays=stays)
     held_n[:start], held_k[:start] = 0.0, 0.0
     settled = min(start + max(1, SETTLING_S // options.bucket_s), len(held_n)) - 1
     enough = np.cumsum(held_n) >= MIN_HOLDOUT_LABELS
-    before_k, before_n = daily_effective(data.before, tiers, eligible=ELIGIBLE)
+    before_k, before_n = daily_effective(data.before, tiers, eligible=ELIGIBLE, stays=stays)
     has_before = before_n.sum() >= MIN_REFERENCE_LABELS
     use_holdout = bool(enough[settled]) or not has_before
     arms = ROUTED_ARMS if use_holdout else ALL_ARMS
     share = _share_served(data.traffic, tier, arms)
-    own_k, own_n = daily_effective(grid, [tier], arms=arms, eligible=ELIGIBLE)
-    rest_k, rest_n = daily_effective(grid, others, arms=arms, eligible=ELIGIBLE)
+    own_k, own_n = daily_effective(grid, [tier], arms=arms, eligible=ELIGIBLE, stays=stays)
+    rest_k, rest_n = daily_effective(grid, others, arms=arms, eligible=ELIGIBLE, stays=stays)
     for array in (own_k, own_n, rest_k, rest_n):
         array[:start] = 0.0
     # Without labels of the rest (or with three tiers) the tier is compared directly.
@@ -295,13 +338,13 @@ def _pairs_stream(
         return []
     # Unpaired labels of the same signal are no reason to count from earlier on.
     since = max(since, int((pairs.sum(1) > 0).argmax()))
-    weight, n = grid.weight[:, tier].sum((1, 2)), grid.n[:, tier].sum((1, 2))
-    mean_weight = np.where(n > 0, weight / np.maximum(n, 1.0), 0.0)
-    top = grid.weight_max[:, tier].max(axis=(1, 2, 3))
-    scale = mean_weight / np.where(top > 0, top, 1.0)[:, None]
-    up = (grid.loss_up[:, tier].sum((1, 2)) * scale).sum(1)
-    down = (grid.loss_down[:, tier].sum((1, 2)) * scale).sum(1)
-    evidence = pairs_evidence((pairs * scale).sum(1), up, down, options.margin)
+    # Weighted label by label: inside a stratum segments are drawn at rates of their own, above all where steering is at work.
+    top = largest_weights(grid.weight_max[:, tier].max(axis=(1, 2)), grid.n[:, tier].sum((1, 2)), options.stays).max(-1)
+    paired, up, lost = (
+        values[:, tier].sum((1, 2, 3)) / np.where(top > 0, top, 1.0)
+        for values in (grid.pair_weight, grid.weighted_loss_up, grid.weighted_loss)
+    )
+    evidence = pairs_evidence(paired, up, np.maximum(up - lost, 0.0), options.margin)
     role: Role = "level" if data.segment == 0 else "level_segment"
     return [
         MonitoredStream(

@@ -19,7 +19,14 @@ from undertow.estimators.periods import Periods, ReferenceKind
 from undertow.estimators.sums import weighted_sums
 from undertow.records.label_grid import ALL_ARMS, ELIGIBLE, HOLDOUT_ARM, ROUTED_ARMS, LabelGrid
 from undertow.records.traffic_grid import TrafficGrid
-from undertow.stats.confidence import gaussian_mixture_radius, hajek_mean_variance, mean_interval
+from undertow.stats.confidence import (
+    MIN_EFFECTIVE_EVENTS,
+    MIN_EFFECTIVE_N,
+    bounded_mean_interval,
+    gaussian_mixture_radius,
+    hajek_mean_variance,
+    mean_interval,
+)
 
 MIN_REST = 0.02
 """A share of other tiers below this is left out of the contrast: its labels are too few to matter."""
@@ -154,19 +161,24 @@ def _from_pairs(routed: LabelGrid, tier: int, level: float) -> LossEstimate:
     quality = 1.0 - float(hajek_mean_variance(mine)[0]) if labels > 0 else None
     if pairs <= 0:
         return _estimate(NOTHING, 0, quality, 0)
-    up, down = routed.loss_up[:, tier].sum(), routed.loss_down[:, tier].sum()
-    weights_equal = routed.weight_max[:, tier].max() * labels <= routed.weight[:, tier].sum() * (1 + 1e-9)
-    if weights_equal:
-        interval = mean_interval(up - down, routed.loss_sq[:, tier].sum(), pairs, level, (-1.0, 1.0))
-        mean, low, high = float(interval.mean), float(interval.low), float(interval.high)
-        variance = float(max(routed.loss_sq[:, tier].sum() / pairs - mean**2, 0.0) / pairs)
-    else:
+    weight, top = routed.pair_weight[:, tier].sum(), routed.weight_max[:, tier].max()
+    lost, lost_sq = routed.weighted_loss[:, tier].sum(), routed.weighted_loss_sq[:, tier].sum()
+    mean = float(lost / weight)
+    if top * pairs <= weight * (1 + 1e-9):
+        interval = mean_interval(lost / top, lost_sq / top**2, pairs, level, (-1.0, 1.0))
+        low, high = float(interval.low), float(interval.high)
+        variance = float(max(lost_sq / top**2 / pairs - mean**2, 0.0) / pairs)
+    elif pairs >= MIN_EFFECTIVE_N and lost_sq >= MIN_EFFECTIVE_EVENTS * top**2:
         # Not centred, hence no smaller than the linearised variance as long as the mean loss is small.
-        weight = routed.weight[:, tier].sum() * pairs / labels
-        mean = float(routed.weighted_loss[:, tier].sum() / weight)
-        variance = float(routed.weighted_loss_sq[:, tier].sum() / weight**2)
+        variance = float(lost_sq / weight**2)
         half = float(gaussian_mixture_radius(pairs, level)) * np.sqrt(variance)
         low, high = max(mean - half, -1.0), min(mean + half, 1.0)
+    else:
+        # Exact, on effective counts: few heavy losses, or none at all, do not show how much there may be.
+        moved = 2.0 * routed.weighted_loss_up[:, tier].sum() - lost
+        interval = bounded_mean_interval(lost / top, moved / top, weight / top, level, (-1.0, 1.0))
+        low, high = float(interval.low), float(interval.high)
+        variance = float(max(moved / weight - mean**2, 0.0) / (weight / top))
     return LossEstimate(
         mean, low, high, variance, int(pairs), quality, None if quality is None else quality + mean, int(pairs)
     )

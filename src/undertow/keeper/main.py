@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from undertow.adapters.telemetry.json_logs import configure_logging, fields
@@ -30,6 +31,7 @@ from undertow.keeper.tuning import Tuning
 from undertow.keeper.turns import TurnInbox
 from undertow.keeper.watching import Watching
 from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
+from undertow.services.judge_run import never
 
 log = logging.getLogger("undertow.keeper")
 
@@ -73,7 +75,7 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
         if shadowing is not None:
             await asyncio.to_thread(shadowing.start)
         log.info("keeper_started", extra=fields(pid=os.getpid(), store=plan.store.path))
-        jobs = _jobs(plan, parts, traces, inbox)
+        jobs = _jobs(plan, parts, traces, inbox, stop.is_set)
         if shadowing is not None:
             jobs.append(Job("shadow", SHADOW_S, shadowing.run, is_run_at_end=True))
         # What dead writers left must be settled before it can be converted.
@@ -100,7 +102,13 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
         log.info("keeper_stopped", extra=fields(pid=os.getpid()))
 
 
-def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: TurnInbox | None) -> list[Job]:
+def _jobs(
+    plan: KeeperPlan,
+    parts: KeeperParts,
+    traces: Traces | None,
+    inbox: TurnInbox | None,
+    is_over: Callable[[], bool] = never,
+) -> list[Job]:
     def hold_for_traces() -> None:
         if parts.tail is not None and parts.tail.own():
             parts.tail.hold()
@@ -127,7 +135,7 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
         reviewing = Reviewing(Path(plan.store.path), plan.serving.review_rules, id_key or None)
         jobs.append(Job("reviews", REVIEWS_S, reviewing.run))
         if plan.serving.judge is not None:
-            judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"))
+            judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"), is_over)
             jobs.append(Job("judging", JUDGING_S, judging.run))
         if plan.serving.monitor_minutes > 0:
             watching = Watching(
@@ -136,6 +144,7 @@ def _jobs(plan: KeeperPlan, parts: KeeperParts, traces: Traces | None, inbox: Tu
                 plan.serving.review,
                 plan.serving.shadow,
                 plan.tiers,
+                tuple(plan.calibrations.get("auto", ())),
                 60.0 * plan.serving.monitor_minutes,
             )
             jobs.append(Job("watching", WATCHING_S, watching.run))

@@ -1,4 +1,4 @@
-"""The job that removes texts that have been kept for long enough: those drawn for review, and pairs of answers.
+"""The job that removes texts that have been kept for long enough: those drawn for review, pairs of answers, and a report that quotes some.
 
 Segments are removed whole. One holds at most a day of rows, and goes when its first row may be as old as is allowed, so nothing is
 kept longer than was said; what a living writer has open stays until that has closed it, a day after it began at most.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from undertow.adapters.store.row_log import PAIRS, SAMPLED, SEGMENT_S, remove_older
 from undertow.adapters.telemetry.json_logs import fields
+from undertow.records.runtime_files import WATCH_REPORT
 
 log = logging.getLogger("undertow.keeper")
 
@@ -31,6 +32,7 @@ class Retention:
     ) -> None:  # fmt: skip
         self._store, self._now = store, now
         self._kept = timedelta(seconds=max(86_400.0 * text_days - SEGMENT_S, 0.0))
+        self._report_kept = timedelta(days=max(text_days, 1.0))
 
     def run(self) -> Mapping[str, int]:
         """Run of the job `retention`.
@@ -39,7 +41,18 @@ class Retention:
             OSError: A file cannot be removed.
         """
         before = self._now() - self._kept
-        removed = sum(remove_older(self._store, folder, before) for folder in WITH_TEXT)
+        removed = sum(remove_older(self._store, folder, before) for folder in WITH_TEXT) + self._remove_report()
         if removed:
             log.info("texts_removed", extra=fields(files=removed))
         return {"text_files_removed": removed}
+
+    def _remove_report(self) -> int:
+        """Remove a report that nobody makes anew any more; whether there was one. It may quote texts that are gone."""
+        report = self._store / WATCH_REPORT
+        try:
+            if datetime.fromtimestamp(report.stat().st_mtime, UTC) >= self._now() - self._report_kept:
+                return 0
+            report.unlink()
+        except FileNotFoundError:
+            return 0
+        return 1

@@ -12,6 +12,7 @@ from undertow.records.serving import ReviewPlan, ShadowPlan, TuningPlan
 
 if TYPE_CHECKING:
     from undertow.records.report import Alarm, AuditReport
+    from undertow.records.segment import Segment
 
 log = logging.getLogger("undertow.keeper")
 
@@ -28,6 +29,7 @@ class Watching:
         review: Reviews a day and how they are spent.
         shadow: Second answers.
         tiers: All tiers, cheapest first.
+        calibrations: Artefacts of the policy `auto`.
         every_s: Longest pause between two looks.
         now: The time, aware.
     """
@@ -39,12 +41,13 @@ class Watching:
         review: ReviewPlan,
         shadow: ShadowPlan,
         tiers: tuple[str, ...],
+        calibrations: tuple[str, ...],
         every_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store, self._monitors, self._tiers, self._now = store, monitors, tiers, now
         self._review, self._shadow = review, shadow
-        self._every_s = every_s
+        self._calibrations, self._every_s = calibrations, every_s
         self._pause_s = min(FIRST_PAUSE_S, every_s)
         self._due_at: datetime | None = None
         self._told: set[tuple[str, ...]] = set()
@@ -57,8 +60,9 @@ class Watching:
             OSError: It cannot be read or written.
         """
         now = self._now()
-        if self._due_at is None:
-            self._due_at = now + timedelta(seconds=self._pause_s)
+        pause = timedelta(seconds=self._pause_s)
+        if self._due_at is None or self._due_at - now > pause:  # the latter: the clock was set back
+            self._due_at = now + pause
         if now < self._due_at:
             return {}
         counted = self.look()
@@ -69,17 +73,21 @@ class Watching:
     def look(self) -> Mapping[str, int]:
         """Look now; see `run`."""
         # numpy, scipy, DuckDB and pydantic: loaded once the job runs.
-        from undertow.adapters.whole_file import write_whole  # noqa: PLC0415
+        from undertow.adapters.whole_file import PRIVATE, write_whole  # noqa: PLC0415
+        from undertow.bootstrap.calibration_files import scores_of  # noqa: PLC0415
         from undertow.bootstrap.tuning import audit_settings_of  # noqa: PLC0415
         from undertow.bootstrap.watching import watch_store  # noqa: PLC0415
         from undertow.reports.json import to_json  # noqa: PLC0415
 
         settings = audit_settings_of(self._monitors, self._tiers)
-        seen = watch_store(self._store, settings, self._review, self._shadow, self._tiers, self._now())
+        seen = watch_store(
+            self._store, settings, self._review, self._shadow, self._tiers, self._now(), scores_of(self._calibrations)
+        )
         counted = {"looks": 1}
         if seen.is_changed and seen.rates is not None:
             log.info(
-                "sampling_rates_changed", extra=fields(version=seen.rates.version, reasons=list(seen.rates.reasons))
+                "sampling_rates_changed",
+                extra=fields(version=seen.rates.version, reasons="; ".join(seen.rates.reasons)),
             )
             counted["sampling_rates_changed"] = 1
         for suspicion in (each for each in seen.suspicions if each.is_suspect):
@@ -95,7 +103,7 @@ class Watching:
         if seen.report is not None:
             path = self._store / WATCH_REPORT
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, to_json(seen.report))
+            write_whole(path, to_json(seen.report), PRIVATE)  # names and examples of slices are words of users
             counted["alarms_raised"] = self._tell(seen.report)
         return counted
 
@@ -109,7 +117,7 @@ class Watching:
                 extra=fields(
                     monitor=alarm.monitor,
                     tier=alarm.tier,
-                    segment=str(alarm.segment),
+                    segment=_logged(alarm.segment),
                     cause=alarm.cause,
                     signal=alarm.signal,
                     loss=alarm.loss,
@@ -117,6 +125,13 @@ class Watching:
                 ),
             )
         return len(fresh)
+
+
+def _logged(segment: "Segment") -> str:
+    """A segment as it stands in a log: a topic's name is made of words that users wrote, so it stays in the report."""
+    from undertow.services.topics import KEY, OTHER_KEY  # noqa: PLC0415 (numpy)
+
+    return f"{segment.key} (named in {WATCH_REPORT})" if segment.key in (KEY, OTHER_KEY) else str(segment)
 
 
 def _key(alarm: "Alarm") -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.records.cells import AuditCells
+from undertow.records.label_grid import largest_weights
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -15,7 +16,12 @@ OUTCOMES = 3
 
 @dataclass(frozen=True, slots=True)
 class AnchorGrid:
-    """Counts by the bucket of the decision.
+    """Effective counts by the bucket of the decision: those of pairs that were all drawn alike within their stratum.
+
+    They are not: segments have rates of their own, and steering sends people's reviews to some of them. A pair of weight w counts w / W, W the
+    largest weight of its stratum; and as labelled only in that proportion in which the least often labelled are, the rest of it as
+    unlabelled. So in each bucket and stratum the labelled are a fair sample of the judged, and these of the traffic. Where all are drawn
+    alike these are the plain counts.
 
     Attributes:
         labelled: Pairs with both verdicts, by stratum, people's outcome and judge's outcome. Shape (T, H, 3, 3).
@@ -46,7 +52,7 @@ def anchor_grid(
     buckets: int,
     settling: int | None = None,
 ) -> AnchorGrid:
-    """Counts of one judge, tier and segment; pairs that steering drew for other segments are left out.
+    """Counts of one judge, tier and segment, whatever drew the pairs.
 
     Args:
         cells: The log's sufficient statistics.
@@ -59,7 +65,6 @@ def anchor_grid(
     """
     table = cells.anchors
     keep = (table.judge == judge) & (table.tier == tier) & (table.segment == segment)
-    keep &= (table.steered == 0) | ((table.steered == segment) & (segment != 0))
     keep &= (table.decided >= first_bucket) & (table.decided < first_bucket + buckets)
     late = np.zeros(len(table), dtype=np.bool_)
     if settling is not None:
@@ -74,13 +79,23 @@ def anchor_grid(
         flat = np.ravel_multi_index(index, shape)
         return np.bincount(flat, weights=values, minlength=int(np.prod(shape))).astype(np.float64).reshape(shape)
 
-    both, alone = part.take(labelled), part.take(~labelled)
+    by_stratum = (buckets, strata)
+
+    def largest(values: FloatArray, n: FloatArray) -> FloatArray:
+        top = np.zeros(by_stratum)
+        np.maximum.at(top, (day, part.stratum), values)
+        found = largest_weights(top, summed(by_stratum, (day, part.stratum), n))
+        return np.where(found > 0.0, found, 1.0)[day, part.stratum]
+
+    heaviest = largest(part.weight_max, part.n)
+    judged = part.weight / heaviest
+    known = part.human_weight / heaviest / largest(part.ratio_max, part.n * labelled)
     return AnchorGrid(
         summed(
-            (buckets, strata, OUTCOMES, OUTCOMES),
-            (day[labelled], both.stratum, both.human_outcome, both.judge_outcome),
-            both.n,
+            (*by_stratum, OUTCOMES, OUTCOMES),
+            (day[labelled], part.stratum[labelled], part.human_outcome[labelled], part.judge_outcome[labelled]),
+            known[labelled],
         ),
-        summed((buckets, strata, OUTCOMES), (day[~labelled], alone.stratum, alone.judge_outcome), alone.n),
-        summed((buckets, strata), (day, part.stratum), part.weight),
+        summed((*by_stratum, OUTCOMES), (day, part.stratum, part.judge_outcome), np.maximum(judged - known, 0.0)),
+        summed(by_stratum, (day, part.stratum), part.weight),
     )

@@ -10,7 +10,7 @@ Buckets: whole numbers of `bucket_s` seconds since 1970-01-01 UTC (days by defau
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,17 @@ class Table:
         return type(self)(
             **{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)}
         )
+
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+def no_cells(kind: type[AnyTable]) -> AnyTable:
+    """A table of this kind without a cell: what a log has that does not say what the table is of."""
+    empty: dict[str, Any] = {
+        f.name: np.zeros(0, dtype=np.int64 if f.type == IntArray else np.float64) for f in fields(kind)
+    }
+    return kind(**empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +230,10 @@ class LabelCells(Table):
     """Sum of w d."""
     weighted_loss_sq: FloatArray
     """Sum of (w d)^2."""
+    pair_weight: FloatArray
+    """Sum of w over the pairs."""
+    weighted_loss_up: FloatArray
+    """Sum of w max(d, 0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +262,12 @@ class AnchorCells(Table):
     n: FloatArray
     weight: FloatArray
     """Sum of 1 / inclusion probability of the judged pair."""
+    human_weight: FloatArray
+    """Sum of 1 / inclusion probability of the people's verdict, 0 where nobody judged them."""
+    weight_max: FloatArray
+    """Largest 1 / inclusion probability of a judged pair."""
+    ratio_max: FloatArray
+    """Largest 1 / (probability that people judge a pair that the judge did), 0 where nobody judged them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,32 +456,18 @@ class AuditCells:
     exposure: ExposureCells
     calls: CallCells
     coverage: Coverage
-    latency: LatencyCells = field(
-        default_factory=lambda: LatencyCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(LatencyCells)})
-    )
-    skipped: SkippedCells = field(
-        default_factory=lambda: SkippedCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(SkippedCells)})
-    )
-    anchors: AnchorCells = field(
-        default_factory=lambda: AnchorCells(
-            **{f.name: np.zeros(0, dtype=np.int64 if f.type == IntArray else np.float64) for f in fields(AnchorCells)}
-        )
-    )
-    watching: WatchingCells = field(
-        default_factory=lambda: WatchingCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(WatchingCells)})
-    )
-    behaviour: BehaviourCells = field(
-        default_factory=lambda: BehaviourCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(BehaviourCells)})
-    )
-    novelty: BinCells = field(
-        default_factory=lambda: BinCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(BinCells)})
-    )
-    scores: BinCells = field(
-        default_factory=lambda: BinCells(**{f.name: np.zeros(0, dtype=np.int64) for f in fields(BinCells)})
-    )
+    latency: LatencyCells = field(default_factory=lambda: no_cells(LatencyCells))
+    skipped: SkippedCells = field(default_factory=lambda: no_cells(SkippedCells))
+    anchors: AnchorCells = field(default_factory=lambda: no_cells(AnchorCells))
+    watching: WatchingCells = field(default_factory=lambda: no_cells(WatchingCells))
+    behaviour: BehaviourCells = field(default_factory=lambda: no_cells(BehaviourCells))
+    novelty: BinCells = field(default_factory=lambda: no_cells(BinCells))
+    scores: BinCells = field(default_factory=lambda: no_cells(BinCells))
     """Scores by the ten shares of the calibration artefact that `CellOptions.score_edges` is of; empty without one."""
     rows: LabelRows = field(default_factory=no_label_rows)
     """Labels one by one, for finding where a tier loses; empty where the engine sends none."""
+    strata: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """By signal code, the names of its strata (without what steering adds) in the order of their codes; signals that name none are not in it."""
     topics: Mapping[int, int] = field(default_factory=dict)
     """Segment codes that are no labels of the log but topics of its texts, with the bucket from which each was known; see
     `undertow.services.topics`. They stand after all others."""

@@ -167,7 +167,7 @@ SIGNAL_COLUMNS: tuple[Column, ...] = (
     Column(
         "stratum",
         "VARCHAR",
-        "stratum in which it was drawn: `tail`, `common`, with `+` and a label where steering to that label alone drew it; absent: told by inclusion probabilities",
+        "stratum in which it was drawn: `tail`, `common` (`whole` before its tier is divided), with `+` and a label where steering to that label alone drew it; absent: told by inclusion probabilities",
     ),
 )
 

@@ -36,6 +36,12 @@ HOLDOUT_ARM = (ARM_AXIS["holdout"],)
 ELIGIBLE = (1,)
 ANY_ELIGIBILITY = (0, 1)
 
+LATEST_LABELS = 20.0
+"""Labels of a stratum that show the largest weight of its design (`largest_weights`): of the latest buckets as many as hold them."""
+
+STAYS = 28
+"""Buckets for which a stratum counts as in use after its last label."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignalUnit:
@@ -48,6 +54,7 @@ class SignalUnit:
         basis: `human`, `exact`, `judge` or `behaviour`.
         labels: How many there are, pairs included.
         pairs: How many carry a reference value.
+        strata: Names of its strata in the order of their codes; empty: they are classes of probability, which have none.
     """
 
     code: int
@@ -56,6 +63,12 @@ class SignalUnit:
     basis: LabelBasis
     labels: float
     pairs: float
+    strata: tuple[str, ...] = ()
+
+    @property
+    def tails(self) -> int:
+        """How many of its first strata are long tails, of this or of earlier divisions of a tier."""
+        return sum(name.startswith("tail") for name in self.strata) if self.strata else 1
 
     @property
     def kind(self) -> str:
@@ -98,6 +111,7 @@ def signal_units(cells: AuditCells, kinds: tuple[str, ...] = QUALITY_KINDS) -> t
                 basis=BASIS_CODES[basis],
                 labels=float(labels.n[mask].sum()),
                 pairs=float(labels.pairs[mask].sum()),
+                strata=cells.strata.get(signal, ()),
             )
         )
     return tuple(sorted(found, key=lambda u: (-u.labels, u.name, u.selection, u.basis)))
@@ -127,6 +141,8 @@ class LabelGrid:
     loss_sq: FloatArray
     weighted_loss: FloatArray
     weighted_loss_sq: FloatArray
+    pair_weight: FloatArray
+    weighted_loss_up: FloatArray
 
     @property
     def buckets(self) -> int:
@@ -232,21 +248,100 @@ def label_grid(
     return LabelGrid(first_bucket=first_bucket, **arrays)
 
 
+def own_steered(cells: AuditCells, unit: SignalUnit, segment: int, plain: LabelGrid) -> FloatArray:
+    """How many labels of a segment's plain grid by availability steering drew for that very segment. Shape (T, tiers, strata)."""
+    labels = cells.labels
+    when = labels.available - plain.first_bucket
+    keep = unit.mask(labels) & (labels.segment == segment) & (labels.steered == segment) & (labels.tier >= 0)
+    part = labels.take(keep & (when >= 0) & (when < plain.buckets))
+    shape = (plain.buckets, plain.n.shape[1], plain.strata)
+    flat = np.ravel_multi_index((part.available - plain.first_bucket, part.tier, np.maximum(part.stratum, 0)), shape)
+    counts = np.bincount(flat, weights=part.n, minlength=int(np.prod(shape)))
+    return counts.astype(np.float64).reshape(shape)
+
+
 def daily_effective(
-    grid: LabelGrid, tiers: Sequence[int], *, arms: Sequence[int] = ALL_ARMS, eligible: Sequence[int] = ANY_ELIGIBILITY
+    grid: LabelGrid,
+    tiers: Sequence[int],
+    *,
+    arms: Sequence[int] = ALL_ARMS,
+    eligible: Sequence[int] = ANY_ELIGIBILITY,
+    stays: int = STAYS,
 ) -> tuple[FloatArray, FloatArray]:
-    """Effective failures and labels per bucket: sum(w y) / W and sum(w) / W, W the group's largest weight in that bucket.
+    """Effective failures and labels per bucket: sum(w y) / W and sum(w) / W, W the group's largest weight at that time.
 
     With equal weights these are the plain counts. See `stats.betting.log_ratio_bets` for why an exact bet may use them.
-    W belongs to the design of that bucket's sampling, so later labels never change earlier evidence.
+    W is that of the design, not of the labels that happened to come: see `largest_weights`. Later labels never change earlier evidence.
+
+    Args:
+        grid: Labels of one signal in one segment.
+        tiers: Tier codes.
+        arms: Positions on the arm axis (`ARM_AXIS`).
+        eligible: Positions on the eligibility axis.
+        stays: Buckets for which a stratum counts as in use after its last label.
 
     Returns:
         Failures and labels, each of shape (T,).
     """
     index = np.ix_(range(grid.buckets), list(tiers), list(arms), list(eligible), range(grid.strata))
-    top = grid.weight_max[index].max(axis=(1, 2, 3, 4), initial=0.0)
+    by_stratum = grid.weight_max[index].max(axis=(2, 3), initial=0.0), grid.n[index].sum((2, 3))
+    top = largest_weights(*by_stratum, stays).max(axis=(1, 2), initial=0.0)
     top = np.where(top > 0, top, 1.0)
     return (
         grid.weighted_failures[index].sum((1, 2, 3, 4)) / top,
         grid.weight[index].sum((1, 2, 3, 4)) / top,
     )
+
+
+def effective_by_stratum(grid: LabelGrid, tier: int, stays: int = STAYS) -> tuple[FloatArray, FloatArray]:
+    """Effective failures and labels of a tier, each stratum by its own largest weight: how labels divide over them is left as it is.
+
+    Inside a stratum, decisions with different labels are drawn at different rates (least numbers, stakes, steering), and these rates move.
+    Counted alike, such labels are another mix each time; weighted, they are always the traffic's.
+
+    Args:
+        grid: All labels, those that steering drew included.
+        tier: Tier code.
+        stays: As in `daily_effective`.
+
+    Returns:
+        Failures and labels, each of shape (T, arms, strata).
+    """
+    top = largest_weights(grid.weight_max[:, tier].max(axis=(1, 2)), grid.n[:, tier].sum((1, 2)), stays)
+    top = np.where(top > 0, top, 1.0)[:, None, :]
+    return grid.weighted_failures[:, tier].sum(2) / top, grid.weight[:, tier].sum(2) / top
+
+
+def largest_weights(weight_max: FloatArray, n: FloatArray, stays: int = STAYS) -> FloatArray:
+    """The largest weight that a design gives, as far as its latest labels show it.
+
+    The largest weight of one bucket's own labels will not do: on a day on which none of the seldom drawn came, the others would
+    count as if they were all of the traffic, and a bet on the mean of all would be one on theirs.
+
+    Args:
+        weight_max: Largest weight per bucket, 0 without labels. Shape (T, ...).
+        n: Labels. Shape (T, ...).
+        stays: Buckets for which it stays after the last label; then there is none.
+
+    Returns:
+        The largest among the fewest latest buckets that hold `LATEST_LABELS` labels, 0 before the first and `stays` after the last one. Row
+        t uses rows up to t only. Shape (T, ...).
+
+    Examples:
+        >>> largest_weights(np.array([9.0, 0.0, 2.0, 0.0]), np.array([1.0, 0.0, 30.0, 0.0]), stays=9).tolist()
+        [9.0, 9.0, 2.0, 2.0]
+    """
+    days, columns = len(n), int(np.prod(n.shape[1:], dtype=np.int64))
+    found = np.zeros((days, columns))
+    by_column = weight_max.reshape(days, columns).T, n.reshape(days, columns).T
+    for column, (top, many) in enumerate(zip(*by_column, strict=True)):
+        at = np.flatnonzero(many > 0)
+        if not len(at):
+            continue
+        after = np.cumsum(many[at])
+        begin = np.searchsorted(after - many[at], after - LATEST_LABELS, side="right") - 1
+        largest = np.array([top[at[max(b, 0) : i + 1]].max() for i, b in enumerate(begin.tolist())])
+        last = np.searchsorted(at, np.arange(days), side="right") - 1
+        is_used = (last >= 0) & (np.arange(days) - at[last] < stays)
+        found[:, column] = np.where(is_used, largest[last], 0.0)
+    return found.reshape(n.shape)

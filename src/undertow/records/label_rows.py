@@ -3,7 +3,7 @@
 The only rows that cross from an engine, and only labels that may raise an alarm: at most `MOST_ROWS` of them, in order of time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,16 @@ class LabelRows:
 
     def __len__(self) -> int:
         return len(self.decision)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LabelRows):
+            return NotImplemented
+        # Texts are numbered in no certain order: rows are the same if they bear the same text.
+        mine, theirs = (tuple(rows.texts[at] if at >= 0 else None for at in rows.text.tolist()) for rows in (self, other))
+        names = [f.name for f in fields(self) if f.name not in {"text", "texts"}]
+        return mine == theirs and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
 
 def no_label_rows() -> LabelRows:

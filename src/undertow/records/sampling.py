@@ -15,6 +15,9 @@ EXTRA = "+"
 """Stands in the stratum of a decision that was drawn by an extra rate alone, before the label of that rate's entry (nothing, where that
 entry is for a whole tier)."""
 
+UNDIVIDED = "whole"
+"""Stratum of what is drawn from a tier for which no long tail is known yet: labels of it are of both strata in unknown parts."""
+
 Purpose = Literal["review", "shadow"]
 StratumKind = Literal["tail", "common"]
 
@@ -70,8 +73,8 @@ class Drawn(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         purpose: What for.
-        stratum: `tail` or `common`, with `@N` for design N > 1, and `+LABEL` where only an extra rate drew it, LABEL being the
-            segment of that rate's entry.
+        stratum: `tail` or `common` (`whole` where its tier is not divided yet), with `@N` for design N > 1, and `+LABEL` where only
+            an extra rate drew it, LABEL being the segment of that rate's entry.
         inclusion_probability: With which it was drawn, extra rate included, in (0, 1].
         chosen: Whether it was.
     """

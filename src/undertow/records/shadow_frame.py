@@ -27,7 +27,7 @@ class FrameError(ValueError):
 
 
 def encode_frame(request: ShadowRequest) -> bytes | None:
-    """The frame of a request, or None where it would be longer than a frame may be.
+    """The frame of a request, or None where it would be longer than a frame may be, or a text of it is no Unicode text.
 
     Examples:
         >>> request = ShadowRequest(
@@ -38,7 +38,10 @@ def encode_frame(request: ShadowRequest) -> bytes | None:
         >>> int.from_bytes(frame[:LENGTH_BYTES], "big") == len(frame) - LENGTH_BYTES, decode_frame(frame[LENGTH_BYTES:]) == request
         (True, True)
     """
-    payload = msgspec.msgpack.encode(request)
+    try:
+        payload = msgspec.msgpack.encode(request)
+    except UnicodeEncodeError:  # half a UTF-16 pair, which only a redaction hook can bring in
+        return None
     return None if len(payload) > MAX_FRAME_BYTES else len(payload).to_bytes(LENGTH_BYTES, "big") + payload
 
 

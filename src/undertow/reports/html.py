@@ -11,8 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from undertow.records.report import Alarm, AuditReport, LatencyEstimate, SegmentReport, Series
-from undertow.reports import figures, money, words
+from undertow.records.report import Alarm, AuditReport, LatencyEstimate, LossParts, SegmentReport, Series
+from undertow.reports import figures, money, slices, words
 from undertow.reports.changes import marks
 from undertow.reports.names import clip, plain, segment_name
 from undertow.reports.order import worst_first
@@ -34,6 +34,7 @@ _SIGNALS = 24
 _TIERS = 24
 _CARDS = 24
 _OPEN_CARDS = 6
+_PARTS = 3
 
 
 _VOCABULARY: dict[str, Any] = {
@@ -48,6 +49,7 @@ _VOCABULARY: dict[str, Any] = {
     "GLOSSARY": words.GLOSSARY,
     "SHOWN_ROWS": SHOWN_ROWS,
     "SHOWN_POINTS": SHOWN_POINTS,
+    "slices": slices,
 }
 """What the template may use beside the report: words and formats of several arguments."""
 
@@ -153,8 +155,38 @@ def _view(report: AuditReport) -> dict[str, Any]:
         "alarms": report.alarms[:_CARDS],
         "warnings": report.warnings[:_CARDS],
         "pivot": _pivot,
+        "loss_parts": _loss_parts,
         "open_cards": _OPEN_CARDS,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """One part of a rise of failures, with the width of its bar in per cent of the longest; `is_part`: it is a part of the row above."""
+
+    label: Markup
+    value: float
+    interval: tuple[float, float]
+    width: float
+    tone: str
+    is_part: bool
+
+
+def _loss_parts(divided: LossParts) -> list[PartRow]:
+    """What happened inside segments, the largest of them below it, and what traffic that moved made; bars to one scale."""
+    few = Markup("segments with few labels")
+    shown = [part for part in divided.segments if part.value > 0][:_PARTS]
+    inside = Markup("inside segments of {}").format(name(divided.key, 24))
+    rows = [(inside, divided.within, divided.within_interval, "inside", False)]
+    rows += [
+        (few if p.segment is None else _segment(p.segment, 32), p.value, p.interval, "inside", True) for p in shown
+    ]
+    rows.append((Markup("traffic that moved between them"), divided.mix, divided.mix_interval, "moved", False))
+    longest = max(abs(value) for _, value, _, _, _ in rows) or 1.0
+    return [
+        PartRow(label, value, interval, round(max(100 * value / longest, 0.0), 1), tone, is_part)
+        for label, value, interval, tone, is_part in rows
+    ]
 
 
 def _facts(report: AuditReport, ordered: Sequence[SegmentReport]) -> tuple[Fact, ...]:

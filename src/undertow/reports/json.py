@@ -18,6 +18,7 @@ from undertow.records.cells import Coverage
 from undertow.records.report import (
     Aggregate,
     Alarm,
+    AnchoredReport,
     AuditReport,
     AuditSettings,
     Change,
@@ -27,9 +28,11 @@ from undertow.records.report import (
     Ledger,
     LedgerItem,
     ReferenceReport,
+    SegmentPart,
     SegmentReport,
     Series,
     SignalEstimate,
+    SliceReport,
     TierLatency,
     TierReport,
 )
@@ -74,6 +77,7 @@ def to_document(report: AuditReport) -> dict[str, Any]:
         "main_signal": None if report.main_signal is None else _text(report.main_signal),
         "alarm_line": _number(report.alarm_line),
         "suspects": [_segment(segment) for segment in report.suspects],
+        "anchored": [_anchored(row) for row in report.anchored],
         "changes": [_change(change) for change in report.changes],
         "confidence": None if report.confidence is None else _histogram(report.confidence),
         "series": {
@@ -81,6 +85,7 @@ def to_document(report: AuditReport) -> dict[str, Any]:
             "share": [_series(series) for series in report.share_series],
             "evidence": [_series(series) for series in report.evidence_series],
         },
+        "slices": [_slice(row) for row in report.slices],
     }
 
 
@@ -144,6 +149,7 @@ def _settings(settings: AuditSettings) -> dict[str, Any]:
         "min_share": _number(settings.min_share),
         "baseline_until": _time(settings.baseline_until),
         "trust_judge": settings.trust_judge,
+        "review_usd": _number(settings.review_usd),
     }
 
 
@@ -227,6 +233,61 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
         "latest_interval": _interval(alarm.latest_interval),
         "note": _text(alarm.note),
         "changed_nearby": [_text(change) for change in alarm.changed_nearby],
+        "mix_part": None if alarm.parts is None else _number(alarm.parts.mix),
+        "mix_interval": None if alarm.parts is None else _interval(alarm.parts.mix_interval),
+        "within_part": None if alarm.parts is None else _number(alarm.parts.within),
+        "within_interval": None if alarm.parts is None else _interval(alarm.parts.within_interval),
+        "within_segments": [] if alarm.parts is None else [_part(part) for part in alarm.parts.segments],
+        "incidents": [_text(incident) for incident in alarm.incidents],
+        "story": _text(alarm.story),
+    }
+
+
+def _slice(row: SliceReport) -> dict[str, Any]:
+    return {
+        "tier": _text(row.tier),
+        "signal": _text(row.signal),
+        "segments": [_labels(segment.as_dict()) for segment in row.segments],
+        "topics": [_text(topic) for topic in row.topics],
+        "words": [_text(word) for word in row.words],
+        "examples": [_text(example) for example in row.examples],
+        "share": _number(row.share),
+        "share_before": _number(row.share_before),
+        "failure_rate": _number(row.failures),
+        "interval": _interval(row.interval),
+        "failure_rate_before": _number(row.failures_before),
+        "rest_failure_rate": _number(row.rest),
+        "rest_interval": _interval(row.rest_interval),
+        "part_of_failures": _number(row.part_of_failures),
+        "part_of_failures_before": _number(row.part_before),
+        "n": _count(row.n),
+        "evidence": _number(row.evidence),
+        "contrast": row.contrast,
+        "since": rfc3339(row.since),
+    }
+
+
+def _anchored(row: AnchoredReport) -> dict[str, Any]:
+    return {
+        "tier": _text(row.tier),
+        "segment": _labels(row.segment.as_dict()),
+        "signal": _text(row.signal),
+        "judge": _text(row.judge),
+        "loss": _number(row.loss),
+        "interval": _interval(row.interval),
+        "human_interval": _interval(row.human_interval),
+        "judge_loss": _number(row.judge_loss),
+        "labelled": _count(row.labelled),
+        "judged": _count(row.judged),
+        "worth": _number(row.worth),
+    }
+
+
+def _part(part: SegmentPart) -> dict[str, Any]:
+    return {
+        "segment": None if part.segment is None else _labels(part.segment.as_dict()),
+        "value": _number(part.value),
+        "interval": _interval(part.interval),
     }
 
 

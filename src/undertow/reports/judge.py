@@ -9,6 +9,7 @@ import numpy as np
 from undertow.judging.position import PositionBias, position_bias
 from undertow.records.judged import AnchorResult
 from undertow.records.serving import JudgePlan
+from undertow.reports.figures import plural
 from undertow.reports.names import clip
 from undertow.services.judge_run import LABELS, MISSING, missing_share, total
 from undertow.stats.confidence import beta_binomial_interval
@@ -89,15 +90,15 @@ class RunReport:
             judged = total(counts, LABELS) + total(counts, MISSING) - counts["over_budget"]
             share = plan.share * judged / (judged + counts["over_budget"])
             warnings.append(
-                f"{counts['over_budget']} pairs were left out because judge.budget_usd_day (${plan.budget_usd_day:g}) is spent, or too many calls "
+                f"{plural(counts['over_budget'], 'pair')} left out because judge.budget_usd_day (${plan.budget_usd_day:g}) is spent, or too many calls "
                 f"have no price; " + (f"judge.share = {share:.2g} would last the day, and is corrected for" if judged else "raise it, or set judge.usd_per_call")
             )  # fmt: skip
         if tally.unpriced:
             warnings.append(
-                f"the cost of {tally.unpriced} calls is unknown, so no budget in USD holds them; set judge.usd_per_call, 0.0 where it is free"
+                f"the cost of {plural(tally.unpriced, 'call')} is unknown, so no budget in USD holds them; set judge.usd_per_call, 0.0 where it is free"
             )
         if done.broken:
-            warnings.append(f"{done.broken} lines of pairs/ cannot be read, and were left out")
+            warnings.append(f"{plural(done.broken, 'line')} of pairs/ left out: not readable")
         return cls(
             plan.function or plan.model or "",
             counts,
@@ -171,7 +172,7 @@ class CheckReport:
             )
         if len(told) < len(results) or total(counts, MISSING) > MUCH_MISSING * len(results):
             said = ", ".join(f"{count} {_WORDS[name]}" for name, count in counts.items())
-            warnings.append(f"{total(counts, MISSING)} of {len(results)} anchors have no verdict: {said}")
+            warnings.append(f"no verdict on {total(counts, MISSING)} of {plural(len(results), 'anchor')}: {said}")
         if interval is not None and interval[1] < LITTLE_AGREEMENT:
             warnings.append(
                 f"it agrees with people on {agreeing / len(told):.0%} of the anchors: its verdicts can hardly narrow what people's say"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from undertow.records.report import AuditReport
-from undertow.reports import figures, words
+from undertow.reports import figures, slices, words
 from undertow.reports.names import clip, prose, segment_name
 from undertow.reports.order import worst_first
 
@@ -28,17 +28,18 @@ def render_markdown(report: AuditReport) -> str:
     lines = [
         f"## {said.symbol} Undertow audit: {said.title.lower()}",
         "",
-        f"**{_safe(prose(report.headline) or said.sentence)}**",
+        f"**{safe(prose(report.headline) or said.sentence)}**",
         "",
     ]
     lines += _bullets(report.reasons)
     lines += _facts(report)
     lines += _tiers(report)
     lines += _alarms(report)
+    lines += _slices(report)
     lines += _segments(report)
     if report.next:
         lines += ["### Next", ""]
-        lines += [f"{number}. {_safe(prose(step))}" for number, step in enumerate(report.next[:_SHOWN], 1)]
+        lines += [f"{number}. {safe(prose(step))}" for number, step in enumerate(report.next[:_SHOWN], 1)]
         lines += [""]
     lines.append(
         f"<sub>{figures.moment(report.period[0])} to {figures.moment(report.period[1])} UTC. Intervals at "
@@ -48,14 +49,19 @@ def render_markdown(report: AuditReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _safe(text: str) -> str:
-    """Harmless text without anything that Markdown, HTML or a forge would act on."""
+def safe(text: str) -> str:
+    r"""Harmless text without anything that Markdown, HTML or a forge would act on.
+
+    Examples:
+        >>> safe("a|b <i>")
+        'a\\|b &lt;i&gt;'
+    """
     broken = _ACTING.sub(lambda match: match[0] + _JOINER, text)
     return escape(_LEADING.sub(r"\\\1", _SPECIAL.sub(r"\\\1", broken)), quote=False)
 
 
 def _bullets(sentences: Iterable[str]) -> list[str]:
-    lines = [f"- {_safe(prose(sentence))}" for sentence in list(sentences)[:_SHOWN]]
+    lines = [f"- {safe(prose(sentence))}" for sentence in list(sentences)[:_SHOWN]]
     return [*lines, ""] if lines else []
 
 
@@ -98,7 +104,7 @@ def _tiers(report: AuditReport) -> list[str]:
         if one is not None:
             rows.append(
                 (
-                    _safe(clip(tier.tier, 30)),
+                    safe(clip(tier.tier, 30)),
                     figures.percent(tier.share),
                     figures.percent(one.mean),
                     figures.percent_interval(one.interval),
@@ -108,10 +114,29 @@ def _tiers(report: AuditReport) -> list[str]:
     if not rows:
         return []
     return [
-        f"### {_safe(clip(signal, 40))} by tier",
+        f"### {safe(clip(signal, 40))} by tier",
         "",
         *_table(("tier", "share", "mean", "interval", "labels"), rows),
     ]
+
+
+def _slices(report: AuditReport) -> list[str]:
+    """Without examples: a pull request is read by more people than may read what users wrote."""
+    if not report.slices:
+        return []
+    rows = [
+        (
+            safe(clip(row.tier, 24)),
+            safe(slices.slice_name(row, 60)),
+            slices.shares(row),
+            slices.failing(row),
+            slices.rest(row),
+            slices.part(row),
+        )
+        for row in report.slices[:_SHOWN]
+    ]
+    headings = ("tier", "requests", "share", "fail", "rest fails", "of failures")
+    return ["### Where it loses", "", *_table(headings, rows, text_columns=2)]
 
 
 def _alarms(report: AuditReport) -> list[str]:
@@ -119,9 +144,9 @@ def _alarms(report: AuditReport) -> list[str]:
         return []
     rows = [
         (
-            _safe(clip(alarm.tier, 24)),
-            _safe(segment_name(alarm.segment, 40)),
-            _safe(clip(alarm.signal, 30)),
+            safe(clip(alarm.tier, 24)),
+            safe(segment_name(alarm.segment, 40)),
+            safe(clip(alarm.signal, 30)),
             figures.moments(alarm.onset_interval),
             figures.moment(alarm.detected_at),
             f"{figures.points(alarm.loss)} ({figures.points_interval(alarm.interval)})",
@@ -131,7 +156,18 @@ def _alarms(report: AuditReport) -> list[str]:
     ]
     headings = ("tier", "segment", "signal", "began", "detected", "loss", "cause")
     more = len(report.alarms) - len(rows)
-    return ["### Alarms", "", *_table(headings, rows, text_columns=7), *([f"and {more} more", ""] if more else [])]
+    told = [
+        f"- **{safe(clip(alarm.tier, 24))}, {safe(segment_name(alarm.segment, 40))}**: {safe(prose(alarm.story, 700))}"
+        for alarm in report.alarms[:_SHOWN]
+        if alarm.story
+    ]
+    return [
+        "### Alarms",
+        "",
+        *_table(headings, rows, text_columns=7),
+        *([f"and {more} more", ""] if more else []),
+        *([*told, ""] if told else []),
+    ]
 
 
 def _segments(report: AuditReport) -> list[str]:
@@ -140,8 +176,8 @@ def _segments(report: AuditReport) -> list[str]:
         return []
     rows = [
         (
-            _safe(clip(one.tier, 24)),
-            _safe(segment_name(one.segment, 40)),
+            safe(clip(one.tier, 24)),
+            safe(segment_name(one.segment, 40)),
             f"{words.STATES[one.state].symbol} {words.STATES[one.state].word}",
             figures.points(one.loss),
             figures.points_interval(one.interval),

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from undertow.records.report import Alarm, AuditReport, SegmentReport, SignalEstimate, TierReport
-from undertow.reports import figures, money, words
+from undertow.reports import figures, money, slices, words
 from undertow.reports.names import clip, prose, segment_name
 from undertow.reports.order import worst_first
 
@@ -68,7 +68,9 @@ class _Page:
         self._money(report)
         self._tiers(report)
         self._alarms(report)
+        self._slices(report)
         self._segments(report)
+        self._anchored(report)
         self._coverage(report)
         self._reference(report)
         self._next(report)
@@ -292,10 +294,14 @@ class _Page:
             ("cause", words.CAUSES[alarm.cause]),
             ("rests on", words.BASES[alarm.basis]),
         ]
-        if alarm.changed_nearby:
-            facts.append(("then too", "; ".join(prose(change, 120) for change in alarm.changed_nearby[:4])))
+        if alarm.parts is not None:
+            facts.append(("divided", words.parts(alarm.parts, lambda segment: segment_name(segment, 30))))
         if alarm.note:
             facts.append(("note", words.sentence(prose(alarm.note, 300))))
+        if alarm.story:
+            facts.append(("in short", prose(alarm.story, 700)))
+        elif alarm.changed_nearby:
+            facts.append(("then too", "; ".join(prose(change, 120) for change in alarm.changed_nearby[:4])))
         self._facts(facts)
 
     def _warning(self, alarm: Alarm) -> None:
@@ -333,6 +339,53 @@ class _Page:
             interval,
             figures.percent(segment.share),
             figures.count(segment.n),
+        )
+
+    def _slices(self, report: AuditReport) -> None:
+        rows = report.slices[:_SHOWN_SEGMENTS]
+        if not rows:
+            return
+        self._heading("Where it loses")
+        for number, row in enumerate(rows, 1):
+            where = Text(f"{number}. {clip(row.tier, 24)}, ") + Text(slices.slice_name(row, 60), "bold")
+            self._line(where)
+            facts = [
+                ("requests", f"{slices.shares(row)}; {figures.plural(row.n, 'label')}"),
+                ("fail", slices.failing(row)),
+                ("rest fails", slices.rest(row)),
+                ("of failures", slices.part(row)),
+            ]
+            facts += [("for example" if i == 0 else "", text) for i, text in enumerate(slices.examples(row))]
+            self._facts(facts)
+        self._more(len(report.slices) - len(rows), "slice")
+        self._line(
+            "Found on half of the labels and confirmed on the others; at most "
+            f"{figures.level(report.settings.alpha)} of those found are expected to be false.",
+            "dim",
+        )
+
+    def _anchored(self, report: AuditReport) -> None:
+        rows = report.anchored[:_SHOWN_SEGMENTS]
+        if not rows:
+            return
+        self._heading(f"Pairs: {clip(rows[0].signal, 30)} by people, narrowed by {clip(rows[0].judge, 30)}")
+        table = self._table("tier, segment", "loss", "interval", "people alone", "labels", "pairs", "worth")
+        for row in rows:
+            self._row(
+                table,
+                f"{clip(row.tier, 12)}, {segment_name(row.segment, 30)}",
+                figures.points(row.loss).removesuffix(" points"),
+                figures.points_interval(row.interval).removesuffix(" points"),
+                figures.points_interval(row.human_interval).removesuffix(" points"),
+                figures.count(row.labelled),
+                figures.count(row.judged),
+                f"{row.worth:.1f}x",
+            )
+        self._print(table)
+        self._more(len(report.anchored) - _SHOWN_SEGMENTS, "place")
+        self._line(
+            "People's verdicts decide; the judge's on many more pairs only narrow the interval. Worth: how many times as many "
+            "labels it would have taken without the judge."
         )
 
     def _coverage(self, report: AuditReport) -> None:

@@ -4,10 +4,14 @@ Every face (terminal, HTML, Markdown) takes its words and symbols from here, so 
 symbol, never a colour alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from undertow.records.report import Alarm, Basis, Cause, Verdict
+from undertow.records.report import Alarm, Basis, Cause, LossParts, Verdict
+from undertow.records.segment import Segment
+from undertow.reports import figures
+from undertow.reports.names import clip
 
 Tone = Literal["good", "bad", "unsure"]
 
@@ -87,6 +91,7 @@ MONITORS: dict[str, str] = {
     "confidence": "routing confidence drifted",
     "input": "requests drifted",
     "share": "share of traffic per tier drifted",
+    "answer": "answers changed in length, refusals or hedging",
     "calibration": "confidence no longer means what it says",
     "judge": "judge scores fell",
     "outcome": "business outcome moved",
@@ -141,6 +146,32 @@ def alarm_kind(alarm: Alarm) -> str:
             return f"{against}; not yet shown beyond the margin"
         case _:
             return against
+
+
+def parts(divided: LossParts, name: Callable[[Segment], str], most: int = 3) -> str:
+    """How a tier's rise of failures divides, in points.
+
+    Args:
+        divided: The parts.
+        name: How a segment is written.
+        most: Segments that are named.
+
+    Examples:
+        >>> some = LossParts(0.05, 0.01, (0.0, 0.02), 0.04, (0.02, 0.06), "intent")
+        >>> parts(some, str)
+        '4.0 points (2.0 to 6.0 points) inside segments of intent; 1.0 points (0.0 to 2.0 points) traffic that moved between them'
+    """
+    told = [
+        f"{figures.points(part.value)} in {'segments with few labels' if part.segment is None else name(part.segment)}"
+        for part in divided.segments[:most]
+        if part.value > 0
+    ]
+    inside = f", of that {', '.join(told)}" if told else ""
+    return (
+        f"{figures.points(divided.within)} ({figures.points_interval(divided.within_interval)}) inside segments of "
+        f"{clip(divided.key, 24)}{inside}; {figures.points(divided.mix)} ({figures.points_interval(divided.mix_interval)}) "
+        "traffic that moved between them"
+    )
 
 
 GLOSSARY: tuple[tuple[str, str], ...] = (

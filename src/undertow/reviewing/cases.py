@@ -181,7 +181,8 @@ def seconds_of(time: str) -> float | None:
     """
     try:
         moment = datetime.fromisoformat(time)
-        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
+        # In UTC, where the first and the last hours of the calendar may lie outside it.
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
 

@@ -274,24 +274,34 @@ FLAGS = {
 """What a flag means, after the reviewer's name."""
 
 PROBLEMS = {
-    "unreadable_lines": "lines of the store cannot be read",
-    "unreadable_time": "rows have no time that can be read, and are left out",
-    "impossible_probability": "draws have an inclusion probability outside (0, 1], and are not reviewed",
-    "drawn_twice": "decisions stand in the store with two different draws; the first counts",
-    "repeated_vote_id": "votes repeat the id of another one, and count once",
-    "repeated": "votes repeat what the same reviewer said before, and count once",
-    "out_of_range": "votes lie outside [0, 1], and are left out",
-    "empty": "votes say nothing, and are left out",
-    "takes_back_nothing": "votes take back one that is not theirs or not there",
-    "in_the_future": "votes are dated in the future: a clock is wrong; their signals are dated when they are written",
-    "before_its_decision": "votes are dated before the request that they judge: a clock is wrong; their signals are dated when they are written",
-    "import_unknown_item": "imported labels name an item that is not here, or whose text is gone",
-    "import_repeated": "imported labels repeat one that is here",
-    "import_conflicting": "imported labels contradict another one of the same reviewer; none of those in one file counts",
-    "import_out_of_range": "imported labels are no verdict of their item",
-    "import_no_rater": "imported labels do not say whose they are",
+    "unreadable_lines": "lines of the store that cannot be read",
+    "unreadable_time": "rows left out because they have no time that can be read",
+    "impossible_probability": "draws that are not reviewed because their inclusion probability lies outside (0, 1]",
+    "drawn_twice": "decisions with two different draws, of which the first counts",
+    "repeated_vote_id": "votes with the id of another one, which count once",
+    "repeated": "votes that repeat what the same reviewer said before, and count once",
+    "out_of_range": "votes left out because they lie outside [0, 1]",
+    "empty": "votes left out because they say nothing",
+    "takes_back_nothing": "votes that take back one that is not theirs or not there",
+    "in_the_future": "votes dated in the future (a clock is wrong), whose signals are dated when they are written",
+    "before_its_decision": "votes dated before the request that they judge (a clock is wrong), whose signals are dated when they are written",
+    "import_unknown_item": "imported labels of an item that is not here, or whose text is gone",
+    "import_repeated": "imported labels that repeat one that is here",
+    "import_conflicting": "imported labels that contradict another one of the same reviewer (none of those in one file counts)",
+    "import_out_of_range": "imported labels that are no verdict of their item",
+    "import_no_rater": "imported labels that do not say whose they are",
+    "import_no_item": "imported labels that do not say what they are about",
+    "import_other_name": "imported labels that answer another question",
+    "import_not_by_people": "imported labels that a program gave",
+    "import_not_an_object": "imported rows without fields",
+    "import_bad_json": "imported rows that are no JSON",
+    "import_bad_csv": "imported rows that are no CSV",
+    "import_bad_encoding": "imported rows that are not in UTF-8",
+    "import_wrong_number_of_cells": "imported rows with more or fewer cells than the first one",
+    "import_record_too_long": "imported rows that are too long",
+    "import_truncated_file": "imported files that end in the middle",
 }
-"""What a problem means, after its number."""
+"""What a problem means, before its number."""
 
 
 def _words(
@@ -304,18 +314,21 @@ def _words(
     contradictors: Mapping[str, int],
 ) -> list[str]:
     words = [f"{report.rater} {FLAGS[flag]}" for report in reports for flag in report.flags]
-    words += [f"{rater} contradicts himself in imports, {n} times" for rater, n in sorted(contradictors.items())]
+    words += [
+        f"{rater} contradicts himself in imports, {n} time{'' if n == 1 else 's'}"
+        for rater, n in sorted(contradictors.items())
+    ]
     if agreement is not None and agreement.high < 0.667:
         words.append(
             f"raters agree little (alpha {agreement.alpha:.2f}, at most {agreement.high:.2f}): make the rubric plainer, with examples"
         )
     short = [cell for cell in cells if cell.is_short]
     words += [
-        f"tier {cell.tier}, {cell.label or 'all'}: {cell.done} of the {cell.needed} labels that the minimum asks for in {cell.days} days"
+        f"tier {cell.tier}, {cell.label or 'all'}: {cell.done} of the {cell.needed} labels that the minimum asks for in {cell.days} day{'' if cell.days == 1 else 's'}"
         for cell in short[:MOST_SHORT]
     ]
     if len(short) > MOST_SHORT:
-        words.append(f"{len(short) - MOST_SHORT} more tiers and segments have fewer labels than the minimum asks for")
+        words.append(f"other tiers and segments with fewer labels than the minimum asks for: {len(short) - MOST_SHORT}")
     shares = {s.stratum: s.done / s.drawn for s in strata if s.drawn >= FEWEST_DRAWN}
     best = max(shares.values(), default=0.0)
     words += [
@@ -324,6 +337,6 @@ def _words(
         if share < best - BEHIND
     ]
     if queue.expired:
-        words.append(f"{queue.expired} drawn decisions have no label, and their text may no longer be shown")
-    words += [f"{n} {PROBLEMS.get(reason, reason.replace('_', ' '))}" for reason, n in problems.items()]
+        words.append(f"drawn decisions without a label whose text may no longer be shown: {queue.expired}")
+    words += [f"{PROBLEMS.get(reason, reason.replace('_', ' '))}: {n}" for reason, n in problems.items()]
     return words

@@ -43,8 +43,9 @@ FloatArray = npt.NDArray[np.float64]
 MIN_SUITE_LABELS = 100
 """Suite results of the capable tier on each side of the onset that make it a reference."""
 
-MATCHED_ERRORS = 2.0
-"""Standard errors by which a loss must stand out from the margin within days, before it is laid to routing."""
+MATCHED_ERRORS = 4.0
+"""Where all tiers failed alike on some days: standard errors by which a loss must stand out without them, to be laid to routing. As many as
+an alarm by itself needs, for it was those days that raised this one."""
 
 PAIRED = 0.9
 """Share of a stratum's labels, before and after, that must be pairs for the other answers to be a reference."""

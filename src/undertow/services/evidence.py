@@ -17,7 +17,7 @@ from undertow.detectors.topic_streams import Topic, topic_streams
 from undertow.estimators.periods import Periods
 from undertow.records.anchor_grid import anchor_grid, judges_with_anchor
 from undertow.records.cells import BASIS_CODES, SELECTION_CODES, AuditCells
-from undertow.records.label_grid import LabelGrid, SignalUnit, label_grid, signal_units
+from undertow.records.label_grid import LabelGrid, SignalUnit, label_grid, own_steered, signal_units
 from undertow.records.report import AuditSettings
 from undertow.records.stream import MonitoredStream, Role
 from undertow.records.traffic_grid import bucket_range, traffic_grid
@@ -115,7 +115,8 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
             if periods.reference_is_routed:
                 before = before.window(0, 0)
             if grid.n.sum() > 0:
-                data.append(SegmentData(code, grid, plain, before, traffic[code]))
+                own = own_steered(cells, unit, code, plain) if is_steered and code != 0 else None
+                data.append(SegmentData(code, grid, plain, before, traffic[code], own))
         if data and data[0].segment == 0:
             streams += unit_streams(unit, data, options)
             if alarms:

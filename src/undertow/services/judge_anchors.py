@@ -1,6 +1,5 @@
 """Judging pairs whose better answer people have told: how often the judge agrees with them, and whether that changes."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from undertow.ports.progress import Progress, silent
 from undertow.records.judged import Anchor, AnchorResult, Verdict
 from undertow.records.serving import JudgePlan
 from undertow.services.judge import PairJudge, rfc3339
-from undertow.services.judge_run import AT_ONCE
+from undertow.services.judge_run import AT_ONCE, in_time, never
 
 _VERDICTS: Mapping[Preference, Verdict] = {"served": "A", "reference": "B", "tie": "tie"}
 
@@ -74,19 +73,28 @@ def anchors_of_day(anchors: Sequence[Anchor], count: int, day: str, salt: str) -
     return ranked[:count]
 
 
-async def score_anchors(scorer: Scorer, anchors: Sequence[Anchor], progress: Progress = silent) -> list[AnchorResult]:
+async def score_anchors(
+    scorer: Scorer,
+    anchors: Sequence[Anchor],
+    progress: Progress = silent,
+    *,
+    is_over: Callable[[], bool] = never,
+) -> list[AnchorResult]:
     """Judge anchors; stops where the judge cannot be reached or the day's budget is spent.
 
     Args:
         scorer: The judge.
         anchors: What is judged.
         progress: Told what is done.
+        is_over: Whether the run is to end now.
     """
     results: list[AnchorResult] = []
     for start in range(0, len(anchors), AT_ONCE):
         progress("judging anchors", start, len(anchors))
         some = anchors[start : start + AT_ONCE]
-        found = await asyncio.gather(*(_score(scorer, anchor) for anchor in some))
+        found = await in_time([_score(scorer, anchor) for anchor in some], is_over)
+        if found is None:
+            break
         results += found
         if all(result.outcome in {"failed", "over_budget", "timeout"} for result in found):
             break

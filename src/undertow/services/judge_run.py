@@ -1,16 +1,20 @@
 """Judging many pairs: a few at a time, each counted, and stopped where the judge cannot be reached."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from undertow.ports.progress import Progress, silent
 from undertow.records.watched import AnswerPair
 from undertow.services.judge import JudgedPair, Outcome, PairJudge
 
+Result = TypeVar("Result")
+
 AT_ONCE = 4
 """Pairs that are judged at a time."""
+LAST_S, LOOK_S = 5.0, 0.1
+"""What is under way when a run is told to end may take so long to end by itself; and so often is looked whether it was told."""
 MAX_TRIES = 3
 """A pair that could not be judged while others could is given up after so many runs."""
 
@@ -91,8 +95,18 @@ class Ended:
     stopped: Literal["unreachable", "timeout"] | None = None
 
 
+def never() -> bool:
+    """Nobody ends the run before its time."""
+    return False
+
+
 async def judge_all(
-    judge: PairJudge, pairs: Sequence[AnswerPair], keep: Callable[[Done], None], progress: Progress = silent
+    judge: PairJudge,
+    pairs: Sequence[AnswerPair],
+    keep: Callable[[Done], None],
+    progress: Progress = silent,
+    *,
+    is_over: Callable[[], bool] = never,
 ) -> Ended:
     """Judge pairs in their order.
 
@@ -104,13 +118,16 @@ async def judge_all(
         pairs: What is to be judged.
         keep: Told of each handful of pairs before the next ones are asked about, those that could not be judged (`is_outage`) among them.
         progress: Told what is done.
+        is_over: Whether the run is to end now. Pairs that are under way then wait for the next one, as do those that were not begun.
     """
     tally = Tally()
     unreachable: list[AnswerPair] = []
     for start in range(0, len(pairs), AT_ONCE):
         progress("judging pairs", start, len(pairs))
         some = pairs[start : start + AT_ONCE]
-        found = await asyncio.gather(*(judge.judge_pair(pair) for pair in some))
+        found = await in_time([judge.judge_pair(pair) for pair in some], is_over)
+        if found is None:
+            return Ended(tally, tuple(unreachable))
         together = list(zip(some, found, strict=True))
         keep(together)
         for done in found:
@@ -125,3 +142,33 @@ async def judge_all(
             return Ended(tally, tuple(unreachable), "timeout")
     progress("judging pairs", len(pairs), len(pairs))
     return Ended(tally, tuple(unreachable))
+
+
+async def in_time(asked: Sequence[Coroutine[Any, Any, Result]], is_over: Callable[[], bool]) -> list[Result] | None:
+    """What some questions come to, asked at once; None: the run was over before they had ended.
+
+    Args:
+        asked: The questions, not begun.
+        is_over: Whether the run is to end. Questions may take `LAST_S` after that; then they are given up, and what was reserved for
+            them stays spent.
+
+    Examples:
+        >>> async def two():
+        ...     return 2
+        >>> asyncio.run(in_time([two(), two()], never)), asyncio.run(in_time([two()], lambda: True))
+        ([2, 2], None)
+    """
+    if is_over():
+        for one in asked:
+            one.close()
+        return None
+    working = asyncio.gather(*asked)
+    try:
+        while not working.done() and not is_over():
+            await asyncio.wait((working,), timeout=LOOK_S)
+        await asyncio.wait((working,), timeout=LAST_S)
+        return working.result() if working.done() else None
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)

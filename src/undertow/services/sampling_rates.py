@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from undertow.records.sampling import SamplingRates, StratumKind
 from undertow.records.serving import ReviewPlan, ShadowPlan
+from undertow.sampling.hints import Hint
 from undertow.sampling.quotas import STRATA, Suspect, Volume, plan_rates
+from undertow.services.suspicion import Suspicion
 
 STAYS = 0.1
 """Rates stay in force while all of the new ones are within this part of them: volumes move a little with every look, and rates that
@@ -41,6 +43,36 @@ def next_cuts(
         kept |= {tier: cuts[tier] for tier in off}
         design += 1
     return {**{tier: cut for tier, cut in cuts.items() if tier not in kept}, **kept}, design
+
+
+HINT_SHARE = 0.15
+"""Of a day's reviews for the segment of the strongest kind of warning; a warning proves no harm, so it moves little."""
+
+
+def suspects_of(suspicions: Sequence[Suspicion], hints: Sequence[Hint]) -> tuple[Suspect, ...]:
+    """Where reviews should go: where the judge suspects a loss, else where a warning stands.
+
+    Segments of one key only: what steering draws for one of them must be no other's. Warnings about a whole tier move no reviews.
+
+    Args:
+        suspicions: Cells that the judge suspects, of one key.
+        hints: Where warnings stand, strongest first.
+
+    Examples:
+        >>> from undertow.records.segment import Segment
+        >>> hints = [Hint("cheap", Segment("intent", "a"), 1.0), Hint("cheap", Segment("device", "x"), 0.5)]
+        >>> [(each.segment, each.share) for each in suspects_of((), hints)]
+        [('intent=a', 0.15)]
+    """
+    if suspicions:
+        return tuple(Suspect(each.tier, each.segment, each.stratum, each.share) for each in suspicions)
+    segments = [hint for hint in hints if not hint.segment.is_whole]
+    key = segments[0].segment.key if segments else ""
+    return tuple(
+        Suspect(hint.tier, str(hint.segment), share=HINT_SHARE * hint.strength)
+        for hint in segments
+        if hint.segment.key == key
+    )
 
 
 def next_rates(

@@ -87,7 +87,9 @@ def suspicions(cells: AuditCells) -> tuple[Suspicion, ...]:
     found = [
         cell
         for code in watched_segments(cells)
-        for cell in _cells(cells, code, grid(judge, code), None if people is None else grid(people, code))
+        for cell in _cells(
+            cells, code, judge, grid(judge, code), people, None if people is None else grid(people, code)
+        )
     ]
     # The key whose values stand out most; without keys the tier as a whole, which says no more than its segments do.
     keys: dict[str, list[_Cell]] = {}
@@ -114,7 +116,14 @@ def suspicions(cells: AuditCells) -> tuple[Suspicion, ...]:
     return tuple(sorted(named, key=lambda each: (-each.evidence, each.tier, each.segment, each.stratum)))
 
 
-def _cells(cells: AuditCells, code: int, judged: LabelGrid, reviewed: LabelGrid | None) -> list[_Cell]:
+def _cells(
+    cells: AuditCells,
+    code: int,
+    judge: SignalUnit,
+    judged: LabelGrid,
+    people: SignalUnit | None,
+    reviewed: LabelGrid | None,
+) -> list[_Cell]:
     """Cells of one segment with labels enough, by tier and stratum."""
     warmup, earliest = (max(1, seconds // cells.bucket_s) for seconds in (WARMUP_S, EARLIEST_S))
     found = []
@@ -125,12 +134,31 @@ def _cells(cells: AuditCells, code: int, judged: LabelGrid, reviewed: LabelGrid 
         for place in np.flatnonzero((by_stratum >= LEAST_LABELS) & is_in_use):
             start = int((n[:, place] > 0).argmax())
             failures, labels = [k[:, place]], [n[:, place]]
-            if reviewed is not None and place < reviewed.strata:
-                failures.append(reviewed.failures[:, tier].sum((1, 2))[:, place])
-                labels.append(reviewed.n[:, tier].sum((1, 2))[:, place])
+            theirs = None if people is None else _same_stratum(judge, people, int(place))
+            if reviewed is not None and theirs is not None and theirs < reviewed.strata:
+                failures.append(reviewed.failures[:, tier].sum((1, 2))[:, theirs])
+                labels.append(reviewed.n[:, tier].sum((1, 2))[:, theirs])
             evidence = run_self_calibrating(
                 np.stack(failures, -1), np.stack(labels, -1), warmup, start + max(2, earliest)
             )
-            stratum: Literal["tail", "common", ""] = "" if is_in_use.sum() == 1 else "tail" if place == 0 else "common"
+            stratum = _stratum(judge, int(place), is_alone=is_in_use.sum() == 1)
             found.append(_Cell(cells.tiers[tier], cells.segments[code], stratum, float(evidence[-1])))
     return found
+
+
+def _stratum(judge: SignalUnit, place: int, *, is_alone: bool) -> Literal["tail", "common", ""]:
+    """What rates call a stratum; empty where it is all of its cell."""
+    if is_alone:
+        return ""
+    if not judge.strata:
+        return "tail" if place == 0 else "common"
+    name = judge.strata[place]
+    return "tail" if name.startswith("tail") else "common" if name.startswith("common") else ""
+
+
+def _same_stratum(judge: SignalUnit, people: SignalUnit, place: int) -> int | None:
+    """Where people's labels of a judge's stratum stand: each signal numbers those that it names by itself."""
+    if not judge.strata or not people.strata:
+        return place
+    name = judge.strata[place]
+    return people.strata.index(name) if name in people.strata else None

@@ -17,7 +17,7 @@ from undertow.records.segment import Segment
 from undertow.slices.asked import asked
 from undertow.slices.naming import telling_words, typical_texts, word_table
 from undertow.slices.sketch import Sketch, sketch, word_bucket, words
-from undertow.slices.topics import Assignment, TopicModel, TopicOptions, find_topics
+from undertow.slices.topics import TopicModel, TopicOptions, find_topics
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -39,7 +39,7 @@ class LogTopics:
         segments: A name each.
         known_from: Bucket (absolute) at whose end each was found.
         members: Texts of `LabelRows.texts` that belong to each. Shape (texts, topics).
-        distance: Distance of each text to its nearest cluster's centre. Shape (texts,).
+        distance: Distance of each text to the nearest centre of the finest scale. Shape (texts,).
         asked: What each text asks.
         is_cluster: Whether a topic is a cluster rather than a word. Shape (topics,).
     """
@@ -113,7 +113,7 @@ def _generations(
     if first.clusters == 0:
         return []
     found = [(first, start)]
-    outside = np.flatnonzero(first.assign(sketches).cluster < 0)
+    outside = np.flatnonzero(first.assign(sketches).is_outside)
     for bucket in range(start + every, last, every):
         pool = outside[arrival[outside] <= bucket]
         if len(pool) < MIN_TEXTS:
@@ -121,7 +121,7 @@ def _generations(
         model = find_topics(of(pool), SEED, options=TopicOptions(most_words=0))
         if model.clusters > 0:
             found.append((model, bucket))
-            outside = outside[model.assign(of(outside)).cluster < 0]
+            outside = outside[model.assign(of(outside)).is_outside]
     return found
 
 
@@ -131,14 +131,13 @@ def _members(models: Sequence[TopicModel], sketches: Sequence[Sketch]) -> tuple[
     columns: list[BoolArray] = []
     distance = np.full(len(sketches), 2.0)
     for model in models:
-        known: Assignment = model.assign(sketches)
-        for topic in range(model.topics):
-            inside = known.members(topic, model.clusters)
-            columns.append(inside & free if topic < model.clusters else inside)
-        reached = free & (known.cluster >= 0)
+        known = model.assign(sketches)
+        is_cluster = np.arange(model.topics) < model.clusters
+        columns.append(known.members & (free[:, None] | ~is_cluster))
+        reached = free & ~known.is_outside
         distance[reached] = known.distance[reached]
         free &= ~reached
-    return np.stack(columns, axis=1), distance
+    return np.concatenate(columns, axis=1), distance
 
 
 def _names(

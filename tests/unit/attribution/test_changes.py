@@ -63,7 +63,7 @@ def test_near_has_two_days_of_slack_and_keeps_to_the_tier():
         model("cheap", "a", 100, days=12), model("cheap", "b", 100, days=18, start=12),
         model("capable", "x", 100, days=12), model("capable", "y", 100, days=18, start=12),
     )  # fmt: skip
-    assert changes_near(cells, "cheap", FIRST + 14, FIRST + 20) == ("model became b",)
-    assert changes_near(cells, "cheap", FIRST + 5, FIRST + 10) == ("model became b",)
+    assert changes_near(cells, "cheap", FIRST + 14, FIRST + 20) == ("model b began on 13 January",)
+    assert changes_near(cells, "cheap", FIRST + 5, FIRST + 10) == ("model b began on 13 January",)
     assert changes_near(cells, "cheap", FIRST + 15, FIRST + 20) == ()
     assert changes_near(cells, "cheap", FIRST + 5, FIRST + 9) == ()

@@ -25,7 +25,7 @@ def anchors(tmp_path, count=20):
 
 def test_pairs_that_wait_are_judged(run, tmp_path):
     with judge_server(says_good) as (url, _):
-        store(tmp_path, url)
+        store(tmp_path, url, judge="both_orders = true")
         done = run("run")
     assert done.exit_code == 0, done.output
     assert "verdicts   3: the served answer is better in 1, as good in 1, worse in 1" in done.stdout
@@ -55,7 +55,7 @@ def test_a_judge_that_cannot_be_reached_ends_in_an_error_and_loses_no_pair(run, 
     done = run("run")
     assert done.exit_code == 2
     assert "cannot be reached" in done.stderr
-    assert "3 pairs wait for it" in done.stderr
+    assert "pairs that wait for it: 3" in done.stderr
 
 
 def test_without_a_judge_or_a_store_it_says_so(run, tmp_path):
@@ -100,7 +100,7 @@ def test_a_sound_judge_passes_the_check(run, tmp_path):
 def test_a_judge_that_always_says_a_fails_the_check(run, tmp_path):
     anchors(tmp_path)
     with judge_server(lambda _: A) as (url, _):
-        store(tmp_path, url, judge='anchors = "anchors.jsonl"')
+        store(tmp_path, url, judge='anchors = "anchors.jsonl"\nboth_orders = true')
         done = run("check")
         judged = run("run")
     assert done.exit_code == 1
@@ -108,6 +108,17 @@ def test_a_judge_that_always_says_a_fails_the_check(run, tmp_path):
     assert "agrees with people on 0% of the anchors" in done.stdout
     assert "as good in 3" in judged.stdout
     assert "3 of the ties because the two orders disagree" in judged.stdout
+
+
+def test_a_judge_that_cannot_be_asked_is_not_called_a_bad_one(run, tmp_path):
+    anchors(tmp_path)
+    store(tmp_path, "http://127.0.0.1:9/v1", judge='anchors = "anchors.jsonl"')
+    done = run("check")
+    assert done.exit_code == 2
+    assert "the judge answered nothing" in done.stderr
+    asked = run("check", "--json")
+    assert json.loads(asked.stdout)["agreement"] is None
+    assert asked.exit_code == 2
 
 
 def test_a_check_without_anchors_says_what_to_set(run, tmp_path):

@@ -89,8 +89,8 @@ def test_a_scale_that_is_none(run, store, scale):
 def test_seeds_that_are_none_are_told(run, store, tmp_path):
     (tmp_path / "seeds.jsonl").write_text('{"prompt": "?", "answer": "!"}\n{"prompt": "?"}\n')
     done = run("seed", "store", "seeds.jsonl")
-    assert "1 new cases of 1" in done.stdout
-    assert "set aside: 1 rows (no text)" in done.stdout
+    assert "1 new case of 1" in done.stdout
+    assert "set aside: 1 row (no text)" in done.stdout
 
 
 def test_a_draw_makes_the_store_and_can_be_made_again_elsewhere(run, tmp_path):

@@ -57,7 +57,7 @@ def test_agreement_seeds_and_reviewers_are_shown():
     votes.append(vote(seed.case_id, "ann", 0.0, is_seeded=True))
     text = shown(status(rows, votes, ReviewRules(raters=2), seeds=(seed,)))
     assert "alpha 1.00 (95 % interval" in text
-    assert "1 cases; 1 of 1 known failures seen" in text
+    assert "1 case; 1 of 1 known failures seen" in text
     assert "+0.00 (" in text
 
 

@@ -83,7 +83,7 @@ def test_nothing_to_do(session):
 def test_the_end_of_the_input_is_the_end(session):
     done = session(("d", {}), keys="")
     assert done.exit_code == 0
-    assert "0 judged or skipped" in done.output
+    assert "judged or skipped" not in done.output
 
 
 def test_an_interrupt_keeps_what_was_judged(tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import json
+import stat
 
 import msgspec
 import pytest
@@ -99,6 +100,51 @@ def test_refresh_writes_proposals_to_a_file_of_their_own_and_shows_no_text(folde
         ]
         == 1.0
     )
+
+
+def texts(folder):
+    log = RowLog(folder / "undertow-data", SAMPLED, "w0")
+    log.append(
+        SampledText(
+            decision_id="d", event_time="2026-03-01T12:00:00.000Z", tier="cheap", inclusion_probability=0.5, stratum="common",
+            prompt="user: cancel my flight", answer="a",
+        )
+    )  # fmt: skip
+    log.close()
+
+
+def test_proposals_are_not_for_everybody_to_read_and_what_was_filled_in_is_left_alone(folder):
+    texts(folder)
+    command = ("refresh", "support.jsonl", "undertow-data", "--by", "words")
+    proposed = folder / "support.proposed.jsonl"
+    for _ in range(2):  # nobody has touched it: it is made anew
+        assert invoke(*command).exit_code == 0
+    assert stat.S_IMODE(proposed.stat().st_mode) == 0o640
+    mine = proposed.read_text().replace('"expected":""', '"expected":"done"')
+    proposed.write_text(mine)
+    done = invoke(*command)
+    assert (done.exit_code, "filled in" in done.stderr) == (2, True)
+    assert proposed.read_text() == mine
+    proposed.write_text("{half a line")
+    assert invoke(*command).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "support.jsonl", "--junit", "none/suite.xml"),
+        ("run", "support.jsonl", "--markdown", "none/suite.md"),
+        ("refresh", "support.jsonl", "undertow-data", "--out", "none/x.jsonl"),
+        ("list", "--store", "none"),
+        ("show", "support", "--store", "none"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_told_before_anything_is_asked(folder, arguments):
+    texts(folder)
+    done = invoke(*arguments)
+    assert done.exit_code == 2
+    assert "none" in done.stderr
+    assert not (folder / "undertow-data" / "decisions").exists()
 
 
 def test_refresh_never_writes_over_the_suite(folder):

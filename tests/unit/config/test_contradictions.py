@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from undertow.config.contradictions import advice, contradictions, policies_of
+from undertow.config.contradictions import advice, contradictions, policies_of, tiers_that_judge
 from undertow.config.settings import Settings
 
 TIERS = {"cheap": {}, "capable": {}}
@@ -62,3 +62,15 @@ def test_rules_that_send_nothing_to_the_cheap_tier_are_pointed_out():
 def test_the_policy_behind_auto_comes_first():
     found = settings(policies={"b": {"kind": "fixed"}, "a": {}})
     assert [path for path, _ in policies_of(found)] == [("policy",), ("policies", "b"), ("policies", "a")]
+
+
+def test_a_judge_that_is_a_tier_itself_is_advised_against():
+    both = {"cheap": {"model": "small"}, "capable": {"model": "large"}}
+    judge = {"model": "small", "base_url": "http://127.0.0.1:9003/v1"}
+    given = settings(tiers=both, judge=judge)
+    (found,) = advice(given)
+    assert "models favour their own answers" in found.message
+    assert found.path == ("judge", "model")
+    assert tiers_that_judge(given) == ("cheap",)
+    assert list(advice(settings(tiers=both, judge=judge | {"model": "another"}))) == []
+    assert tiers_that_judge(settings(tiers=TIERS)) == ()

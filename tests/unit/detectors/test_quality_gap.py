@@ -1,16 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cells_factory import DAY, FIRST, build, labels, served
 from undertow.detectors.quality_gap import SegmentData, StreamOptions, unit_streams
-from undertow.records.label_grid import label_grid, signal_units
+from undertow.records.label_grid import label_grid, own_steered, signal_units
 from undertow.records.traffic_grid import bucket_range, traffic_grid
 
 PRE, DAYS = 10, 50
 
 
-def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_until=None, unit=0):
-    cells = build(*parts, tiers=tiers)
+def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_until=None, unit=0, names=()):
+    cells = replace(build(*parts, tiers=tiers), strata={0: names} if names else {})
     first, buckets = bucket_range(cells)
     chosen = signal_units(cells)[unit]
     data = []
@@ -20,7 +22,8 @@ def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_unti
         if grid.n.sum() > 0:
             plain = label_grid(cells, chosen, code, first_bucket=first, buckets=buckets, plain=True)
             traffic = traffic_grid(cells, code, first_bucket=first, buckets=buckets)
-            data.append(SegmentData(code, grid, plain, before, traffic))
+            own = own_steered(cells, chosen, code, plain) if code else None
+            data.append(SegmentData(code, grid, plain, before, traffic, own))
     assert first == FIRST
     return unit_streams(chosen, data, StreamOptions(DAY, routing_start, baseline_until, 0.02, 0.0125))
 
@@ -163,6 +166,44 @@ def test_pairs_of_unequal_weight_count_as_their_effective_number():
     seldom = labels("cheap", 10, 1, days=40, start=PRE, pairs=True, lost=0, stratum=1, weight=20.0)
     both = named(streams(ROUTED[0], served("capable", 9, days=PRE), often, seldom))["level", "level", "shadow", 0, 0]
     assert both.evidence[-1] < DAYS, "one pair in seven is lost in a twenty-first of the traffic: inside the margin"
+
+
+STEERED = (
+    # Small segments fail three times as often as the big one. From day 30 on steering looks at the big one's tail, and
+    # the rest of the sample is a quarter of what it was, but small segments keep their least number.
+    labels("cheap", 60, 3, days=20, start=PRE, segment="x=big", weight=10.0),
+    labels("cheap", 20, 3, days=20, start=PRE, segment="x=small", weight=10.0),
+    labels("cheap", 15, 0.75, days=40, start=30, segment="x=big", weight=40.0),
+    labels("cheap", 20, 3, days=40, start=30, segment="x=small", weight=10.0),
+)
+
+
+def test_steering_elsewhere_makes_no_change_of_the_mix_that_it_leaves():
+    found = named(streams(served("capable", 9, days=PRE), ROUTED[0], *STEERED, names=("common",)))
+    assert found[TIER].evidence.max() < DAYS
+    worse = labels("cheap", 15, 4, days=20, start=50, segment="x=big", weight=40.0)
+    assert named(streams(served("capable", 9, days=PRE), ROUTED[0], *STEERED, worse, names=("common",)))[
+        TIER
+    ].evidence[-1] > 1e3  # fmt: skip
+
+
+def test_what_steering_draws_for_a_segment_is_counted_there_in_full():
+    one = "x=one"
+    base = labels("cheap", 10, 1, days=30, start=PRE, segment=one, weight=20.0)
+    seen = labels("cheap", 60, 20, days=10, start=PRE + 20, segment=one, weight=2.0, steered=1)
+    other = labels("cheap", 10, 1, days=30, start=PRE, segment="x=other", weight=20.0)
+    found = named(streams(served("capable", 9, days=PRE), ROUTED[0], base, seen, other, names=("common",)))
+    assert found["segment", "change", "quality", 0, 1].evidence[PRE + 23] > 1e4
+    assert found[TIER].evidence[PRE + 23] < 1e3, "in the tier they are as few as the requests that they stand for"
+
+
+def test_pairs_that_steering_drew_are_not_the_tier():
+    """The tail of one segment loses a quarter of its pairs: a hundredth of the traffic. Steering shows little else."""
+    usual = labels("cheap", 40, 1, days=40, start=PRE, pairs=True, lost=0.2, weight=50.0, segment="x=b")
+    lost = labels("cheap", 20, 5, days=40, start=PRE, pairs=True, lost=5, weight=1.0, segment="x=a", steered=1)
+    found = named(streams(ROUTED[0], served("capable", 9, days=PRE), lost, usual, names=("tail",)))
+    assert found["level", "level", "shadow", 0, 0].evidence[-1] < DAYS
+    assert found["level_segment", "level", "shadow", 0, 1].evidence[-1] > 1e4
 
 
 def test_three_tiers_are_each_set_against_the_reference():

@@ -98,6 +98,22 @@ def test_pairs_of_unequal_weight_are_weighted():
     assert found.low < found.loss < found.high
 
 
+def test_pairs_without_a_loss_leave_open_what_they_are_too_few_to_show():
+    pairs = [
+        labels("cheap", 2, 0, days=20, start=5, pairs=True, weight=1.0),
+        labels("cheap", 1, 0, days=20, start=5, pairs=True, weight=30.0, stratum=1),
+    ]
+    found = loss("pairs", *CASCADE[:3], *pairs)
+    assert found.loss == 0.0
+    assert found.high > 0.1, "twenty pairs that stand for nearly all of the traffic"
+
+
+def test_unpaired_labels_of_another_stratum_change_no_pairs():
+    pairs = labels("cheap", 20, 5, days=20, start=5, pairs=True, lost=10)
+    unpaired = labels("cheap", 20, 5, days=20, start=5, weight=30.0, stratum=1)
+    assert loss("pairs", *CASCADE[:3], pairs, unpaired).loss == pytest.approx(0.5)
+
+
 def test_labels_without_a_reference_value_are_no_pairs():
     found = loss("pairs", *CASCADE)
     assert found.loss is None

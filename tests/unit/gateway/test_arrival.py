@@ -91,3 +91,10 @@ def test_an_idempotency_key_is_for_signals_and_does_not_go_on_to_two_tiers():
     arrival = read_headers([(b"idempotency-key", b"k")])
     assert arrival.idempotency_key == "k"
     assert arrival.forwarded == []
+
+
+def test_a_caller_may_say_that_a_request_is_a_test_case_of_its_own():
+    assert read_headers([]).origin == "live"
+    assert read_headers([(b"x-undertow-origin", b"suite")]).origin == "suite"
+    with pytest.raises(ArrivalError, match="neither live nor suite"):
+        read_headers([(b"x-undertow-origin", b"replay")])

@@ -8,6 +8,7 @@ import pytest
 
 from undertow.adapters.store.row_log import CALLS, PAIRS, SAMPLED, SEGMENT_S, VOTES, RowLog
 from undertow.keeper.retention import Retention
+from undertow.records.runtime_files import WATCH_REPORT
 from undertow.records.watched import SampledText
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
@@ -66,6 +67,19 @@ def test_a_segment_that_is_written_stays_until_it_is_closed(tmp_path: Path):
     (path,) = (tmp_path / SAMPLED).iterdir()
     os.utime(path, (0.0, 0.0))
     assert run(tmp_path, 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "text_days", "removed"), [(14.1, 14.0, 1), (13.9, 14.0, 0), (0.9, 0.0, 0), (1.1, 0.0, 1)]
+)
+def test_a_report_that_quotes_texts_goes_when_nobody_makes_it_anew(tmp_path: Path, days_ago, text_days, removed):
+    report = tmp_path / WATCH_REPORT
+    report.parent.mkdir()
+    report.write_text("{}")
+    at = (NOW - timedelta(days=days_ago)).timestamp()
+    os.utime(report, (at, at))
+    assert run(tmp_path, text_days) == removed
+    assert report.exists() == (not removed)
 
 
 def test_a_store_without_texts_is_none_the_worse(tmp_path: Path):

@@ -147,6 +147,15 @@ def test_texts_are_on_the_disk_redacted_only(tmp_path, upstream):
         assert text not in on_disk
 
 
+def test_a_hook_that_cuts_a_character_in_two_costs_its_pairs_and_stops_nothing(tmp_path, upstream):
+    plan = serving_plan(tmp_path / "store", upstream.base_url, redact="shadow_requests:cut_in_two")
+    with Running(tmp_path, plan) as running:
+        running.send(*(shadow_request(number) for number in range(6)))
+        running.wait_for(shadow_unredacted=6)
+        assert running.pairs == []
+        assert len(running.calls) == 6
+
+
 def test_the_budget_is_remembered_by_the_next_keeper(tmp_path, upstream):
     upstream.answer("large", Reply(input_tokens=100, output_tokens=100))  # 0.003 USD each
     body = {**ASK, "max_tokens": 100}

@@ -10,7 +10,7 @@ from undertow.records.anchor_grid import anchor_grid, judges_with_anchor
 from undertow.records.cells import AnchorCells
 
 
-def cells(*rows):
+def cells(*rows, weight=2.0, human_weight=8.0):
     """Rows (available, decided, segment, stratum, steered, judge, human, judge outcome, human outcome, n)."""
     names = (
         "available",
@@ -27,7 +27,15 @@ def cells(*rows):
     columns = {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
     columns["available"] = columns["available"] + FIRST
     columns["decided"] = columns["decided"] + FIRST
-    table = AnchorCells(**columns, tier=np.zeros(len(rows), dtype=np.int64), weight=2.0 * columns["n"])
+    labelled = columns["human"] >= 0
+    table = AnchorCells(
+        **columns,
+        tier=np.zeros(len(rows), dtype=np.int64),
+        weight=weight * columns["n"],
+        human_weight=human_weight * columns["n"] * labelled,
+        weight_max=np.broadcast_to(weight, (len(rows),)).astype(float),
+        ratio_max=human_weight / weight * labelled,
+    )
     return replace(build(served("cheap", 10, days=6, segment="x=1"), tiers=("cheap", "capable")), anchors=table)
 
 
@@ -58,9 +66,24 @@ def test_late_verdicts_are_left_out_of_monitors_alone():
     assert grid(settling=3).labelled[1].sum() == 0.0
 
 
-def test_steered_pairs_are_their_own_segments():
-    assert grid().unlabelled[1].sum() == 0.0
+def test_steered_pairs_count_everywhere_by_what_they_stand_for():
     assert grid(segment=1).unlabelled[1, 0, 0] == 8.0
+    rows = [(0, 0, 0, 0, 0, 5, -1, 1, -1, 30.0), (0, 0, 0, 0, 1, 5, -1, 2, -1, 30.0)]
+    found = anchor_grid(cells(*rows, weight=np.array([20.0, 2.0])), 5, 0, 0, first_bucket=FIRST, buckets=6)
+    assert found.unlabelled[0, 0].tolist() == [0.0, 30.0, 3.0]
+
+
+def test_where_people_look_more_often_no_more_pairs_count_as_labelled():
+    """Of two halves of the traffic the judge calls one lost and people see all of that half, a tenth of the other."""
+    rows = [
+        (0, 0, 0, 0, 0, 5, 3, 2, 1, 100.0),
+        (0, 0, 0, 0, 0, 5, 3, 1, 1, 10.0),
+        (0, 0, 0, 0, 0, 5, -1, 1, -1, 90.0),
+    ]
+    known = cells(*rows, weight=2.0, human_weight=np.array([2.0, 20.0, 20.0]))
+    found = anchor_grid(known, 5, 0, 0, first_bucket=FIRST, buckets=6)
+    assert found.labelled[0, 0].sum(0).tolist() == [0.0, 10.0, 10.0]
+    assert found.unlabelled[0, 0].tolist() == [0.0, 90.0, 90.0]
 
 
 @pytest.mark.parametrize(("judge", "labelled"), [(5, 5.0), (6, 3.0)])

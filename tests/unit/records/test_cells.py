@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from undertow.records.cells import (
+    BehaviourCells,
+    BinCells,
+    CalibrationCells,
     CallCells,
     ConfidenceCells,
     ExposureCells,
@@ -15,10 +18,12 @@ from undertow.records.cells import (
     OutcomeCells,
     SkippedCells,
     TrafficCells,
+    no_cells,
 )
 
 TABLES = [
     TrafficCells, ConfidenceCells, ModelCells, LabelCells, OutcomeCells, ExposureCells, CallCells, LatencyCells, SkippedCells,
+    BehaviourCells, BinCells, CalibrationCells,
 ]  # fmt: skip
 
 
@@ -52,3 +57,10 @@ def test_sums_of_parts_are_the_sum_of_the_whole(kind):
     one, other = numbered(kind, 3), numbered(kind, 5, start=100)
     name = fields(kind)[-1].name
     assert getattr(one.concat(other), name).sum() == getattr(one, name).sum() + getattr(other, name).sum()
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_without_cells_joins_any_other(kind):
+    empty = no_cells(kind)
+    assert len(empty) == 0
+    assert len(empty.concat(numbered(kind, 3))) == 3

@@ -8,6 +8,7 @@ from undertow.records.label_grid import (
     ROUTED_ARMS,
     SignalUnit,
     daily_effective,
+    effective_by_stratum,
     label_grid,
     signal_units,
 )
@@ -132,11 +133,29 @@ def test_effective_counts_are_the_plain_ones_where_weights_are_equal():
     assert (k[:2].tolist(), n[:3].tolist()) == ([1, 1], [4, 4, 0])
 
 
-def test_effective_counts_weigh_by_the_largest_weight_of_their_day():
+def test_effective_counts_weigh_by_the_largest_weight_of_their_design():
     cells = log(labels("cheap", 8, 4, days=2), labels("cheap", 3, 1, days=1, weight=4.0, stratum=1))
     k, n = daily_effective(grid_of(cells), [0])
     assert (n[0], k[0]) == ((8 + 12) / 4, (4 + 4) / 4)
-    assert (n[1], k[1]) == (8, 4), "another day's weights do not matter"
+    assert (n[1], k[1]) == (8 / 4, 4 / 4), (
+        "a day without the seldom drawn is none on which the others are all of the traffic"
+    )
+    assert daily_effective(grid_of(cells), [0], stays=1)[1][1] == 8, "until the stratum is none any more"
+
+
+def test_a_new_design_has_its_own_largest_weight_once_labels_enough_have_come():
+    cells = log(labels("cheap", 30, 4, days=2, weight=4.0), labels("cheap", 30, 4, days=2, start=2, weight=2.0))
+    assert daily_effective(grid_of(cells), [0])[1][:4].tolist() == [30, 30, 30, 30]
+
+
+def test_a_stratum_is_weighted_inside_and_stays_as_large_as_it_was():
+    """Ten labels of a small segment that are drawn five times as often count as two; the other stratum is left alone."""
+    small = labels("cheap", 10, 5, days=2, segment="x=small")
+    big = labels("cheap", 20, 2, days=2, segment="x=big", weight=5.0)
+    tail = labels("cheap", 7, 3, days=2, stratum=1, weight=9.0)
+    k, n = effective_by_stratum(grid_of(log(small, big, tail)), 0)
+    assert n[0].sum(0).tolist() == [10 / 5 + 20, 7]
+    assert k[0].sum(0).tolist() == [5 / 5 + 2, 3]
 
 
 def test_an_empty_log_of_labels_has_an_empty_grid():

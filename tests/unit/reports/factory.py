@@ -16,7 +16,9 @@ from undertow.records.report import (
     LatencyEstimate,
     Ledger,
     LedgerItem,
+    LossParts,
     ReferenceReport,
+    SegmentPart,
     SegmentReport,
     Series,
     SeriesPoint,
@@ -119,9 +121,20 @@ def alarm(segment=BILLING, *, tier="cheap", onset=ONSET, detected=DETECTED, loss
         beyond_margin=True,
         latest_loss=0.212,
         latest_interval=(0.131, 0.297),
-        changed_nearby=("policy_version of tier cheap became 2026-01-26 on 2026-01-26",),
+        changed_nearby=("policy version 2026-01-26 began on 26 January",),
+        parts=parts(segment),
+        incidents=(INCIDENT,),
+        story=f"Since 2 March; what changed then: policy version 2026-01-26 began on 26 January; most lies within {segment}; {INCIDENT}.",
     )
     return replace(base, **changes)
+
+
+INCIDENT = "the capable tier's upstream answered 4 % of calls with errors on 1 March (usually 0.1 %)"
+
+
+def parts(segment):
+    named = (SegmentPart(segment, 0.03, (0.02, 0.04)), SegmentPart(None, 0.004, (0.001, 0.01)))
+    return LossParts(0.043, 0.009, (0.004, 0.014), 0.034, (0.02, 0.05), segment.key or "intent", named)
 
 
 WAITS = (

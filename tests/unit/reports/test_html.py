@@ -236,3 +236,19 @@ def test_without_a_skipped_request_none_is_explained():
     text = Page(render_html(replace(report, tiers=tiers))).text
     assert "How long callers waited" in text
     assert "A skipped one" not in text
+
+
+def test_an_alarm_says_since_when_what_changed_and_where_the_loss_lies():
+    page = render_html(pareto_trap())
+    text = " ".join(Page(page).texts)
+    assert "Since 2 March; what changed then: policy version 2026-01-26 began" in text
+    assert "answered 4 % of calls with errors" in text
+    for words in ("inside segments of", "segments with few labels", "traffic that moved between them"):
+        assert words in text
+    widths = [float(bar["value"]) / float(bar["max"]) for bar in Page(page).of("progress")]
+    assert max(widths) == 1.0
+    assert min(widths) > 0.0
+    bare = replace(pareto_trap(), alarms=tuple(replace(a, parts=None, story="") for a in pareto_trap().alarms))
+    text = " ".join(Page(render_html(bare)).texts)
+    assert "inside segments of" not in text
+    assert "policy version 2026-01-26 began on 26 January" in text, "what changed is told without a sentence too"

@@ -205,3 +205,20 @@ def test_each_entry_has_a_line_of_its_own():
 def test_it_is_the_same_every_time():
     assert to_json(pareto_trap()) == to_json(pareto_trap())
     assert alarm() == alarm()
+
+
+def test_parts_of_a_loss_are_numbers_or_null():
+    report = pareto_trap()
+    (first, *_) = json.loads(to_json(report))["alarms"]
+    assert first["mix_part"] + first["within_part"] == pytest.approx(0.043)
+    assert first["within_segments"][1] == {"segment": None, "value": 0.004, "interval": [0.001, 0.01]}
+    assert first["incidents"] == list(report.alarms[0].incidents)
+    assert first["story"] == report.alarms[0].story
+    bare = replace(report, alarms=tuple(replace(alarm, parts=None) for alarm in report.alarms))
+    (first, *_) = json.loads(to_json(bare))["alarms"]
+    assert (first["mix_part"], first["mix_interval"], first["within_part"], first["within_segments"]) == (
+        None,
+        None,
+        None,
+        [],
+    )

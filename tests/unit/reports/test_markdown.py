@@ -56,3 +56,9 @@ def test_an_entry_cannot_open_a_list():
     fields = {f: getattr(report, f) for f in report.__slots__} | {"next": ("- x", "1. y", "> z")}
     assert render_markdown(type(report)(**fields)).count("\\") == 3
     assert HOSTILE
+
+
+def test_each_alarm_has_its_sentence():
+    report = pareto_trap()
+    told = render_markdown(report)
+    assert told.count("Since 2 March; what changed then:") == len(report.alarms)

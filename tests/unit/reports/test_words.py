@@ -6,7 +6,7 @@ import pytest
 from undertow.records.cells import CHANGE_KINDS
 from undertow.records.report import Alarm, Basis, Cause, ReferenceReport, SegmentReport, Verdict
 from undertow.reports import words
-from unit.reports.factory import alarm
+from unit.reports.factory import BILLING, alarm, parts
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_the_glossary_explains_the_words_of_the_page():
     assert {"Tier", "Segment", "Loss", "Margin", "Onset", "Holdout", "Pareto trap"} <= {
         term for term, _ in words.GLOSSARY
     }
+
+
+def test_parts_name_the_largest_segments_and_what_moved():
+    told = words.parts(parts(BILLING), str)
+    assert told == (
+        "3.4 points (2.0 to 5.0 points) inside segments of intent, of that 3.0 points in intent=billing, 0.4 points in segments with few "
+        "labels; 0.9 points (0.4 to 1.4 points) traffic that moved between them"
+    )

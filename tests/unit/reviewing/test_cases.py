@@ -73,3 +73,5 @@ def test_times_come_back():
     assert seconds_of("2026-03-01T13:00:00+01:00") == NOON
     assert seconds_of("2026-03-01T12:00:00") == NOON
     assert seconds_of("") is None
+    for beyond in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+        assert seconds_of(beyond) is None, "there is no such time in UTC"

@@ -1,7 +1,9 @@
 import asyncio
+import time
 
 from judge_factory import A, SaidJudge, pair, pair_judge, sees_good
 from undertow.ports.judge import JudgeReply
+from undertow.services import judge_run
 from undertow.services.judge_run import LABELS, MISSING, judge_all, missing_share, total
 
 DOWN = JudgeReply(status="failed", call_status="connect", is_outage=True)
@@ -61,6 +63,38 @@ def test_cost_is_summed_and_what_is_unknown_is_counted():
     assert (ended.tally.cost_usd, ended.tally.unpriced) == (3.0, 0)
     ended, _, _ = run(sees_good, [pair(n) for n in range(3)], prices=())
     assert (ended.tally.cost_usd, ended.tally.unpriced) == (0.0, 6)
+
+
+def test_a_run_that_is_over_leaves_what_is_under_way_to_the_next_one(monkeypatch):
+    monkeypatch.setattr(judge_run, "LOOK_S", 0.01)
+    given_up = []
+
+    class Slow(SaidJudge):
+        async def ask(self, prompt):
+            self.asked.append(prompt)
+            if len(self.asked) > 8:  # both orders of the first four pairs
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    given_up.append(prompt)
+                    raise
+            return JudgeReply(status="ok", text=sees_good(prompt))
+
+    judge, kept = Slow(sees_good), []
+    is_over = lambda: len(judge.asked) > 8  # noqa: E731
+    monkeypatch.setattr(judge_run, "LAST_S", 0.05)
+    began = time.monotonic()
+    ended = asyncio.run(judge_all(pair_judge(judge), [pair(n) for n in range(100)], kept.extend, is_over=is_over))
+    assert time.monotonic() - began < 30
+    assert len(kept) == 4
+    assert len(given_up) == 4
+    assert (ended.stopped, ended.tally.counts) == (None, {"losses": 4})
+
+
+def test_a_run_that_is_over_before_it_begins_asks_nobody():
+    judge, kept = SaidJudge(sees_good), []
+    asyncio.run(judge_all(pair_judge(judge), [pair(1)], kept.extend, is_over=lambda: True))
+    assert (judge.asked, kept) == ([], [])
 
 
 def test_progress_ends_at_the_number_of_pairs():

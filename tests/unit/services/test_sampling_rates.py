@@ -1,9 +1,12 @@
 """The long tail keeps its cut; the rates keep their salt; labels that are not watched get no least number."""
 
 from undertow.records.sampling import SamplingRates
+from undertow.records.segment import WHOLE, Segment
 from undertow.records.serving import ReviewPlan, ShadowPlan
+from undertow.sampling.hints import Hint
 from undertow.sampling.quotas import Suspect, Volume
-from undertow.services.sampling_rates import next_cuts, next_rates
+from undertow.services.sampling_rates import next_cuts, next_rates, suspects_of
+from undertow.services.suspicion import Suspicion
 
 DAY = [
     Volume("cheap", "", "tail", 2_000), Volume("cheap", "", "common", 8_000), Volume("capable", "", "common", 5_000),
@@ -47,3 +50,15 @@ def test_what_is_suspected_gets_extra_rates_there_alone():
     rates = planned(suspects=[Suspect("cheap", "intent=a", "tail")])
     extra = {(rate.segment, rate.stratum): rate.review_extra for rate in rates.rates if rate.review_extra}
     assert extra == {("intent=a", "tail"): 1.0}  # 140 reviews, and 30 decisions a day
+
+
+def test_warnings_move_few_reviews_and_only_where_the_judge_suspects_nothing():
+    hints = [
+        Hint("cheap", WHOLE, 1.0),
+        Hint("cheap", Segment("intent", "a"), 0.6),
+        Hint("cheap", Segment("device", "x"), 0.4),
+    ]
+    assert [(each.segment, round(each.share, 3)) for each in suspects_of((), hints)] == [("intent=a", 0.09)]
+    found = (Suspicion("cheap", "intent=b", "tail", 50.0, 0.6, "judge.quality"),)
+    assert suspects_of(found, hints) == (Suspect("cheap", "intent=b", "tail", 0.6),)
+    assert suspects_of((), hints[:1]) == ()

@@ -52,7 +52,9 @@ def anchor_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, buck
             SELECT {bucket_of("greatest(j.available_at, coalesce(h.available_at, j.available_at))", bucket_s)} AS available,
                    {bucket_of("j.decided_at", bucket_s)} AS decided, j.tier, j.stratum, j.steered, j.signal AS judge,
                    coalesce(h.signal, -1) AS human, jo.o AS judge_outcome, coalesce(ho.o, -1) AS human_outcome{columns},
-                   fsum(jo.part * coalesce(ho.part, 1.0)) AS n, fsum(j.w * jo.part * coalesce(ho.part, 1.0)) AS weight
+                   fsum(jo.part * coalesce(ho.part, 1.0)) AS n, fsum(j.w * jo.part * coalesce(ho.part, 1.0)) AS weight,
+                   coalesce(fsum(h.w * jo.part * ho.part), 0.0) AS human_weight, max(j.w) AS weight_max,
+                   coalesce(max(h.w / j.w), 0.0) AS ratio_max
             FROM (SELECT * FROM verdicts WHERE basis = {judge}) j
             LEFT JOIN (SELECT * FROM verdicts WHERE basis = {human}) h ON h.join_id = j.join_id
             JOIN LATERAL (SELECT o, {share.format(d="j.d", o="o")} AS part FROM {parts} v(o)) jo ON jo.part > 0
@@ -62,7 +64,7 @@ def anchor_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, buck
             """
         )
         tables.append((f"anchored_{group}", places))
-    cells = roll_up(engine, AnchorCells, tables, vocabulary, _KEYS)
+    cells = roll_up(engine, AnchorCells, tables, vocabulary, _KEYS, largest=("weight_max", "ratio_max"))
     for table, _ in tables:
         engine.execute(f"DROP TABLE {table}")
     return cells

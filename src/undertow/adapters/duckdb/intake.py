@@ -13,7 +13,7 @@ from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
 from undertow.adapters.duckdb.typing_rules import ZONED_TIME, TimeReading, as_text
 from undertow.errors import LogError
 from undertow.ports.audit_source import CellOptions, Progress
-from undertow.records.columns import DECISION_COLUMNS, SIGNAL_COLUMNS, Column
+from undertow.records.columns import AUDIT_COLUMNS, SIGNAL_COLUMNS, Column
 
 FOREIGN_NAMES: dict[str, tuple[str, ...]] = {
     "decision_id": ("id", "request_id", "requestid", "call_id", "trace_id", "uuid"),
@@ -96,7 +96,7 @@ def open_tables(
     del options
     decisions, signals = Intake(), Intake()
     for intake, roles, columns in (
-        (decisions, ("decisions",), DECISION_COLUMNS),
+        (decisions, ("decisions",), AUDIT_COLUMNS),
         (signals, ("signals", "outcomes"), SIGNAL_COLUMNS),
     ):
         parquet_sources(engine, tuple(f for f in found.of(*roles) if f.kind == "parquet"), columns, intake)
@@ -175,12 +175,12 @@ def _require(
     A source of decisions that were all refused or failed has no tier, which is right beside one that has: its `status` says so.
     """
     usable: list[RowSource] = []
-    is_served = columns is not DECISION_COLUMNS
+    is_served = columns is not AUDIT_COLUMNS
     complaint: str | None = None
     for source in intake.sources:
         missing = [name for name in required(columns, source.role) if name not in source.facts]
         has_tier = "tier" in source.facts or "model" in source.facts
-        if columns is DECISION_COLUMNS and not missing and not has_tier and not _says_unserved(engine, source):
+        if columns is AUDIT_COLUMNS and not missing and not has_tier and not _says_unserved(engine, source):
             missing = ["tier"]
         if not missing:
             usable.append(source)

@@ -14,7 +14,7 @@ Rules.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -54,6 +54,8 @@ class Joined:
     unjoined: int
     before_decision: int
     outside_window: int
+    slightly_early: int = 0
+    """Used although they are dated before their decision, by no more than two clocks may differ."""
 
 
 def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -> None:
@@ -88,7 +90,7 @@ def match_signals(
     carried = "".join(f", d.{name}" for name in (*names, *(f"segment_{place}" for place in places)))
     fields = (
         "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.basis, s.reference_value, "
-        "s.stratum AS drawn_in, s.join_on"
+        "s.stratum AS drawn_in, s.join_on, s.join_id"
     )
     columns = fields + carried
     engine.execute(
@@ -102,10 +104,28 @@ def match_signals(
     if early_ones := _one(engine, f"SELECT count(*) FROM matched WHERE {early}"):
         engine.execute(f"DELETE FROM matched WHERE {early}")
         before += early_ones
+    skewed = _one(engine, "SELECT count(*) FROM matched WHERE event_time < decided_at")
     outside = _drop_outside_windows(engine, outcomes)
     joined = _one(engine, "SELECT count(*) FROM matched")
     accepted = total - before
-    return Joined(accepted, joined, accepted - joined, before, outside)
+    return Joined(accepted, joined, accepted - joined, before, outside, skewed)
+
+
+def received_before_event(engine: duckdb.DuckDBPyConnection) -> int:
+    """Usable signals that arrived before they were observed, by more than two clocks may differ: the observer's clock runs ahead."""
+    return _one(
+        engine,
+        "SELECT count(*) FROM signals_checked WHERE NOT rejected AND received_at IS NOT NULL "
+        f"AND received_at < event_time - INTERVAL {CLOCK_SKEW_S} SECOND",
+    )
+
+
+def dated_after(engine: duckdb.DuckDBPyConnection, now: datetime, *, with_signals: bool) -> int:
+    """Decisions and signals that are dated after the present, by more than two clocks may differ."""
+    moment = now if now.tzinfo is None else now.astimezone(UTC).replace(tzinfo=None)
+    late = f"TIMESTAMP {literal(moment.isoformat(sep=' ', timespec='microseconds'))} + INTERVAL {CLOCK_SKEW_S} SECOND"
+    count = _one(engine, f"SELECT count(*) FROM coded WHERE decided_at > {late}")
+    return count + (_one(engine, f"SELECT count(*) FROM signals WHERE event_time > {late}") if with_signals else 0)
 
 
 def _match_latest(engine: duckdb.DuckDBPyConnection, join_on: int, key: str, columns: str) -> int:

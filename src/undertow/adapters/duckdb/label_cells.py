@@ -45,7 +45,7 @@ SAME_CLASS = 1.1
 
 
 def _code_named_strata(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, most: int) -> None:
-    """Table `named_strata` (signal, drawn_in, stratum, steered): strata that signals name, the long tail first; see `undertow.records.sampling`."""
+    """Table `named_strata` (signal, drawn_in, base, stratum, steered): strata that signals name, the long tail first; see `undertow.records.sampling`."""
     codes = {str(segment): code for code, segment in enumerate(vocabulary.segments) if code}
     listed = ", ".join(f"({literal(label)}, {code})" for label, code in codes.items()) or "('', 0)"
     engine.execute(
@@ -58,13 +58,25 @@ def _code_named_strata(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary
                         THEN substr(drawn_in, strpos(drawn_in, {literal(EXTRA)}) + 1) ELSE '' END AS label
             FROM seen
         )
-        SELECT p.kind, p.name, p.drawn_in,
+        SELECT p.kind, p.name, p.drawn_in, p.base,
                CAST(least({int(most) - 1}, dense_rank() OVER (PARTITION BY p.kind, p.name ORDER BY NOT starts_with(p.base, 'tail'), p.base) - 1)
                     AS INTEGER) AS stratum,
                CAST(CASE WHEN p.label = '' THEN 0 ELSE coalesce(c.code, -1) END AS INTEGER) AS steered
         FROM parts p LEFT JOIN (VALUES {listed}) c(label, code) ON c.label = p.label
         """
     )
+
+
+def strata_names(engine: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, ...]]:
+    """By signal code, the names of the strata that the signal names, in the order of their codes; of several under one code the first."""
+    rows = engine.execute(
+        "SELECT c.code, s.stratum, min(s.base) FROM named_strata s JOIN signal_codes c ON c.kind = s.kind AND c.name = s.name "
+        "GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    found: dict[int, tuple[str, ...]] = {}
+    for code, _, base in rows:
+        found[int(code)] = (*found.get(int(code), ()), str(base))
+    return found
 
 
 def _code_strata(engine: duckdb.DuckDBPyConnection, bucket_s: int, most: int) -> None:
@@ -111,10 +123,13 @@ def label_cells(
         SELECT {bucket_of("greatest(m.available_at, m.decided_at)", bucket_s)} AS available,
                {bucket_of("m.decided_at", bucket_s)} AS decided, m.tier, m.arm, m.eligible, c.code AS signal,
                CAST(list_position([{selections}], m.selection) - 1 AS TINYINT) AS selection, m.basis,
-               coalesce(s.stratum, z.stratum, 0) AS stratum, coalesce(s.steered, 0) AS steered, 1.0 - m.value AS y, 1.0 / m.probability AS w,
-               m.reference_value - m.value AS d, m.confidence, m.bin{segments}
+               coalesce(s.stratum, least({int(most_strata) - 1}, coalesce(k.names, 0) + coalesce(z.stratum, 0))) AS stratum,
+               coalesce(s.steered, 0) AS steered, 1.0 - m.value AS y, 1.0 / m.probability AS w,
+               m.reference_value - m.value AS d, m.confidence, m.bin, m.kind,
+               CASE WHEN m.join_on = 0 THEN m.join_id END AS decision{segments}
         FROM matched m JOIN signal_codes c ON c.kind = m.kind AND c.name = m.name
         LEFT JOIN named_strata s ON s.kind = m.kind AND s.name = m.name AND s.drawn_in = m.drawn_in
+        LEFT JOIN (SELECT kind, name, max(stratum) + 1 AS names FROM named_strata GROUP BY ALL) k ON k.kind = m.kind AND k.name = m.name
         LEFT JOIN strata z ON m.drawn_in IS NULL AND m.selection = 'sampled' AND z.kind = m.kind AND z.name = m.name AND z.probability = m.probability
             AND z.decided = {bucket_of("m.decided_at", bucket_s)} AND z.tier IS NOT DISTINCT FROM m.tier
             AND z.arm IS NOT DISTINCT FROM m.arm
@@ -133,7 +148,9 @@ def label_cells(
                    fsum(w * w * y) AS weight_weighted_failures, max(w) AS weight_max, CAST(count(d) AS DOUBLE) AS pairs,
                    coalesce(fsum(greatest(d, 0.0)), 0.0) AS loss_up, coalesce(fsum(greatest(-d, 0.0)), 0.0) AS loss_down,
                    coalesce(fsum(d * d), 0.0) AS loss_sq, coalesce(fsum(w * d), 0.0) AS weighted_loss,
-                   coalesce(fsum(w * d * w * d), 0.0) AS weighted_loss_sq
+                   coalesce(fsum(w * d * w * d), 0.0) AS weighted_loss_sq,
+                   coalesce(fsum(w) FILTER (d IS NOT NULL), 0.0) AS pair_weight,
+                   coalesce(fsum(w * greatest(d, 0.0)) FILTER (d IS NOT NULL), 0.0) AS weighted_loss_up
             FROM labels GROUP BY ALL
             """
         )
@@ -147,7 +164,7 @@ def label_cells(
         f"""
         SELECT available AS bucket, {tier_code("tier")} AS tier, signal, bin, CAST(count(*) AS DOUBLE) AS n,
                fsum(failed) AS failures, fsum(w) AS weight, fsum(w * failed) AS weighted_failures,
-               fsum(w * confidence) AS weighted_confidence
+               fsum(w * confidence) AS weighted_confidence, max(w) AS weight_max
         FROM (SELECT *, CASE WHEN d IS NULL THEN y ELSE least(1.0, greatest(0.0, d)) END AS failed FROM labels
               WHERE confidence IS NOT NULL)
         GROUP BY ALL ORDER BY 1, 2, 3, 4

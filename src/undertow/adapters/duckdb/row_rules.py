@@ -27,6 +27,9 @@
 | signals | `sampled` by default of its kind, no inclusion probability | kept as selection `unknown` | `selection_unknown` |
 | signals | selection outside its list | kept as selection `unknown` | `unknown_selection` |
 | signals | more than five minutes before its decision | row set aside | `signal_before_decision` |
+| signals | up to five minutes before its decision | kept, as of the decision | `signal_clock_skew` |
+| signals | received more than five minutes before it was observed | kept, as of its event time | `received_before_event` |
+| any | dated after the present | kept | `dated_in_future` |
 | any | repeated id, same content | counted as duplicate, kept once | |
 | any | repeated id, other content | the first is kept | `conflicting_duplicate` |
 
@@ -40,7 +43,7 @@ import duckdb
 from undertow.adapters.duckdb.row_sources import RowSource
 from undertow.adapters.duckdb.sql import identifier, literal, literals
 from undertow.adapters.duckdb.typing_rules import CheckedColumn, TimeReading, check_column
-from undertow.records.columns import DECISION_COLUMNS, DEFAULT_SELECTION, SIGNAL_COLUMNS, Column
+from undertow.records.columns import AUDIT_COLUMNS, DEFAULT_SELECTION, SIGNAL_COLUMNS, Column
 
 CLOCK_SKEW_S = 300
 """A signal may be up to this long before its decision: clocks of two machines differ."""
@@ -105,7 +108,7 @@ def keep_checked(engine: duckdb.DuckDBPyConnection, rows: CheckedRows, table: st
 
 def check_decisions(source: RowSource, times: TimeReading) -> CheckedRows:
     """Decision rows of `source`."""
-    checked = {column.name: check_column(column, source.facts.get(column.name), times) for column in DECISION_COLUMNS}
+    checked = {column.name: check_column(column, source.facts.get(column.name), times) for column in AUDIT_COLUMNS}
     tests: list[Test] = []
     for name, column in checked.items():
         sets_aside = column.column.required or name == "origin"

@@ -22,7 +22,11 @@ CALLS_JSON = (
     '[{"tier":"VARCHAR","model":"VARCHAR","purpose":"VARCHAR","input_tokens":"BIGINT","cached_tokens":"BIGINT",'
     '"output_tokens":"BIGINT","reasoning_tokens":"BIGINT","cost_usd":"DOUBLE","latency_ms":"DOUBLE","status":"VARCHAR"}]'
 )
-_TEXT_COLUMNS = {"prompt", "response"}
+_UNREAD_COLUMNS = {"response"}
+STAGED_PROMPT_CHARS = 4_000
+"""Of a prompt in JSON lines the last characters are kept: enough for what was asked last."""
+
+_MAP_COLUMNS = {"segment", "features"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +160,13 @@ def jsonl_source(
     on_file: Callable[[str], None],
 ) -> None:
     """Stage JSON-lines `files` into the engine's table `table` and add it to `intake`, if any line is usable."""
-    wanted = [column for column in columns if column.name not in _TEXT_COLUMNS]
+    wanted = [column for column in columns if column.name not in _UNREAD_COLUMNS]
     staged_types = {column.name: _staged_type(column) for column in wanted}
     definition = ", ".join(f"{identifier(name)} {kind}" for name, kind in staged_types.items())
     engine.execute(f"CREATE TEMP TABLE {table} ({definition}, {FILE_COLUMN} VARCHAR, {ROW_COLUMN} BIGINT)")
     shape = ", ".join(f'"{column.name}":{_json_shape(column)}' for column in wanted)
-    names = ", ".join(f"r.{identifier(name)}" for name in staged_types)
+    cut = {"prompt": f"right(r.prompt, {STAGED_PROMPT_CHARS})"}
+    names = ", ".join(cut.get(name, f"r.{identifier(name)}") for name in staged_types)
     roles = {file.role for file in files}
     assert len(roles) == 1, "one staging table a role"
     for file in files:
@@ -240,12 +245,12 @@ def _stage_spool(
 
 
 def _staged_type(column: Column) -> str:
-    if column.name == "segment":
+    if column.name in _MAP_COLUMNS:
         return "JSON"
     return CALLS_SQL_TYPE if column.name == "calls" else "VARCHAR"
 
 
 def _json_shape(column: Column) -> str:
-    if column.name == "segment":
+    if column.name in _MAP_COLUMNS:
         return '"JSON"'
     return CALLS_JSON if column.name == "calls" else '"VARCHAR"'

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import duckdb
 
-from undertow.adapters.duckdb import label_cells, traffic_cells
+from undertow.adapters.duckdb import anchor_cells, behaviour_cells, label_cells, traffic_cells
 from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.coverage import Tally, count_reasons, missing_columns, write_rejects
 from undertow.adapters.duckdb.duplicates import drop_repeated_signals, find_repeated_decisions
@@ -20,7 +20,16 @@ from undertow.adapters.duckdb.export import export_clean
 from undertow.adapters.duckdb.grouping import Vocabulary, empty, make_types, number_segments, segment_values
 from undertow.adapters.duckdb.inputs import LogInputs, find_files
 from undertow.adapters.duckdb.intake import Tables, find_damaged, open_tables
-from undertow.adapters.duckdb.joins import Joined, collect_signals, match_signals, signal_keys
+from undertow.adapters.duckdb.joins import (
+    Joined,
+    collect_signals,
+    dated_after,
+    match_signals,
+    received_before_event,
+    signal_keys,
+)
+from undertow.adapters.duckdb.label_rows import label_rows
+from undertow.adapters.duckdb.row_rules import CLOCK_SKEW_S
 from undertow.adapters.duckdb.segments import SAMPLE_ROWS, plan_segments, stray_keys, value_expressions
 from undertow.adapters.duckdb.tiers import order_tiers
 from undertow.adapters.duckdb.views import (
@@ -31,11 +40,14 @@ from undertow.adapters.duckdb.views import (
     create_fact_view,
     create_signal_view,
 )
+from undertow.adapters.store.watching_calls import store_roots, watching_cost
 from undertow.errors import DataError, LogError
 from undertow.ports.audit_source import CellOptions, Progress, silent
 from undertow.records.cells import (
     CHANGE_KINDS,
+    AnchorCells,
     AuditCells,
+    BinCells,
     CalibrationCells,
     CallCells,
     ConfidenceCells,
@@ -44,8 +56,12 @@ from undertow.records.cells import (
     LatencyCells,
     OutcomeCells,
 )
+from undertow.records.label_rows import no_label_rows
 
 Result = TypeVar("Result")
+
+BEHAVIOUR_COLUMNS = ("escalated", "output_tokens", "features", "novelty", "score")
+"""Columns whose sums drift is looked for in."""
 
 MOST_REMOVALS = 20
 """How often all is done anew because a file was gone that had been found."""
@@ -217,11 +233,13 @@ def _count_and_code(work: _Work, options: CellOptions, scale: ConfidenceScale, k
     plan = plan_segments(engine, options.segment_keys, proven, options.max_segment_values)
     expressions = value_expressions(plan, proven)
     create_fact_view(engine, expressions, options.bucket_s, "0" if plan.complete else stray_keys(plan))
-    if traffic_cells.count_jointly(engine, plan):
+    tables = work.tables
+    sums = behaviour_cells.behaviour_sums([name for name in BEHAVIOUR_COLUMNS if tables.holds(name)])
+    if traffic_cells.count_jointly(engine, plan, sums):
         plan = plan_segments(engine, None, None, options.max_segment_values, search_all=True)
         expressions = value_expressions(plan, None)
         create_fact_view(engine, expressions, options.bucket_s)
-        traffic_cells.count_jointly(engine, plan)
+        traffic_cells.count_jointly(engine, plan, sums)
     vocabulary = number_segments(plan, *segment_values(engine, plan, options.max_segment_values))
     calls = traffic_cells.call_tiers(engine) if work.tables.holds("calls") else ()
     tiers, note = order_tiers(engine, options.tier_order, calls)
@@ -242,9 +260,18 @@ def _count_and_code(work: _Work, options: CellOptions, scale: ConfidenceScale, k
         options.bucket_s,
         keys,
         all_live=work.tables.all_live,
+        bins=_bins(tables, options),
         person=f"coalesce({', '.join(needed)})",
     )
     return vocabulary
+
+
+def _bins(tables: Tables, options: CellOptions) -> dict[str, str]:
+    """Columns of bins that table `coded` gets, with what they are computed by."""
+    found = {"novelty_bin": behaviour_cells.novelty_bin()} if tables.holds("novelty") else {}
+    if options.score_edges and tables.holds("score"):
+        found["score_bin"] = behaviour_cells.score_bin(options.score_edges)
+    return found
 
 
 def _change_columns(work: _Work) -> tuple[str, ...]:
@@ -281,6 +308,9 @@ def _count(
     progress("joining signals", 0.6, 1.0)
     joined = Joined(0, 0, 0, 0, 0)
     labels, calibration, outcomes = empty(LabelCells), empty(CalibrationCells), empty(OutcomeCells)
+    anchors = empty(AnchorCells)
+    rows = no_label_rows()
+    strata: dict[int, tuple[str, ...]] = {}
     signal_names: tuple[str, ...] = ()
     outcome_names: tuple[str, ...] = ()
     last_available = float(span[1])
@@ -288,12 +318,18 @@ def _count(
         joined = match_signals(engine, vocabulary.plan.places, options.outcomes)
         signal_names, outcome_names = label_cells.code_signals(engine)
         labels, calibration = label_cells.label_cells(engine, vocabulary, options.bucket_s, options.max_strata)
+        strata = label_cells.strata_names(engine)
+        anchors = anchor_cells.anchor_cells(engine, vocabulary, options.bucket_s)
+        rows = label_rows(
+            engine, vocabulary, has_prompts=tables.holds("prompt"), stores=store_roots(inputs.decisions)
+        )
         outcomes = label_cells.outcome_cells(engine, options.bucket_s)
         row = engine.execute("SELECT epoch(max(available_at)) FROM matched").fetchone()
         last_available = max(last_available, float(row[0]) if row and row[0] is not None else last_available)
         tally.rejected += joined.before_decision
         tally.add("signal_before_decision", joined.before_decision)
         tally.add("outside_attribution_window", joined.outside_window)
+    _look_at_clocks(work, options, joined)
     progress("summing up", 0.8, 1.0)
     models, change_values = traffic_cells.model_cells(engine, _change_columns(work), tables.constants())
     confidence = traffic_cells.confidence_cells(engine, vocabulary) if scale.column else empty(ConfidenceCells)
@@ -302,6 +338,12 @@ def _count(
     latency = traffic_cells.latency_cells(engine) if tables.holds("latency_ms") else empty(LatencyCells)
     skipped = traffic_cells.skipped_cells(engine)
     traffic = traffic_cells.traffic_cells(engine, vocabulary)
+    behaviour = behaviour_cells.behaviour_cells(engine, vocabulary)
+    bins = _bins(tables, options)
+    novelty = behaviour_cells.bin_cells(engine, vocabulary, "novelty_bin") if "novelty_bin" in bins else empty(BinCells)
+    scores = behaviour_cells.bin_cells(engine, vocabulary, "score_bin") if "score_bin" in bins else empty(BinCells)
+    watching = watching_cost(store_roots(inputs.decisions), options.bucket_s, options.until)
+    tally.add("broken_watching_call", watching.broken)
     rejects_file = write_rejects(engine, tables, rejects_dir) if rejects_dir and tally.reasons else None
     progress("summing up", 1.0, 1.0)
     mapped = bool(options.tier_models) and bool(tables.mapped_tiers(engine))
@@ -341,7 +383,39 @@ def _count(
         coverage=coverage,
         latency=latency,
         skipped=skipped,
+        anchors=anchors,
+        watching=watching.cells,
+        behaviour=behaviour,
+        novelty=novelty,
+        scores=scores,
+        rows=rows,
+        strata=strata,
     )
+
+
+def _look_at_clocks(work: _Work, options: CellOptions, joined: Joined) -> None:
+    """Count and tell what only clocks that disagree can explain. All of it is used: what a clock is off by is not known."""
+    engine, tables, tally = work.engine, work.tables, work.tally
+    if joined.slightly_early:
+        tally.add("signal_clock_skew", joined.slightly_early)
+        tally.notes.append(
+            f"{joined.slightly_early:,} signals are dated up to {CLOCK_SKEW_S // 60} minutes before the decision that they are about; they were "
+            "used, as of the decision: the clocks of two machines differ"
+        )
+    early = received_before_event(engine) if tables.signals else 0
+    if early:
+        tally.add("received_before_event", early)
+        tally.notes.append(
+            f"{early:,} signals arrived more than {CLOCK_SKEW_S // 60} minutes before they were observed; they count from when they were observed: "
+            "the clock of what observes runs ahead"
+        )
+    ahead = dated_after(engine, options.now, with_signals=bool(tables.signals)) if options.now is not None else 0
+    if ahead:
+        tally.add("dated_in_future", ahead)
+        tally.notes.append(
+            f"{ahead:,} rows are dated after the present; they were used as dated: set the clock of the machine that wrote them, since "
+            "they count as the newest until then"
+        )
 
 
 def _no_traffic(engine: duckdb.DuckDBPyConnection, tally: Tally) -> str:

@@ -17,7 +17,7 @@ def order_tiers(
 ) -> tuple[tuple[str, ...], str | None]:
     """Tiers of table joint_0 and `also`, cheapest first, and a sentence if their order had to be inferred from prices.
 
-    The caller's order first, then names that say their order, then mean cost per token, then the alphabet. Tiers that the
+    The caller's order first (with its last tier, the capable one, even where that served nothing), then names that say their order, then mean cost per token, then the alphabet. Tiers that the
     caller's order lacks come after it, ordered by cost.
     """
     found = engine.execute(
@@ -29,7 +29,8 @@ def order_tiers(
     price = {str(name): (per_token or per_request) for name, per_token, per_request in found}
     names = set(price) | set(also)
     if given is not None:
-        known = tuple(name for name in given if name in names)
+        # The last one is what the others are held against: a log that a cheaper tier served alone must not take that for it.
+        known = tuple(name for name in given if name in names or (name == given[-1] and names & set(given)))
         return known + _by_price(names - set(known), price), None
     for order in KNOWN_ORDERS:
         if names <= set(order):

@@ -41,6 +41,7 @@ _SUMS = """
     count(latency_ms) AS latency_n
 """
 
+_TIMED_OUT = "call.status IN ('timeout', 'timed_out', 'http_408', 'http_504')"
 _IS_SKIPPED = "coalesce(reason = 'hopeless' AND escalated IS NOT TRUE, false)"
 """The cheap answer was predicted hopeless, and the request went straight up."""
 
@@ -49,8 +50,13 @@ def _segment_columns(places: tuple[int, ...]) -> str:
     return "".join(f", segment_{place}" for place in places)
 
 
-def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> int:
+def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan, more: str = "") -> int:
     """Create tables joint_0, joint_1, ... from view `facts`, by bucket, tier, arm, eligibility and segments.
+
+    Args:
+        engine: Holds the view.
+        plan: The segments to count by.
+        more: Further sums, as SQL that begins with a comma.
 
     Returns:
         Number of segment keys outside the plan that some live decision bears (0 where the plan is complete).
@@ -66,7 +72,7 @@ def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan) -> int:
         )
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE joint_{group} AS SELECT bucket, tier, arm, eligible{_segment_columns(places)}, "
-            f"{_SUMS}{once}{', max(stray) AS stray' if check else ''} FROM facts GROUP BY ALL"
+            f"{_SUMS}{more}{once}{', max(stray) AS stray' if check else ''} FROM facts GROUP BY ALL"
         )
         if check:
             row = engine.execute("SELECT coalesce(max(stray), 0) FROM joint_0").fetchone()
@@ -166,7 +172,7 @@ def call_cells(engine: duckdb.DuckDBPyConnection) -> CallCells:
                coalesce(list_position([{known}], call.purpose), {len(CALL_PURPOSES)}) - 1 AS purpose,
                CASE coalesce(call.status, 'ok') WHEN 'ok' THEN 0 WHEN 'fallback' THEN 0 {fates}
                     ELSE {CALL_FATES.index("failed")} END AS fate,
-               count(*) AS calls, count({cost}) AS cost_n, coalesce(fsum({cost}), 0.0) AS cost_usd,
+               count(*) AS calls, count(*) FILTER (WHERE {_TIMED_OUT}) AS timeouts, count({cost}) AS cost_n, coalesce(fsum({cost}), 0.0) AS cost_usd,
                CAST(coalesce(sum(greatest(call.output_tokens, 0)), 0) AS DOUBLE) AS output_tokens
         FROM (SELECT bucket, unnest(calls) AS call FROM facts WHERE calls IS NOT NULL)
         WHERE call IS NOT NULL GROUP BY ALL ORDER BY 1, 2, 3, 4

@@ -105,8 +105,8 @@ def check_column(column: Column, facts: ColumnFacts | None, times: TimeReading) 
             return _choice(column, raw, facts)
         case "VARCHAR":
             return _text(column, raw, facts)
-        case _ if column.name == "segment":
-            return _segment(column, raw, facts)
+        case _ if column.sql_type.startswith("MAP("):
+            return _map(column, raw, facts)
         case _:
             clean = raw if facts.sql_type == column.sql_type else f"TRY_CAST({raw} AS {column.sql_type})"
             tests = () if clean == raw else ((f"{raw} IS NOT NULL AND {clean} IS NULL", f"bad_{column.name}"),)
@@ -238,14 +238,15 @@ def _epoch(number: str) -> str:
     return f"make_timestamp(TRY_CAST(round({micros}) AS BIGINT))"
 
 
-def _segment(column: Column, raw: str, facts: ColumnFacts) -> CheckedColumn:
-    kind = facts.sql_type
-    if kind == "MAP(VARCHAR, VARCHAR)":
+def _map(column: Column, raw: str, facts: ColumnFacts) -> CheckedColumn:
+    kind, wanted = facts.sql_type, column.sql_type
+    if kind == wanted:
         return CheckedColumn(column, raw)
+    shape = f"'\"{wanted.replace(' ', '')}\"'"
     if kind in {"VARCHAR", "JSON"}:
-        clean = f"CASE WHEN json_valid({raw}) THEN from_json({raw}, '\"MAP(VARCHAR,VARCHAR)\"') END"
+        clean = f"CASE WHEN json_valid({raw}) THEN from_json({raw}, {shape}) END"
     elif kind.startswith("STRUCT("):
-        clean = f"from_json(to_json({raw}), '\"MAP(VARCHAR,VARCHAR)\"')"
+        clean = f"from_json(to_json({raw}), {shape})"
     else:
-        clean = f"TRY_CAST({raw} AS MAP(VARCHAR, VARCHAR))"
-    return CheckedColumn(column, clean, ((f"{raw} IS NOT NULL AND ({clean}) IS NULL", "bad_segment"),))
+        clean = f"TRY_CAST({raw} AS {wanted})"
+    return CheckedColumn(column, clean, ((f"{raw} IS NOT NULL AND ({clean}) IS NULL", f"bad_{column.name}"),))

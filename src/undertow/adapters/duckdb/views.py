@@ -6,6 +6,7 @@ A view is only text to the engine: columns that a statement does not name are ne
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Literal
 
 import duckdb
@@ -104,7 +105,7 @@ def create_fact_view(
         CREATE OR REPLACE TEMP VIEW facts AS
         SELECT event_time AS decided_at, {bucket_of("event_time", bucket_s)} AS bucket, {SERVED_TIER} AS tier,
                arm, eligible, {stray} AS stray, status, escalated, reason, cost_usd, baseline_cost_usd, input_tokens,
-               output_tokens, latency_ms, calls, model, model_fingerprint, policy, policy_version, calibration_version,
+               output_tokens, latency_ms, calls, novelty, score, features, model, model_fingerprint, policy, policy_version, calibration_version,
                prompt_hash{columns}
         FROM decisions WHERE {IS_LIVE}
         """
@@ -120,6 +121,7 @@ def create_coded_table(
     *,
     all_live: bool,
     person: str = "coalesce(user_id, conversation_id, decision_id)",
+    bins: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Create or replace `coded`: every accepted decision in some 50 bytes, which all later steps work on.
 
@@ -135,12 +137,14 @@ def create_coded_table(
         joined_on: Which of conversation_id and user_id signals join on.
         all_live: Every decision is proven to be live.
         person: Expression of whom the decision was for; names as few id columns as the log allows.
+        bins: Further columns, expressions by name, that fit into a byte.
     """
     columns = "".join(
         f", TRY_CAST({expression} AS segment_value_{place}) AS segment_{place}"
         for place, expression in segments.items()
     )
     keys = "".join(f", hash({name}) AS {name}, {name} IS NOT NULL AS has_{name}" for name in joined_on)
+    keys += "".join(f", CAST({expression} AS TINYINT) AS {name}" for name, expression in bins.items())
     live = "" if all_live else f", {IS_LIVE} AS is_live"
     # No TEMP: the temporary schema's storage takes more from the system for the same rows.
     engine.execute(

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from undertow.adapters.one_writer import alone
-from undertow.adapters.store.row_log import PAIRS, read_rows
+from undertow.adapters.store.layout import utc_text
+from undertow.adapters.store.row_log import PAIRS, row_lines
 from undertow.adapters.whole_file import write_whole
 from undertow.errors import ConfigError
 from undertow.records.judged import ANCHOR_RESULTS, JUDGE_SCHEMA, JUDGE_STATE, Anchor, AnchorResult, JudgeState
@@ -26,6 +27,13 @@ _DAYS_OF_DONE = 2 * OVERLAP
 
 class _Salted(msgspec.Struct):
     salt: str = "undertow"
+
+
+class _Head(msgspec.Struct):
+    """As much of a pair as tells whether it waits: most do not, and their texts need not be held."""
+
+    decision_id: str
+    answered_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +106,37 @@ class JudgeBook:
         except (OSError, ValueError):
             return _Salted().salt
 
-    def waiting(self, state: JudgeState) -> Waiting:
+    def waiting(self, state: JudgeState, now: datetime | None = None) -> Waiting:
         """Pairs of the store that are not done.
+
+        Args:
+            state: How far the judge has come.
+            now: The time, aware: a state that is ahead of it, from a clock that was set back since, hides no pair. None: not looked at.
 
         Raises:
             OSError: A segment cannot be read.
         """
         until = _moment(state.until)
+        if until is not None and now is not None:
+            until = min(until, now)
         earliest = None if until is None else until - OVERLAP
-        rows = read_rows(self._root, PAIRS, AnswerPair, earliest)
+        heads, whole = msgspec.json.Decoder(_Head), msgspec.json.Decoder(AnswerPair)
         seen = set(state.done)
         found: list[tuple[datetime, AnswerPair]] = []
-        broken = rows.broken
-        for pair in rows.rows:
-            at = _moment(pair.answered_at)
-            if at is None:
+        broken = 0
+        for line in row_lines(self._root, PAIRS, earliest):
+            try:
+                head = heads.decode(line)
+                at = _moment(head.answered_at)
+                if at is None:
+                    broken += 1
+                elif head.decision_id not in seen and (
+                    earliest is None or at >= earliest or head.decision_id in state.failed
+                ):
+                    found.append((at, whole.decode(line)))
+                    seen.add(head.decision_id)
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 broken += 1
-            elif pair.decision_id not in seen and (
-                earliest is None or at >= earliest or pair.decision_id in state.failed
-            ):
-                seen.add(pair.decision_id)
-                found.append((at, pair))
         return Waiting([pair for _, pair in sorted(found, key=lambda each: each[0])], broken)
 
     def results(self) -> list[AnchorResult]:
@@ -161,7 +179,7 @@ def advanced(
         done: Pairs that are done, whatever became of them.
         counts: What became of them, by outcome.
         failed: Decisions of pairs that still wait after another try.
-        now: The time, aware.
+        now: The time, aware. Pairs that were answered later, by a clock that was ahead, do not put off those that come before them.
 
     Examples:
         >>> at = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -171,6 +189,8 @@ def advanced(
     """
     known = state.done | {pair.decision_id: pair.answered_at for pair in done}
     until = max((*known.values(), state.until), key=_order)
+    if _order(until) > now:
+        until = utc_text(now.timestamp())
     edge = _order(until)
     young = {name: at for name, at in known.items() if edge - _order(at) <= _DAYS_OF_DONE}
     tries = {name: count for name, count in state.failed.items() if name not in known}
@@ -208,7 +228,10 @@ def read_anchors(path: Path) -> list[Anchor]:
             continue
         try:
             anchor = decoder.decode(line)
-        except ValueError:  # msgspec's errors (their texts may quote the line), and bytes that are no text
+        except (
+            ValueError,
+            RecursionError,
+        ):  # msgspec's errors (their texts may quote the line), and bytes that are no text
             raise ConfigError(
                 f'{path}:{number}: this is no anchor; expected {{"request": "...", "answer_a": "...", "answer_b": "...", "human": "A"}} '
                 "with human A, B or tie, in UTF-8"

@@ -1,7 +1,7 @@
 """A function of the user's that judges: `function(request, answer, other, rubric)`.
 
 With two answers it returns "A" (the first one is better), "B" or "tie"; asked for a grade it gets None as `other` and returns a number in [0, 1].
-It runs in a thread of its own, and one that does not come back in time is left alone. What it raises or returns amiss is told by its type: the
+It runs in a thread of its own, and one that does not come back in time is left alone; while many hang, no more are begun. What it raises or returns amiss is told by its type: the
 text may hold what a caller wrote.
 """
 
@@ -10,12 +10,15 @@ import importlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
+from threading import Thread, current_thread
 
 import msgspec
 
 from undertow.errors import ConfigError
 from undertow.ports.judge import JudgePrompt, JudgeReply
+
+MOST_HANGING = 16
+"""Calls that have not come back, in this process; while there are so many no further one is made, so that they cannot use up its memory."""
 
 JudgeFunction = Callable[[str, str, str | None, str], object]
 
@@ -42,6 +45,7 @@ class FunctionJudge:
         self, name: str, function: JudgeFunction, timeout_s: float, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._name, self._function, self._timeout_s, self._now = name, function, timeout_s, now
+        _out.setdefault(name, set())
 
     @property
     def name(self) -> str:
@@ -51,10 +55,14 @@ class FunctionJudge:
     async def ask(self, prompt: JudgePrompt) -> JudgeReply:
         """Call it once."""
         began = self._now()
+        if len(_out[self._name]) >= MOST_HANGING:
+            return JudgeReply(status="timeout", call_status="timeout", is_outage=True)
         loop = asyncio.get_running_loop()
         returned: asyncio.Future[object] = loop.create_future()
         # A daemon of its own and no pool: a function that hangs must hold up neither the next call nor the end of the process.
-        Thread(target=self._call, args=(prompt, loop, returned), name="undertow-judge", daemon=True).start()
+        thread = Thread(target=self._call, args=(prompt, loop, returned), name="undertow-judge", daemon=True)
+        _out[self._name].add(thread)
+        thread.start()
         try:
             value = await asyncio.wait_for(returned, self._timeout_s)
         except TimeoutError:
@@ -82,10 +90,15 @@ class FunctionJudge:
         value: object
         try:
             value = self._function(prompt.request, first, others[0] if others else None, prompt.rubric)
-        except Exception as error:  # noqa: BLE001 (the edge: code of the user's; it is counted by its type)
+        except BaseException as error:  # noqa: BLE001 (the edge: code of the user's, which may even exit; it is counted by its type)
             value = _Raised(type(error).__name__[:64])
+        _out[self._name].discard(current_thread())
         with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits any more
             loop.call_soon_threadsafe(_settle, returned, value)
+
+
+_out: dict[str, set[Thread]] = {}
+"""Threads that have not come back, by function: a judge lives for one run only, and what hangs outlives it."""
 
 
 class _Raised(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Sheets as a CSV table for a spreadsheet, and labels from it.
 
 A cell that begins with `=`, `+`, `-`, `@`, a tab or a line end is a formula to a spreadsheet, and texts of users and models are not to be
-trusted: such a cell gets an apostrophe in front, which is taken away again when it is read (OWASP, CSV injection).
+trusted: such a cell gets an apostrophe in front, which is taken away again when it is read (OWASP, CSV injection). What acts on a terminal or
+hides text is left out, since such a file is printed, too.
 """
 
 import csv
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from undertow.adapters.reviews.exchange import file_records, flat_label
+from undertow.judging.prompts import clean
 from undertow.records.review import Label, ReviewRules, Sheet
 
 COLUMNS = ("item", "rubric", "prompt", "answer", "answer_a", "answer_b", "rater", "verdict")
@@ -45,7 +47,7 @@ def write_sheets(sheets: Sequence[Sheet], rules: ReviewRules, at: str) -> bytes:
     table.writerow(COLUMNS)
     for sheet in sheets:
         answers = ("", *sheet.answers) if sheet.is_side_by_side else (sheet.answers[0], "", "")
-        table.writerow([*map(guarded, (sheet.item, sheet.rubric, sheet.prompt, *answers)), "", ""])
+        table.writerow([*(guarded(clean(text)) for text in (sheet.item, sheet.rubric, sheet.prompt, *answers)), "", ""])
     return (BOM + out.getvalue()).encode("utf-8", "replace")
 
 

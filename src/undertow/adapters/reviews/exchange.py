@@ -12,6 +12,10 @@ MAX_TEXT = 256
 """Characters of an id or name that is looked at."""
 
 
+MAX_SECONDS = 86_400.0
+"""Nobody looks at one item for longer: a greater number is something else."""
+
+
 def file_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     """Records of a file with their numbers from 1: JSON lines, a JSON array, pages with a list `data`, CSV, or Parquet.
 
@@ -89,7 +93,7 @@ def flat_label(row: int, record: Mapping[str, Any], scale: tuple[float, float]) 
     """
     item = text_of(record, "item", "decision_id", "id")
     seconds = number_of(record.get("seconds"))
-    seconds = seconds if seconds is not None and seconds >= 0.0 else None
+    seconds = seconds if seconds is not None and 0.0 <= seconds <= MAX_SECONDS else None
     rater, at = text_of(record, "rater"), text_of(record, "at")
     word, raw = text_of(record, "verdict"), record.get("value")
     if item is None:

@@ -23,7 +23,15 @@ from undertow.adapters.simulated.canonical import (
 )
 from undertow.adapters.simulated.notes import write_notes
 from undertow.ports.audit_source import Progress, silent
-from undertow.simulation.incidents import CHEAP, TIERS, UNSERVED, IncidentParameters, midnight, rollout_share
+from undertow.simulation.incidents import (
+    CHEAP,
+    RENAMED_TO,
+    TIERS,
+    UNSERVED,
+    IncidentParameters,
+    midnight,
+    rollout_share,
+)
 from undertow.simulation.incidents_log import DayLog, generator, population_of, simulate_day
 from undertow.simulation.incidents_signals import REVIEWERS, STRATA, Signals
 from undertow.simulation.incidents_texts import texts_of
@@ -172,7 +180,7 @@ def _decision_sql(parameters: IncidentParameters, traffic: Traffic, *, with_text
     sql = {
         "decision_id": _id("t" if traffic.suite else "d", day),
         "event_time": "moment",
-        "segment": f"MAP {{'intent': {listed([intent.name for intent in p.intents])}[intent + 1]}}",
+        "segment": f"MAP {{'intent': {_intent_sql(p, day)}}}",
         "policy": quoted(p.policy_kind),
         "policy_version": quoted(f"rollout-{share:.0%}" if routing else "observing"),
         "mode": quoted("route" if routing else "observe"),
@@ -211,6 +219,18 @@ def _decision_sql(parameters: IncidentParameters, traffic: Traffic, *, with_text
     if with_text:
         sql |= {"prompt": "prompt", "response": "response"}
     return sql
+
+
+def _intent_sql(parameters: IncidentParameters, day: int) -> str:
+    """The label of a request: from a day on, the target intent's new name on a part of the users."""
+    p = parameters
+    names = [intent.name for intent in p.intents]
+    label = f"{listed(names)}[intent + 1]"
+    if p.drift != "segment" or day < p.drift_day:
+        return label
+    target = names.index(p.target_intent)
+    renamed = f'intent = {target} AND "user" % 1000 < {round(1000 * p.drift_share)}'
+    return f"CASE WHEN {renamed} THEN {quoted(RENAMED_TO)} ELSE {label} END"
 
 
 def _call(model: str, tier: str) -> str:

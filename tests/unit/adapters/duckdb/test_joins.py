@@ -1,10 +1,12 @@
 """Which decision a signal belongs to."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from undertow.adapters.duckdb.joins import basis_sql
+from undertow.ports.audit_source import CellOptions
 from undertow.records.cells import BASIS_CODES, AuditCells
 from unit.adapters.duckdb.logs import START, at, decision, read, signal, write_jsonl
 
@@ -62,9 +64,31 @@ def test_clock_skew_is_forgiven_up_to_five_minutes(tmp_path: Path) -> None:
     early_key = signal(4, 1 - 5.1 / 60, decision_id=None, conversation_id="c")
     cells = joined(tmp_path, decisions, kept, kept_key, early, early_key)
     assert (cells.coverage.joined, cells.coverage.unjoined) == (2, 0)
-    assert cells.coverage.reasons == {"signal_before_decision": 2}
+    assert cells.coverage.reasons == {"signal_before_decision": 2, "signal_clock_skew": 2}
+    assert any("clocks of two machines differ" in note for note in cells.coverage.notes)
     # A signal is never available before its decision.
     assert cells.labels.available.tolist() == [DAY0] * len(cells.labels)
+
+
+def test_an_observer_whose_clock_runs_ahead_is_told(tmp_path: Path) -> None:
+    rows = [signal(1, 24, received_at=at(2)), signal(2, 3, received_at=at(2.95))]
+    cells = joined(tmp_path, [decision(1, 1), decision(2, 1)], *rows)
+    assert cells.coverage.joined == 2
+    assert cells.coverage.reasons == {"received_before_event": 1}
+    # It counts from when it was observed, not from when it is said to have arrived.
+    assert sorted(set(cells.labels.available.tolist())) == [DAY0, DAY0 + 1]
+
+
+def test_rows_from_the_future_are_counted_and_used(tmp_path: Path) -> None:
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(1, 1), decision(2, 24 * 30)])
+    signals = str(write_jsonl(tmp_path / "s.jsonl", [signal(1, 2), signal(2, 24 * 31)]))
+    present = START + timedelta(hours=24 * 30 - 1)
+    cells = read(log, signals=(signals,), options=CellOptions(now=present))
+    assert cells.coverage.reasons == {"dated_in_future": 2}
+    assert cells.coverage.decisions == 2
+    assert any("clock of the machine that wrote them" in note for note in cells.coverage.notes)
+    later = CellOptions(now=present + timedelta(days=3))
+    assert read(log, signals=(signals,), options=later).coverage.reasons == {}
 
 
 def test_a_late_arrival_is_available_when_it_arrived(tmp_path: Path) -> None:

@@ -47,9 +47,23 @@ def test_named_strata_keep_their_names_whatever_their_probabilities(tmp_path: Pa
     log = write_jsonl(tmp_path / "d.jsonl", [decision(i, segment={"intent": "billing"}) for i in range(5)])
     drawn = [("common", 0.5), ("tail", 0.1), ("tail+intent=billing", 0.9), ("tail+intent=gone", 0.9), ("common+", 0.3)]
     signals = [signal(i, inclusion_probability=p, stratum=name) for i, (name, p) in enumerate(drawn)]
-    cells = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", signals)),)).labels
+    found = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", signals)),))
+    assert found.strata == {0: ("tail", "common")}
+    cells = found.labels
     whole = cells.take(cells.segment == 0)
     code = int(cells.segment.max())
     found = {(int(s), int(e)): n for s, e, n in zip(whole.stratum, whole.steered, whole.n, strict=True)}
     # Tail first; steered to billing (its code), to a segment that nothing bears (-1), and to the whole tier, which is no steering.
     assert found == {(0, 0): 1.0, (0, code): 1.0, (0, -1): 1.0, (1, 0): 2.0}
+
+
+def test_labels_that_name_no_stratum_are_in_none_of_the_named_ones(tmp_path: Path) -> None:
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(i) for i in range(4)])
+    drawn = [("tail", 0.5), ("whole", 0.01), (None, 0.9), (None, 0.1)]
+    signals = [
+        signal(i, inclusion_probability=p) | ({} if name is None else {"stratum": name})
+        for i, (name, p) in enumerate(drawn)
+    ]
+    found = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", signals)),))
+    assert found.strata == {0: ("tail", "whole")}
+    assert sorted(found.labels.stratum[found.labels.segment == 0].tolist()) == [0, 1, 2, 3]

@@ -149,7 +149,7 @@ def test_signals_that_are_set_aside(write: object, tmp_path: Path, values: dict[
         ({"kind": "thumb"}, None, "volunteered"),
         ({"kind": "implicit", "inclusion_probability": None}, None, "census"),
         ({"selection": "census"}, None, "census"),
-        ({"event_time": at(-0.05)}, None, "sampled"),
+        ({"event_time": at(-0.05)}, "signal_clock_skew", "sampled"),
     ],
 )
 def test_signals_that_are_kept(

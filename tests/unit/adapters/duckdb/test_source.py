@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs, source
+from undertow.adapters.store.row_log import CALLS, RowLog
 from undertow.errors import DataError, LogError
 from undertow.ports.audit_source import AuditSource, CellOptions, OutcomeWindow
 from undertow.records.cells import SELECTION_CODES, AuditCells
 from undertow.records.segment import WHOLE, Segment
+from undertow.records.watched import WatchingCall
 from unit.adapters.duckdb.logs import START, as_dict, at, decision, read, signal, write_jsonl, write_parquet
 
 Row = dict[str, object]
@@ -463,3 +465,18 @@ def test_files_that_keep_vanishing_are_an_error(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(source, "open_tables", gone)
     with pytest.raises(LogError, match=r"a\.jsonl: was removed while the log was read"):
         read(tmp_path)
+
+
+def test_calls_beside_a_stores_log_are_read_with_it(tmp_path):
+    (tmp_path / "decisions").mkdir()
+    write_jsonl(tmp_path / "decisions" / "log.jsonl", [decision(i, tier="cheap") for i in range(3)])
+    calls = RowLog(tmp_path, CALLS, "keeper")
+    row = WatchingCall(decision_id="d1", at=at(2.0), purpose="shadow", tier="capable", cost_usd=0.25)
+    calls.append(row, row)
+    calls.close()
+    (segment,) = (tmp_path / CALLS).iterdir()
+    segment.write_bytes(segment.read_bytes() + b"nonsense\n")
+    cells = read(tmp_path)
+    assert (cells.watching.calls.tolist(), cells.watching.cost_usd.tolist()) == ([2], [0.5])
+    assert len(cells.calls) == 0
+    assert cells.coverage.reasons == {"broken_watching_call": 1}

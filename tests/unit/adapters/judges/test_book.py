@@ -26,7 +26,7 @@ def test_all_pairs_wait_at_first_in_the_order_of_their_answers_each_once(tmp_pat
 def test_what_is_done_waits_no_more_and_what_comes_late_still_does(tmp_path):
     write_pairs(tmp_path, [pair(1, answered_at=at(0.9)), pair(2, answered_at=at(1)), pair(3, answered_at=at(-0.5))])
     book = JudgeBook(tmp_path)
-    book.write(advanced(book.state(), [pair(2, answered_at=at(1))], {"wins": 1}, (), NOON))
+    book.write(advanced(book.state(), [pair(2, answered_at=at(1))], {"wins": 1}, (), NOON + timedelta(days=1)))
     # d1 was written after a later one, by a clock that is behind; d3 is older than any clock should be.
     assert names(book.waiting(book.state())) == ["d1"]
 
@@ -34,7 +34,8 @@ def test_what_is_done_waits_no_more_and_what_comes_late_still_does(tmp_path):
 def test_a_pair_that_could_not_be_judged_waits_however_old_it_is(tmp_path):
     write_pairs(tmp_path, [pair(1, answered_at=at(0)), pair(2, answered_at=at(3))])
     book = JudgeBook(tmp_path)
-    state = advanced(advanced(JudgeState(), (), {}, ("d1",), NOON), [pair(2, answered_at=at(3))], {}, (), NOON)
+    later = NOON + timedelta(days=3)
+    state = advanced(advanced(JudgeState(), (), {}, ("d1",), NOON), [pair(2, answered_at=at(3))], {}, (), later)
     assert names(book.waiting(state)) == ["d1"]
     assert state.failed == {"d1": 1}
     done = advanced(state, [pair(1, answered_at=at(0))], {"failed": 1}, (), NOON)
@@ -44,8 +45,21 @@ def test_a_pair_that_could_not_be_judged_waits_however_old_it_is(tmp_path):
 
 def test_names_of_old_pairs_are_forgotten(tmp_path):
     state = advanced(JudgeState(), [pair(1, answered_at=at(0))], {}, (), NOON)
-    state = advanced(state, [pair(2, answered_at=at(30))], {}, (), NOON)
+    state = advanced(state, [pair(2, answered_at=at(30))], {}, (), NOON + timedelta(days=30))
     assert list(state.done) == ["d2"]
+
+
+def test_a_clock_that_was_ahead_for_a_while_hides_no_pair_and_none_is_judged_again_and_again(tmp_path):
+    book = JudgeBook(tmp_path)
+    ahead = pair(1, answered_at=at(400))
+    write_pairs(tmp_path, [ahead, pair(2)])
+    book.write(advanced(book.state(), [ahead], {"wins": 1}, (), NOON + timedelta(days=400)))
+    state = book.state()
+    assert names(book.waiting(state, NOON)) == ["d2"]
+    state = advanced(state, [pair(2)], {"wins": 1}, (), NOON)
+    assert names(book.waiting(state, NOON)) == []
+    write_pairs(tmp_path, [pair(3)])
+    assert names(book.waiting(state, NOON)) == ["d3"]
 
 
 def test_counts_add_up_and_those_of_the_day_begin_anew(tmp_path):

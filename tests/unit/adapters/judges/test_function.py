@@ -1,8 +1,10 @@
 import asyncio
+import threading
 import time
 
 import pytest
 
+from undertow.adapters.judges import function as judges
 from undertow.adapters.judges.function import FunctionJudge, load_function
 from undertow.errors import ConfigError
 from undertow.judging.prompts import grade_prompt, pair_prompt
@@ -51,6 +53,27 @@ def test_one_that_hangs_is_left_alone():
     reply = ask(lambda *_: time.sleep(2) or "A", timeout_s=0.1)
     assert reply.status == "timeout"
     assert time.monotonic() - began < 1.5
+
+
+def test_one_that_hangs_again_and_again_takes_a_bounded_number_of_threads(monkeypatch):
+    monkeypatch.setattr(judges, "MOST_HANGING", 3)
+    go_on, calls = threading.Event(), []
+
+    def hangs(*_):
+        calls.append(1)
+        go_on.wait(20)
+        return "A"
+
+    def again():  # a judge of its own each time, as each run has
+        return asyncio.run(FunctionJudge("mine:hangs", hangs, 0.05).ask(PAIR))
+
+    replies = [again() for _ in range(8)]
+    assert len(calls) == 3
+    assert [reply.is_outage for reply in replies] == [False] * 3 + [True] * 5
+    go_on.set()
+    deadline = time.monotonic() + 10
+    while again().status != "ok":
+        assert time.monotonic() < deadline
 
 
 def test_a_function_that_cannot_be_loaded_is_refused_with_its_name():

@@ -4,6 +4,7 @@ import io
 import pytest
 
 from undertow.adapters.reviews.csv import BOM, guarded, read_labels, write_sheets
+from undertow.judging.prompts import clean
 from undertow.records.review import ReviewRules, Sheet
 
 HOSTILE = '=HYPERLINK("http://x","y")'
@@ -19,7 +20,12 @@ def table(sheets):
 def test_no_cell_is_a_formula(text):
     (row,) = table([Sheet("i", text, text, (text,))])
     for name in ("rubric", "prompt", "answer"):
-        assert row[name] == f"'{text}"
+        assert row[name] == f"'{clean(text)}"
+
+
+def test_no_cell_acts_on_a_terminal_or_hides_text():
+    (row,) = table([Sheet("i", "?", "red \x1b[2J\u202eevil\u202c", ("a\x00b\r\nc\td",))])
+    assert (row["prompt"], row["answer"]) == ("red evil", "ab\nc\td")
 
 
 def test_texts_of_many_lines_and_quotes_keep_their_cell():

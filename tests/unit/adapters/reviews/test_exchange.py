@@ -56,3 +56,8 @@ def test_ids_are_bounded():
     assert len(text_of({"item": "x" * 10_000}, "item")) == 256
     assert text_of({"item": True}, "item") is None
     assert number_of({}) is None
+
+
+@pytest.mark.parametrize(("given", "expected"), [(12.5, 12.5), ("3", 3.0), (-1, None), (1e300, None), ("nan", None)])
+def test_a_time_that_nobody_takes_is_none(given, expected):
+    assert flat_label(1, {"item": "i", "verdict": "y", "seconds": given}, (0.0, 1.0)).seconds == expected
