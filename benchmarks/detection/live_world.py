@@ -23,7 +23,16 @@ from undertow.records.decision import Call, DecisionRecord
 from undertow.records.review import ReviewRules
 from undertow.records.runtime_files import SAMPLING
 from undertow.records.sampling import Drawn
-from undertow.records.serving import JudgePlan, PolicyPlan, ReviewPlan, ServingPlan, ShadowPlan, StorePlan, TierPlan, TuningPlan
+from undertow.records.serving import (
+    JudgePlan,
+    PolicyPlan,
+    ReviewPlan,
+    ServingPlan,
+    ShadowPlan,
+    StorePlan,
+    TierPlan,
+    TuningPlan,
+)
 from undertow.records.signal import SignalRecord
 from undertow.records.watched import AnswerPair, Vote, WatchingCall
 from undertow.reviewing.cases import Case

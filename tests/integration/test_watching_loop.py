@@ -159,7 +159,7 @@ segment_s = 1
     assert cheap["signals"]["judge.quality"]["n"] == FIRST + LATER
     assert cheap["signals"]["review.accuracy"]["n"] == len(texts)
     watching = [item for item in report["ledger"]["items"] if item["kind"] == "watching"]
-    assert watching, report['ledger']
+    assert watching, report["ledger"]
     assert report["ledger"]["watching_usd_month"] > 0
     shown = CliRunner().invoke(main, ["audit", str(store)]).output
     assert "judge.quality" in shown

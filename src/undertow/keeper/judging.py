@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from undertow.adapters.telemetry.json_logs import fields
 from undertow.bootstrap.judge import JudgeSetUp, check_anchors, judge_store
-from undertow.errors import ConfigError
+from undertow.errors import ConfigError, DataError
 from undertow.services.judge_run import never
 
 log = logging.getLogger("undertow.keeper")
@@ -37,14 +37,16 @@ class Judging:
         self._anchors_at = float("-inf")
 
     def run(self) -> Mapping[str, int]:
-        """Run of the job `judging`.
+        """Run of the job `judging`; nothing is done while somebody else judges this store, such as another gateway's keeper.
 
         Raises:
             ConfigError: The judge cannot be used, or its state is none of ours.
-            DataError: Somebody else judges this store.
             OSError: The store cannot be read or written.
         """
-        done = judge_store(self._set_up, MOST_AT_ONCE, is_over=self._is_over)
+        try:
+            done = judge_store(self._set_up, MOST_AT_ONCE, is_over=self._is_over)
+        except DataError:
+            return {"judge_elsewhere": 1}
         if done.ended.stopped is not None:
             log.warning("judge_not_reached", extra=fields(why=done.ended.stopped, waiting=done.waiting))
         if done.broken:

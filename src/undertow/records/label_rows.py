@@ -57,7 +57,9 @@ class LabelRows:
         if not isinstance(other, LabelRows):
             return NotImplemented
         # Texts are numbered in no certain order: rows are the same if they bear the same text.
-        mine, theirs = (tuple(rows.texts[at] if at >= 0 else None for at in rows.text.tolist()) for rows in (self, other))
+        mine, theirs = (
+            tuple(rows.texts[at] if at >= 0 else None for at in rows.text.tolist()) for rows in (self, other)
+        )
         names = [f.name for f in fields(self) if f.name not in {"text", "texts"}]
         return mine == theirs and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 

@@ -45,6 +45,8 @@ MEAN_ANSWER_TOKENS = 40
 """Output tokens of a verdict, for its forecast; what it did use is put down after it."""
 MOST_ANSWER_TOKENS = 1024
 """What a judge may use up before it is cut."""
+MAX_MODEL_CHARS = 200
+"""Of the name that an upstream gives its model: that is text of a stranger's."""
 _CHARS_PER_TOKEN, _FEWEST_CHARS_PER_TOKEN = 4, 2
 
 
@@ -303,7 +305,7 @@ class PairJudge:
                 purpose="judge",
                 tier="judge",
                 segment=pair.segment,
-                model=one.reply.model or self._judge.name,
+                model=(one.reply.model or self._judge.name)[:MAX_MODEL_CHARS],
                 input_tokens=None if one.reply.usage is None else one.reply.usage.input_tokens,
                 cached_tokens=None if one.reply.usage is None else one.reply.usage.cached_tokens,
                 output_tokens=None if one.reply.usage is None else one.reply.usage.output_tokens,

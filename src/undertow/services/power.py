@@ -77,7 +77,7 @@ def _weights(segments: int, *, has_tail: bool) -> dict[str, float]:
     if has_tail:
         roles.append(("tail", "tail"))
     for i in range(max(1, segments)):
-        roles += [("segment", f"segment {i}"), ("level_segment", f"segment {i}")]
+        roles.extend((("segment", f"segment {i}"), ("level_segment", f"segment {i}")))
     streams = [Stream("review", role, name, 0) for role, name in roles]
     found = stream_weights(streams, known_by=0)
     return {stream.role: float(weight) for stream, weight in zip(streams, found, strict=True)}

@@ -34,7 +34,7 @@ def run(scenario):
 
 
 def test_requests_reach_the_keeper_as_they_are(tmp_path):
-    shed, given = [], [shadow_request(number, prompt="Wo ist sie? 🔘" * 1000) for number in range(20)]
+    shed, given = [], [shadow_request(number, prompt="Où est-elle ? 🔘" * 1000) for number in range(20)]
 
     async def scenario():
         inbox = inbox_at(tmp_path / "s")

@@ -4,6 +4,7 @@ import threading
 import time
 
 from judge_factory import NOON, judge_server, pair, plan, says_good, write_pairs
+from undertow.adapters.judges.book import JudgeBook
 from undertow.bootstrap.judge import JudgeSetUp
 from undertow.keeper.judging import Judging
 from undertow.records.serving import EndpointPlan, StorePlan
@@ -88,3 +89,12 @@ def test_a_judge_that_cannot_be_asked_about_anchors_is_left_in_peace_for_a_while
         now[0] = 901.0
         judging.run()
         assert len(bodies) == 2 * asked
+
+
+def test_another_gateway_s_keeper_that_judges_this_store_is_no_failure(tmp_path):
+    write_pairs(tmp_path, [pair(1)])
+    with judge_server(says_good) as (url, bodies):
+        with JudgeBook(tmp_path).locked():
+            assert job(tmp_path, url).run() == {"judge_elsewhere": 1}
+        assert bodies == []
+        assert job(tmp_path, url).run() == {"judge_losses": 1, FREE: 0}

@@ -9,10 +9,9 @@ from undertow.records.label_rows import LabelRows, no_label_rows
 
 def rows(texts, places):
     one = np.arange(len(places))
-    whole = {
-        name: one
-        for name in ("available", "decided", "tier", "arm", "eligible", "signal", "selection", "basis", "stratum")
-    }
+    whole = dict.fromkeys(
+        ("available", "decided", "tier", "arm", "eligible", "signal", "selection", "basis", "stratum"), one
+    )
     return LabelRows(
         decision=one.astype(np.uint64), **whole, failure=one / 10, weight=one + 1.0, segments=np.zeros((len(one), 1), dtype=np.int64),
         text=np.array(places), texts=texts,

@@ -190,6 +190,11 @@ def test_calls_are_priced_by_tokens_or_by_the_call():
     assert judged(SaidJudge(sees_good), prices=()).calls[0].cost_usd is None
 
 
+def test_the_name_that_an_upstream_gives_its_model_is_bounded():
+    reply = JudgeReply(status="ok", text=TIE, model="m" * 100_000)
+    assert len(judged(SaidJudge(lambda _: reply)).calls[0].model) == 200
+
+
 def test_a_budget_that_is_spent_ends_it_within_a_pair():
     async def run():
         book = Book()

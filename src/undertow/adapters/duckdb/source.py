@@ -320,9 +320,7 @@ def _count(
         labels, calibration = label_cells.label_cells(engine, vocabulary, options.bucket_s, options.max_strata)
         strata = label_cells.strata_names(engine)
         anchors = anchor_cells.anchor_cells(engine, vocabulary, options.bucket_s)
-        rows = label_rows(
-            engine, vocabulary, has_prompts=tables.holds("prompt"), stores=store_roots(inputs.decisions)
-        )
+        rows = label_rows(engine, vocabulary, has_prompts=tables.holds("prompt"), stores=store_roots(inputs.decisions))
         outcomes = label_cells.outcome_cells(engine, options.bucket_s)
         row = engine.execute("SELECT epoch(max(available_at)) FROM matched").fetchone()
         last_available = max(last_available, float(row[0]) if row and row[0] is not None else last_available)

@@ -9,8 +9,8 @@ from undertow.adapters.judges.function import FunctionJudge, load_function
 from undertow.errors import ConfigError
 from undertow.judging.prompts import grade_prompt, pair_prompt
 
-PAIR = pair_prompt("Which is better?", "2 + 2?", "4", "5", nonce="n0nce", max_chars=500)
-GRADE = grade_prompt("How right?", "2 + 2?", "4", nonce="n0nce", max_chars=500)
+PAIR = pair_prompt("Which is better?", "2 + 2?", "4", "5", nonce="n7c7e", max_chars=500)
+GRADE = grade_prompt("How right?", "2 + 2?", "4", nonce="n7c7e", max_chars=500)
 
 
 def ask(function, prompt=PAIR, timeout_s=5.0):

@@ -10,7 +10,7 @@ from undertow.errors import ConfigError
 from undertow.judging.prompts import grade_prompt, pair_prompt
 from undertow.records.serving import EndpointPlan
 
-PROMPT = pair_prompt("Which is better?", "2 + 2?", "good", "bad", nonce="n0nce", max_chars=500)
+PROMPT = pair_prompt("Which is better?", "2 + 2?", "good", "bad", nonce="n7c7e", max_chars=500)
 
 
 def ask(base_url, *prompts, parameters=None, timeout_s=5.0, env=None, key=None):
@@ -49,7 +49,7 @@ def test_a_verdict_comes_back_with_model_and_usage():
 
 
 def test_a_grade_is_asked_for_by_a_schema_of_its_own():
-    prompt = grade_prompt("How right?", "2 + 2?", "4", nonce="n0nce", max_chars=500)
+    prompt = grade_prompt("How right?", "2 + 2?", "4", nonce="n7c7e", max_chars=500)
     with judge_server(lambda _: '{"score": 1}') as (url, bodies):
         ask(url, prompt)
     assert list(bodies[0]["response_format"]["json_schema"]["schema"]["properties"]) == ["score"]
