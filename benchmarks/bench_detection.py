@@ -30,7 +30,7 @@ from detection.steered_rows import bench_naming, bench_steered_rows
 from detection.through_files import bench_end_to_end
 from report import Report
 
-OTHER_PARTS = ("hidden_slice", "provider", "anchored_votes", "watching_cost")
+OTHER_PARTS = ("hidden_slice", "provider", "anchored_votes", "watching_cost", "live_loop")
 """Modules of `detection` with a function `bench(report, *, quick, data)`."""
 
 

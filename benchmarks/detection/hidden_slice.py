@@ -300,7 +300,7 @@ def topic_features(corpus: Corpus, drawn: Drawn, model: TopicModel) -> list[Feat
     ]
 
 
-def one_run(corpus: Corpus, hidden: int, change: Change, seed: int) -> dict[str, Outcome]:
+def one_run(corpus: Corpus, hidden: int, change: Change, seed: int, *, encoded: bool) -> dict[str, Outcome]:
     """All set-ups on the same labels."""
     rng = np.random.default_rng([seed, hidden, CHANGES.index(change)])
     days = CHANGE_DAY + DAYS_AFTER
@@ -313,7 +313,7 @@ def one_run(corpus: Corpus, hidden: int, change: Change, seed: int) -> dict[str,
         "labelled": ([*areas, *intents], []),
         "hidden": (areas, topic_features(corpus, drawn, find_topics(sketches, 1))),
     }
-    if corpus.vectors is not None:
+    if encoded and corpus.vectors is not None:
         set_ups["encoder"] = (areas, topic_features(corpus, drawn, find_topics(sketches, 1, corpus.vectors[early])))
     return {
         name: measure_one(drawn, watch(drawn, segments, topics, days), days, half, corpus)
@@ -410,9 +410,19 @@ def _begin(found: list[Corpus]) -> None:
     _CORPORA.extend(found)
 
 
-def _loss_job(job: tuple[int, int, Change, int]) -> dict[str, Outcome]:
-    place, hidden, change, seed = job
-    return one_run(_CORPORA[place], hidden, change, seed)
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """A run with a loss: place of the corpus, the hidden intent, the seed, and whether the encoder is tried as well."""
+
+    place: int
+    hidden: int
+    change: Change
+    seed: int
+    encoded: bool
+
+
+def _loss_job(job: _Loss) -> dict[str, Outcome]:
+    return one_run(_CORPORA[job.place], job.hidden, job.change, job.seed, encoded=job.encoded)
 
 
 def _healthy_job(job: tuple[int, int]) -> tuple[bool, bool]:
@@ -438,7 +448,7 @@ def bench(report: Report, *, quick: bool, data: Path) -> None:
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=_begin, initargs=(found,)) as pool:
         for change in CHANGES[:2]:
             jobs = [
-                (place, int(hidden), change, report.seed + seed)
+                _Loss(place, int(hidden), change, report.seed + seed, encoded=seed == 0)
                 for place, corpus in enumerate(found)
                 for hidden in np.linspace(0, len(corpus.intents) - 1, intents).round()
                 for seed in range(seeds)
@@ -459,44 +469,38 @@ def _median(values: Sequence[int]) -> float:
 
 
 def _tell_delays(
-    report: Report,
-    found: list[Corpus],
-    change: Change,
-    jobs: list[tuple[int, int, Change, int]],
-    runs: list[dict[str, Outcome]],
+    report: Report, found: list[Corpus], change: Change, jobs: list[_Loss], runs: list[dict[str, Outcome]]
 ) -> None:
     what = {"share": "an intent's share steps from 2 to 8 %", "rate": "an intent of 5 % begins to fail"}[change]
     print(
         f"\nHidden slice: {what}. Days from the change, median/p90 of {len(runs)} runs; never: not within {DAYS_AFTER} days"
     )
-    print(f"{'':24s} {'alarm':>12s} {'named':>12s} {'never':>6s} {'of it':>6s} {'in it':>6s}")
-    named: dict[str, list[int]] = {}
-    for name in runs[0]:
-        each = [run[name] for run in runs]
-        named[name] = [one.named for one in each]
-        right = [one for one in each if one.named < NEVER]
-        alarm = [one.alarm for one in each]
-        texts = [
-            f"{days_text(_median(d))}/{days_text(float(np.quantile(d, 0.9, method='lower')))}"
-            for d in (alarm, named[name])
-        ]
-        precision, recall = (float(np.mean([getattr(one, part) for one in right])) for part in ("precision", "recall"))
-        print(f"{name:24s} {texts[0]:>12s} {texts[1]:>12s} {len(each) - len(right):6d} {precision:6.2f} {recall:6.2f}")
-        report.add(f"hidden slice, {change}: days until named, {name}", "shown", None, _median(named[name]), None, len(each), None,
-                   f"alarm {texts[0]}, named {texts[1]} (median/90 %), never {len(each) - len(right)}")  # fmt: skip
-    ratio = _median(named["hidden"]) / max(_median(named["labelled"]), 1.0)
+    print(f"{'':24s} {'runs':>5s} {'alarm':>12s} {'named':>12s} {'never':>6s} {'of it':>6s} {'in it':>6s}")
+    for name in ("labelled", "hidden"):
+        _tell_row(report, change, name, [run[name] for run in runs])
+    ratio, interval = _ratio(runs, "hidden")
     is_enough = len(runs) >= 100
+    print(
+        f"hidden over labelled, medians: {ratio:.2f} (at most {RATIO_BAR}), 95 % {interval[0]:.2f} to {interval[1]:.2f}"
+    )
     report.add(f"hidden slice, {change}: days until named over those with a label", f"at most {RATIO_BAR}", RATIO_BAR, ratio,
-               _ratio_interval(named["hidden"], named["labelled"]), len(runs), ratio <= RATIO_BAR if is_enough else None, "medians; the same labels")  # fmt: skip
-    print(f"hidden over labelled, medians: {ratio:.2f} (at most {RATIO_BAR})")
-    if "encoder" in named:
-        gain = _median(named["encoder"]) / max(_median(named["labelled"]), 1.0)
-        report.add(
-            f"hidden slice, {change}: the same with a sentence encoder", "shown", None, gain, None, len(runs), None
-        )
+               interval, len(runs), ratio <= RATIO_BAR if is_enough else None, "medians; the same labels")  # fmt: skip
     for place, corpus in enumerate(found):
-        for hidden in dict.fromkeys(job[1] for job in jobs if job[0] == place):
-            mine = [run for job, run in zip(jobs, runs, strict=True) if job[:2] == (place, hidden)]
+        mine = [run for job, run in zip(jobs, runs, strict=True) if job.place == place]
+        ratio, interval = _ratio(mine, "hidden")
+        print(f"  {corpus.name}: {ratio:.2f}")
+        report.add(
+            f"hidden slice, {change}: the same on {corpus.name}", "shown", None, ratio, interval, len(mine), None
+        )
+    both = [run for run in runs if "encoder" in run]
+    if both:
+        for name in ("labelled", "hidden", "encoder"):
+            _tell_row(report, change, name, [run[name] for run in both], " where the encoder was tried")
+        ratio, interval = _ratio(both, "encoder")
+        report.add(f"hidden slice, {change}: with a sentence encoder over those with a label", "shown", None, ratio, interval, len(both), None)  # fmt: skip
+    for place, corpus in enumerate(found):
+        for hidden in dict.fromkeys(job.hidden for job in jobs if job.place == place):
+            mine = [run for job, run in zip(jobs, runs, strict=True) if (job.place, job.hidden) == (place, hidden)]
             delay = {name: _median([run[name].named for run in mine]) for name in ("labelled", "hidden")}
             called = next((run["hidden"].name for run in mine if run["hidden"].name), "")
             print(
@@ -504,6 +508,28 @@ def _tell_delays(
             )
             report.add(f"hidden slice, {change}: {corpus.name} {corpus.intents[hidden]}", "shown", None, delay["hidden"], None,
                        len(mine), None, f"with a label {days_text(delay['labelled'])}; named {called!r}")  # fmt: skip
+
+
+def _tell_row(report: Report, change: Change, name: str, each: list[Outcome], where: str = "") -> None:
+    right = [one for one in each if one.named < NEVER]
+    texts = [
+        f"{days_text(_median(days))}/{days_text(float(np.quantile(days, 0.9, method='lower')))}"
+        for days in ([one.alarm for one in each], [one.named for one in each])
+    ]
+    precision, recall = (
+        float(np.mean([getattr(one, part) for one in right] or [0.0])) for part in ("precision", "recall")
+    )
+    print(
+        f"{name + where:24.24s} {len(each):5d} {texts[0]:>12s} {texts[1]:>12s} {len(each) - len(right):6d} {precision:6.2f} {recall:6.2f}"
+    )
+    report.add(f"hidden slice, {change}: days until named, {name}{where}", "shown", None, _median([one.named for one in each]), None,
+               len(each), None, f"alarm {texts[0]}, named {texts[1]} (median/90 %), never {len(each) - len(right)}")  # fmt: skip
+
+
+def _ratio(runs: list[dict[str, Outcome]], name: str) -> tuple[float, tuple[float, float]]:
+    """Median days until named over the median of those with a label, and its interval by pairs resampled."""
+    mine, labelled = ([run[each].named for run in runs] for each in (name, "labelled"))
+    return _median(mine) / max(_median(labelled), 1.0), _ratio_interval(mine, labelled)
 
 
 def _ratio_interval(hidden: Sequence[int], labelled: Sequence[int]) -> tuple[float, float]:

@@ -84,11 +84,12 @@ class Day:
     Attributes:
         reviews: Decisions drawn for review, by tier.
         pairs: Second answers.
-        wrong_draws: Chosen decisions of which the record says otherwise.
+        usd: What they and the judge cost.
     """
 
     reviews: dict[str, int] = field(default_factory=dict)
     pairs: int = 0
+    usd: float = 0.0
 
 
 class World:
@@ -109,7 +110,9 @@ class World:
         self.review = ReviewPlan(per_day=model.reviews_per_day)
         # As many pairs as the whole product would have, of a smaller log.
         self.shadow = ShadowPlan(share=min(1.0, shadow_pairs(model, model.days) / cheap), budget_usd_day=100.0)
-        self._judge = JudgePlan(function=f"{__name__}:prefer", usd_per_call=VERDICT_USD, budget_usd_day=100.0)
+        self._judge = JudgePlan(
+            function=f"{__name__}:prefer", both_orders=False, usd_per_call=VERDICT_USD, budget_usd_day=100.0
+        )
         tiers = tuple(TierPlan(name=name, model=name, endpoints=()) for name in TIERS)
         policy = PolicyPlan(name="auto", version="v1", kind="cascade", tiers=TIERS)
         self._store = StorePlan(path=str(root))
@@ -151,6 +154,7 @@ class World:
                 cases.append(self._reviewed(row, review, is_pair=shadow is not None))
         log.close()
         found.pairs = len(pairs)
+        found.usd = len(pairs) * (CAPABLE_USD + VERDICT_USD * self.design.is_judged)
         self._keep(pairs, start_s)
         self._publish(start_s)
         self._waiting = cases

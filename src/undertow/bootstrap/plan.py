@@ -148,7 +148,7 @@ def judge_plan(settings: Settings, folder: Path, day: date) -> JudgePlan | None:
         endpoint = EndpointPlan(base_url=judge.base_url, api_key_env=judge.api_key_env, ca_file=ca_file)
     listed = None if judge.model is None else listed_model(judge.model, [judge.base_url or ""], day)
     return JudgePlan(
-        model=judge.model,
+        model=judge.model if judge.function is None else None,
         endpoint=endpoint,
         function=judge.function,
         anchors=None if judge.anchors is None else str(folder / judge.anchors),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from undertow.cli import exit_status
-from undertow.cli.command import Command
+from undertow.cli.command import Command, FiniteRange
 from undertow.cli.drawing import progress_bar
 from undertow.errors import UsageError
 
@@ -67,12 +67,12 @@ STATUS = {
 @click.option("--baseline-until", metavar="DATE", help="End of the reference period, as 2026-03-01 (UTC).")
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     help="Largest accepted loss per request on the cheaper tier. [default: 0.02]",
 )
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    type=FiniteRange(0, 0.5, min_open=True, max_open=True),
     help="Probability of any false alarm in half a year. [default: 0.05]",
 )
 @click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from undertow.cli.audit import parse_date, settings_file
-from undertow.cli.command import Command
+from undertow.cli.command import Command, FiniteRange
 from undertow.cli.drawing import progress_bar
 from undertow.errors import UsageError
 
@@ -60,8 +60,8 @@ class _Source:
 @click.option("--segment", metavar="KEY", help="Label by whose values requests have thresholds of their own, where there are labels enough.")  # fmt: skip
 @click.option("--shared", is_flag=True, help="One threshold for all: the loss of all together is bounded, that of a segment is not.")  # fmt: skip
 @click.option("--prefix", type=click.IntRange(min=0, max=4096), default=0, show_default=True, metavar="N", help="Calibrate the first N tokens too, for streaming; 0: not.")  # fmt: skip
-@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="M", help="Largest accepted P(cheap served and failing where capable would not). Default: policy.margin.")  # fmt: skip
-@click.option("--delta", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="D", help="Probability with which the threshold may miss it. Default: policy.delta.")  # fmt: skip
+@click.option("--margin", type=FiniteRange(0, 1, min_open=True, max_open=True), metavar="M", help="Largest accepted P(cheap served and failing where capable would not). Default: policy.margin.")  # fmt: skip
+@click.option("--delta", type=FiniteRange(0, 1, min_open=True, max_open=True), metavar="D", help="Probability with which the threshold may miss it. Default: policy.delta.")  # fmt: skip
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), default=Path("calibration.json"), show_default=True, help="File to write.")  # fmt: skip
 @click.option("--config", metavar="FILE", help="Settings: tiers, policy.margin, policy.delta. Default: undertow.toml in the log's folder, else here.")  # fmt: skip
 @click.option("--html", metavar="FILE", help="Write the report as one HTML file too.")

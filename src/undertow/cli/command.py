@@ -9,11 +9,23 @@ click would fold an epilog into one paragraph; examples are copied into shells, 
 """
 
 import inspect
+import math
 from typing import Any
 
 import click
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class FiniteRange(click.FloatRange):
+    """A number between bounds; `nan` and `inf`, which Python reads as numbers, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As click does."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
 
 
 def _write_examples(examples: str, formatter: click.HelpFormatter) -> None:

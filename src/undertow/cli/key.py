@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from undertow.cli.atomic_write import write_atomically
-from undertow.cli.command import Group
+from undertow.cli.command import FiniteRange, Group
 from undertow.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command() -> None:
 @click.argument("name")
 @_config
 @click.option("--append", is_flag=True, help="Write [keys.NAME] to the end of the settings file.")
-@click.option("--budget-usd-day", type=click.FloatRange(min=0), metavar="USD", help="Most that it may spend a day.")
+@click.option("--budget-usd-day", type=FiniteRange(min=0), metavar="USD", help="Most that it may spend a day.")
 @click.option("--requests-per-minute", type=click.IntRange(min=1), metavar="N", help="Most requests a minute.")
 @click.option("--tier", "tiers", multiple=True, metavar="TIER", help="A tier that it may use [all]. May be repeated.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of its requests. May be repeated.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from undertow.cli.audit import settings_file
-from undertow.cli.command import Command
+from undertow.cli.command import Command, FiniteRange
 from undertow.cli.drawing import progress_bar
 from undertow.errors import UsageError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from undertow.config.settings import Settings
     from undertow.records.power import Assumption, Design
 
-SHARE = click.FloatRange(0, 1, min_open=True)
+SHARE = FiniteRange(0, 1, min_open=True)
 
 
 @click.command(
@@ -50,17 +50,17 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 )
 @click.option(
     "--labels-per-day",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Reviews a day, all tiers. [default: the log's, else review.per_day]",
 )
 @click.option(
     "--requests-per-day",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Answers of the cheaper tiers a day. [default: the log's, else 32,500]",
 )
 @click.option(
     "--failure-rate",
-    type=click.FloatRange(0, 0.5, min_open=True),
+    type=FiniteRange(0, 0.5, min_open=True),
     help="Share of answers flagged while nothing is wrong. [default: the log's, else 0.06]",
 )
 @click.option(
@@ -70,12 +70,12 @@ SHARE = click.FloatRange(0, 1, min_open=True)
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     help="Largest accepted loss. [default: monitors.margin]",
 )
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    type=FiniteRange(0, 0.5, min_open=True, max_open=True),
     help="False-alarm budget. [default: monitors.alpha]",
 )
 @click.option("--runs", type=click.IntRange(20, 10_000), default=100, show_default=True, help="Simulated runs a line.")

@@ -12,7 +12,7 @@ import click
 
 from undertow.cli.audit import FORMATS as LOG_FORMATS
 from undertow.cli.audit import settings_file
-from undertow.cli.command import Group
+from undertow.cli.command import FiniteRange, Group
 from undertow.errors import DataError, LogError, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def status(folder: str, config: str | None, as_json: bool) -> None:
 @click.option("--format", "format_", type=click.Choice(EXCHANGE), default="jsonl", show_default=True, help="For which tool.")  # fmt: skip
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to. Default: standard output.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Most items. Default: [review] per_day.")
-@click.option("--hold-hours", type=click.FloatRange(min=0), default=72.0, show_default=True, metavar="HOURS", help="How long they are kept from reviewers here.")  # fmt: skip
+@click.option("--hold-hours", type=FiniteRange(min=0), default=72.0, show_default=True, metavar="HOURS", help="How long they are kept from reviewers here.")  # fmt: skip
 @click.option("--name", default="export", show_default=True, metavar="NAME", help="Of this export: under it the items are held.")  # fmt: skip
 @_config
 def export(

@@ -10,7 +10,7 @@ import click
 
 from undertow.cli import exit_status
 from undertow.cli.audit import settings_file
-from undertow.cli.command import Group
+from undertow.cli.command import FiniteRange, Group
 from undertow.cli.drawing import progress_bar
 from undertow.errors import LogError, UsageError
 
@@ -65,10 +65,10 @@ class _Files:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N cases.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, metavar="N", help="Cases that are on their way at once.")  # fmt: skip
 @click.option("--retries", type=click.IntRange(0, 10), default=2, show_default=True, metavar="N", help="Attempts after the first, where a failure may pass.")  # fmt: skip
-@click.option("--budget-usd", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Begin no case that would bring the cost beyond this.")  # fmt: skip
+@click.option("--budget-usd", type=FiniteRange(min=0, min_open=True), metavar="USD", help="Begin no case that would bring the cost beyond this.")  # fmt: skip
 @click.option("--baseline", is_flag=True, help="Accept what this run shows: later runs are compared with it and not with what was before.")  # fmt: skip
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), metavar="P", help="Probability that a suite that got no worse is ever said to. Default: monitors.alpha.")  # fmt: skip
-@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="LOSS", help="Loss of the routed answers against the capable tier that you accept. Default: monitors.margin.")  # fmt: skip
+@click.option("--alpha", type=FiniteRange(0, 0.5, min_open=True, max_open=True), metavar="P", help="Probability that a suite that got no worse is ever said to. Default: monitors.alpha.")  # fmt: skip
+@click.option("--margin", type=FiniteRange(0, 1, min_open=True, max_open=True), metavar="LOSS", help="Loss of the routed answers against the capable tier that you accept. Default: monitors.margin.")  # fmt: skip
 @_json
 @click.option("--junit", type=click.Path(dir_okay=False, writable=True), metavar="FILE", help="Write JUnit XML, a test case a target and segment.")  # fmt: skip
 @click.option("--markdown", type=click.Path(dir_okay=False, writable=True), metavar="FILE", help="Write a summary for a pull request.")  # fmt: skip
@@ -199,6 +199,7 @@ def _carried_out(cases: "Suite", options: "SuiteOptions", plan: "ServingPlan", p
     began = datetime.now(UTC)
     run_id = f"{began:%Y%m%dT%H%M%S}{began.microsecond // 1000:03d}Z-{secrets.token_hex(3)}"
     grading = SuiteGrading(cases, plan.judge, os.environ)
+    _book(plan).prepare(cases.name)
     sink = open_sink(None, plan.store, writer_name("suite"))
 
     async def work() -> "RunResults":
@@ -213,7 +214,12 @@ def _carried_out(cases: "Suite", options: "SuiteOptions", plan: "ServingPlan", p
     try:
         return asyncio.run(work())
     finally:
-        sink.close()
+        try:
+            sink.close()
+        except OSError as error:
+            raise LogError(
+                f"{plan.store.path}: {error.strerror or error}; the run cannot be kept, so it counts as not made"
+            ) from None
 
 
 def _book(plan: "ServingPlan") -> "StoreRuns":
@@ -255,7 +261,7 @@ def _show(report: "SuiteReport", files: _Files) -> None:
 @click.option("--out", type=click.Path(dir_okay=False, writable=True), metavar="FILE", help="Where the proposed cases go. Default: SUITE.proposed.jsonl beside the suite.")  # fmt: skip
 @click.option("--count", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Most cases that are proposed.")  # fmt: skip
 @click.option("--by", type=click.Choice(["auto", "encoder", "words"]), default="auto", show_default=True, help="What makes texts alike: the sentence encoder of the extra `embedding`, or their words.")  # fmt: skip
-@click.option("--near", type=click.FloatRange(0, 1, min_open=True), metavar="COSINE", help="From which likeness on a request counts as covered. Default: 0.5 by words, 0.6 by the encoder.")  # fmt: skip
+@click.option("--near", type=FiniteRange(0, 1, min_open=True), metavar="COSINE", help="From which likeness on a request counts as covered. Default: 0.5 by words, 0.6 by the encoder.")  # fmt: skip
 @_json
 def refresh(suite: str, store: str, out: str | None, count: int, by: str, near: float | None, as_json: bool) -> None:
     """Propose cases from the live traffic in DIR that SUITE does not cover, those first that stand for most requests.

@@ -28,8 +28,6 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
             yield Problem(("tiers", name, "base_url"), f"tiers.{name} has base_url and endpoints; keep one of them")
     if settings.judge.model is not None and settings.judge.base_url is None:
         yield Problem(("judge", "model"), "judge.model is set, but judge.base_url is not; a judge needs an address")
-    if settings.judge.model is not None and settings.judge.function is not None:
-        yield Problem(("judge", "function"), "judge.model and judge.function are both set; keep one of them")
     yield from _key_contradictions(settings)
 
 

@@ -96,7 +96,7 @@ class JudgeSettings(Section):
     function: HookName | None = Field(
         examples=["my_package.judging:judge"],
         default=None,
-        description="Python function (package.module:function) that judges instead of a model.",
+        description="Python function (package.module:function) that judges instead of a model, also where one is named.",
     )
     parameters: dict[str, Any] = Field(
         examples=[{"temperature": 0}], default_factory=dict, description="Sent with each request to the judge."

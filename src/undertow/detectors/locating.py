@@ -31,11 +31,13 @@ def segment_of_rise(
     failures_after: FloatArray,
     n_after: FloatArray,
     keys: npt.ArrayLike | None = None,
+    plain_after: FloatArray | None = None,
 ) -> int | None:
     """Position of the segment whose failures rose most, or None for the whole tier.
 
-    Rises are compared stratum by stratum of the sampling design, so that a segment with more long-tail labels is not named for
-    that. The comparison is a normal approximation to a likelihood ratio: z^2 / 2 >= CERTAINTY + log(segments).
+    Rises are compared stratum by stratum of the sampling design, each worth the labels that segment and rest have in common there, so
+    that a segment with more long-tail labels, or with all that steering drew, is not named for that. The comparison is a normal
+    approximation to a likelihood ratio: z^2 / 2 >= CERTAINTY + log(segments).
 
     Args:
         failures_before: Failures before the onset; row 0 is the whole tier, the rest its segments. Shape (1 + S, H).
@@ -45,6 +47,7 @@ def segment_of_rise(
         keys: A number per segment, the same for segments of one key. Segments of one key do not overlap, so the failures beyond the
             baseline say which of them bears the loss: it must lead the next one. None: keys unknown, only the larger rise
             is asked for, with more certainty. Shape (S,).
+        plain_after: Of `n_after`, what was drawn from all segments alike: how much of the tier a segment is. None: all of it.
 
     Returns:
         Position among the S segments.
@@ -61,23 +64,27 @@ def segment_of_rise(
     tier_rate = (failures_before[0] + 1.0) / (n_before[0] + 10.0)
     base_n = n_before[1:] + PRIOR_LABELS
     base = (failures_before[1:] + PRIOR_LABELS * tier_rate) / base_n
-    excess, noise = _excess(failures_after[1:], n_after[1:], base, base_n)
+    own = n_after[1:]
+    excess, noise = _excess(failures_after[1:], own, base, base_n)
     rest_before_n = np.maximum(n_before[:1] - n_before[1:], 0.0) + PRIOR_LABELS
     rest_base = (np.maximum(failures_before[:1] - failures_before[1:], 0.0) + PRIOR_LABELS * tier_rate) / rest_before_n
     rest_n = np.maximum(n_after[:1] - n_after[1:], 0.0)
     rest_excess, rest_noise = _excess(
         np.maximum(failures_after[:1] - failures_after[1:], 0.0), rest_n, rest_base, rest_before_n
     )
-    own, others = n_after[1:].sum(1), rest_n.sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = excess / own - rest_excess / others
-        z = difference / np.sqrt(noise / own**2 + rest_noise / others**2)
-    z = np.where((own > 0) & (others > 0) & (excess > 0), z, -np.inf)
+        worth = own * rest_n / (own + rest_n)
+        difference = np.where(worth > 0, worth * (excess / own - rest_excess / rest_n), 0.0).sum(1)
+        variance = np.where(worth > 0, worth**2 * (noise / own**2 + rest_noise / rest_n**2), 0.0).sum(1)
+        z = difference / np.sqrt(variance)
+        part = np.where(own > 0, (own if plain_after is None else np.minimum(plain_after[1:], own)) / own, 0.0)
+    z = np.where((variance > 0) & (excess.sum(1) > 0), z, -np.inf)
     best = int(np.argmax(z))
     certainty = CERTAINTY if keys is None else CERTAINTY_WITH_LEAD
     if not (z[best] > 0 and z[best] ** 2 / 2 >= certainty + np.log(len(z))):
         return None
-    if keys is not None and not _leads(best, excess, failures_after[1:].sum(1), np.asarray(keys)):
+    borne, failed = (part * excess).sum(1), (part * failures_after[1:]).sum(1)
+    if keys is not None and not _leads(best, borne, failed, np.asarray(keys)):
         return None
     return best
 
@@ -90,7 +97,7 @@ def _leads(best: int, excess: FloatArray, failures: FloatArray, keys: npt.NDArra
 
 
 def _excess(failures: FloatArray, n: FloatArray, base: FloatArray, base_n: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Failures beyond the baseline per row, and the variance of that sum (labels' own and the baseline's)."""
+    """Failures beyond the baseline per row and stratum, and their variance (labels' own and the baseline's)."""
     rate = np.where(n > 0, (failures + base) / (n + 1.0), base)
     noise = n * rate * (1 - rate) + n**2 * base * (1 - base) / base_n
-    return (failures - n * base).sum(1), noise.sum(1)
+    return failures - n * base, noise

@@ -4,7 +4,7 @@ The detector is that of every other stream. There may be hundreds of topics, so 
 the log is counted by hours: what a topic shows within a day is one label or none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from undertow.detectors.day_noise import SECONDS_PER_DAY, correlation_known, design_effect
 from undertow.detectors.quality_gap import EARLIEST_S, WARMUP_S, StreamOptions
 from undertow.detectors.self_calibrating import run_self_calibrating
-from undertow.records.label_grid import LabelGrid, SignalUnit
+from undertow.records.label_grid import LabelGrid, SignalUnit, effective_by_stratum
 from undertow.records.stream import MonitoredStream
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ class Topic:
     Attributes:
         segment: Its segment code.
         known_from: Bucket (counted from the log's first) at whose end it was found: its evidence counts from the next one on.
-        grid: Its labels by availability, of the plain sample.
+        grid: Its labels by availability, all of them.
     """
 
     segment: int
@@ -62,8 +62,12 @@ def topic_streams(
         if not own:
             continue
         unsplit = whole.n[:, tier, ..., 1:].sum((1, 2, 3)) <= 0
-        k = np.stack([_counted(topic.grid.failures[:, tier], unsplit) for topic in own], axis=1)
-        n = np.stack([_counted(topic.grid.n[:, tier], unsplit) for topic in own], axis=1)
+        if unit.strata:
+            counts = [effective_by_stratum(topic.grid, tier, options.stays) for topic in own]
+            k, n = (_side_by_side([each[i].sum(1) for each in counts]) for i in (0, 1))
+        else:
+            k = np.stack([_counted(topic.grid.failures[:, tier], unsplit) for topic in own], axis=1)
+            n = np.stack([_counted(topic.grid.n[:, tier], unsplit) for topic in own], axis=1)
         effect = np.stack(
             [design_effect(n[:, i].sum(-1), correlation[:, tier], options.bucket_s) for i in range(len(own))], axis=1
         )[..., None]
@@ -103,6 +107,14 @@ def topic_streams(
 
 def _labels_by(topic: Topic, tier: int) -> float:
     return float(topic.grid.n[: topic.known_from + 1, tier].sum())
+
+
+def _side_by_side(counts: Sequence[FloatArray]) -> FloatArray:
+    """Counts of topics by named stratum, each with a baseline of its own: steering looks at one stratum of what a topic cuts across. Shapes
+    (T, strata) -> (T, topics, strata).
+    """
+    strata = max(values.shape[1] for values in counts)
+    return np.stack([np.pad(values, ((0, 0), (0, strata - values.shape[1]))) for values in counts], axis=1)
 
 
 def _counted(values: FloatArray, unsplit: npt.NDArray[np.bool_]) -> FloatArray:

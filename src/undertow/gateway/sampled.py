@@ -23,6 +23,8 @@ from undertow.services.routing import Incoming
 log = logging.getLogger("undertow.gateway")
 
 TICK_S = 60.0
+ROUND_S, CLOSE_S = 1.0, 3.0
+"""A slow hook holds up the end of a worker for no longer: the one text that it is at, and so many seconds."""
 MOST_WAITING = 1_000
 MOST_WAITING_BYTES = 64_000_000
 """Of request bodies and answers that wait to be written out."""
@@ -99,8 +101,25 @@ class DrawnTexts:
         """What time brings is done in `sync`, in the other thread."""
 
     def sync(self) -> None:
-        """Write out what waits, and wait for the disk."""
+        """Write out what waits, for a second at most, and wait for the disk; what is left is for the next time."""
+        self._write_out(ROUND_S)
+        if self._texts is not None:
+            self._tick_at = self._monotonic() + TICK_S
+            self._texts.tick()
+            self._texts.sync()
+
+    def close(self) -> None:
+        """Write out what waits, for a few seconds at most, and seal the segment. What is left is lost, and counted."""
+        self._write_out(CLOSE_S)
         while self._waiting:
+            self._waiting.popleft()
+            self._count_lost("full")
+        if self._texts is not None:
+            self._texts.close()
+
+    def _write_out(self, seconds: float) -> None:
+        until = self._monotonic() + seconds
+        while self._waiting and self._monotonic() < until:
             record, incoming, facts = self._waiting.popleft()
             self._taken_bytes += _size(incoming, facts)  # a counter of its own: each thread adds to one
             try:
@@ -108,16 +127,6 @@ class DrawnTexts:
             except Exception:  # the edge of one text: whatever it was, the others go on
                 self._count_lost("error")
                 log.exception("drawn_text_failed", extra={"decision_id": record.decision_id})
-        if self._texts is not None:
-            self._tick_at = self._monotonic() + TICK_S
-            self._texts.tick()
-            self._texts.sync()
-
-    def close(self) -> None:
-        """Write out what waits, and seal the segment."""
-        self.sync()
-        if self._texts is not None:
-            self._texts.close()
 
     def _write(self, record: DecisionRecord, incoming: Incoming, facts: AnswerFacts) -> None:
         review, shadow = (_chosen(record, purpose) for purpose in ("review", "shadow"))

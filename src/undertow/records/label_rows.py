@@ -17,7 +17,8 @@ MOST_ROWS = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelRows:
-    """Labels of the plain sample (none that steering drew), in order of `available`. Arrays of shape (n,) unless said.
+    """Labels in order of `available`, those that steering drew included: weighted, all of them together stand for the traffic, and the
+    plain sample alone does not, as each weight is that of both draws. Arrays of shape (n,) unless said.
 
     Codes are those of `AuditCells`; the other columns mean what they mean in `LabelCells`.
 

@@ -39,6 +39,9 @@ class SampledText(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     prompt: str
     answer: str
 
+    def __repr__(self) -> str:
+        return f"SampledText({self.decision_id!r})"
+
 
 class ShadowRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request that is to be answered once more, by the capable tier. Sent from a worker's memory to the keeper's, never to a disk.
@@ -115,6 +118,9 @@ class AnswerPair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: str
     answer: str
     reference_answer: str
+
+    def __repr__(self) -> str:
+        return f"AnswerPair({self.decision_id!r})"
 
 
 class WatchingCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

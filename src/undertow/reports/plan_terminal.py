@@ -59,11 +59,11 @@ def headline(report: PowerReport) -> str:
     if report.now.median_days is None:
         return f"{what[0].upper()}{what[1:]} is seen within {report.design.horizon_days} days in {percent(report.now.seen_share)} of the runs only"
     tail = (
-        f", in {report.now.p90_days} days nine times in ten"
+        f", in {_days(report.now.p90_days)} nine times in ten"
         if report.now.p90_days is not None
         else ", but not nine times in ten"
     )
-    return f"{what[0].upper()}{what[1:]} is seen in {report.now.median_days} days half of the time{tail}"
+    return f"{what[0].upper()}{what[1:]} is seen in {_days(report.now.median_days)} half of the time{tail}"
 
 
 def _loss(loss: PlannedLoss) -> str:

@@ -142,7 +142,7 @@ def review_status(
     problems = _problems(material, cases, tallies, now_s)
     counted = [vote for tally in real.values() for vote in tally.votes]
     votes_today = sum((seconds_of(vote.at) or 0.0) // DAY_S == now_s // DAY_S for vote in counted)
-    agreement = _agreement(real)
+    agreement = _agreement(real, rules.raters)
     queue = _queue(waiting, cases, resolved, claims, rules, now_s)
     return ReviewStatus(
         rules.name,
@@ -227,10 +227,11 @@ def _done(
     )
 
 
-def _agreement(real: Mapping[str, Tally]) -> Agreement | None:
+def _agreement(real: Mapping[str, Tally], raters: int) -> Agreement | None:
+    """Of the votes that everything gets: a further person is asked about conflicts alone, and his votes would count these twice."""
     units, values = [], []
     for place, tally in enumerate(real.values()):
-        for vote in tally.votes:
+        for vote in tally.votes[: max(raters, 2)]:
             units.append(place)
             values.append(vote.value)
     return krippendorff_alpha(units, values) if units else None

@@ -154,7 +154,7 @@ def wrongly_drawn(salt: str, draws: Iterable[tuple[str, Drawn]]) -> list[str]:
         draws: Decision ids, each with one of its draws for review or shadow.
 
     Examples:
-        >>> wrongly_drawn("undertow", [("d-1", Drawn("review", "tail", 0.5, True)), ("d-3", Drawn("review", "tail", 0.1, True))])
+        >>> wrongly_drawn("undertow", [("d-1", Drawn("review", "tail", 0.7, True)), ("d-3", Drawn("review", "tail", 0.1, True))])
         ['d-3']
     """
     return [

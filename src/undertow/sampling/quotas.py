@@ -137,7 +137,7 @@ def plan_rates(
         >>> day = [Volume("cheap", "", "tail", 2000), Volume("cheap", "", "common", 8000), Volume("capable", "", "common", 5000)]
         >>> rates = plan_rates(ReviewPlan(per_day=200), ShadowPlan(share=0.02), day, tiers=("cheap", "capable"))
         >>> [(rate.tier, rate.stratum, rate.review, rate.shadow) for rate in rates.rates]
-        [('cheap', 'tail', 0.042, 0.05), ('cheap', 'common', 0.007, 0.0125), ('capable', '', 0.012, 0.0)]
+        [('cheap', 'tail', 0.042, 0.06), ('cheap', 'common', 0.007, 0.01), ('capable', '', 0.012, 0.0)]
     """
     cells = _Cells.of(volumes)
     reasons: list[str] = []

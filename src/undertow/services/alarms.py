@@ -29,6 +29,7 @@ from undertow.records.label_grid import (
     LabelGrid,
     SignalUnit,
     label_grid,
+    own_steered,
     signal_units,
 )
 from undertow.records.report import Alarm, AuditSettings
@@ -257,7 +258,9 @@ def _named(scene: Scene, family: dict[int, MonitoredStream], onset: int, bucket:
 
     names = [scene.cells.segments[code].key for code in codes]
     keys = [names.index(name) for name in names]
-    named = segment_of_rise(*totals(start, split), *totals(split, bucket + 1), keys)
+    after = totals(split, bucket + 1)
+    plain = after[1] - np.array([_padded(own[split : bucket + 1].sum(0), strata) for own in _drawn_for(scene, family)])
+    named = segment_of_rise(*totals(start, split), *after, keys, plain)
     return None if named is None else family[codes[named]]
 
 
@@ -273,6 +276,16 @@ def _steered(scene: Scene, whole: MonitoredStream) -> tuple[FloatArray, FloatArr
         return all_labels - np.pad(own, ((0, 0), (0, all_labels.shape[1] - own.shape[1])))
 
     return more("failures"), more("n")
+
+
+def _drawn_for(scene: Scene, family: dict[int, MonitoredStream]) -> list[FloatArray]:
+    """For the whole tier, then for each segment, how many of its labels steering drew for it. Shapes (T, H)."""
+    whole = family[0]
+    found = [np.zeros_like(whole.n)]
+    for code in (code for code in family if code != 0):
+        grid = label_grid(scene.cells, whole.unit, code, first_bucket=scene.first, buckets=scene.buckets, plain=True)
+        found.append(own_steered(scene.cells, whole.unit, code, grid)[:, whole.tier])
+    return found
 
 
 def _padded(values: FloatArray, size: int) -> FloatArray:

@@ -9,6 +9,7 @@ References:
     political conflict, Political Analysis 16(4), section 3.5.1 (equations 15, 18 to 22).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ MIN_RATIO = 2.0
 """... and is at least this many times as frequent there as in the others: small words that lean to one side name nothing."""
 
 MAX_EXAMPLE_CHARS = 200
+_NUMBER = re.compile(r"[\d.,]*\d")
 MAX_WORD_CHARS = 30
 
 
@@ -109,7 +111,7 @@ def _log_odds_z(mine: FloatArray, theirs: FloatArray, n_mine: float, n_theirs: f
 
 
 def typical_texts(texts: Sequence[str], members: BoolArray, distance: npt.ArrayLike, most: int = 3) -> tuple[str, ...]:
-    """Different texts of a group that are nearest to its centre, cut to `MAX_EXAMPLE_CHARS` characters.
+    """Texts of a group, not alike but for a number, that are nearest to its centre, cut to `MAX_EXAMPLE_CHARS` characters.
 
     Args:
         texts: All texts.
@@ -123,5 +125,8 @@ def typical_texts(texts: Sequence[str], members: BoolArray, distance: npt.ArrayL
     """
     gap = np.asarray(distance, dtype=np.float64)
     ranked = sorted(np.flatnonzero(members).tolist(), key=lambda at: (gap[at], texts[at]))
-    different = dict.fromkeys(" ".join(texts[at].split())[:MAX_EXAMPLE_CHARS] for at in ranked[: 50 * most])
-    return tuple(different)[:most]
+    different: dict[str, str] = {}
+    for at in ranked[: 50 * most]:
+        text = " ".join(texts[at].split())[:MAX_EXAMPLE_CHARS]
+        different.setdefault(_NUMBER.sub("0", text).casefold(), text)
+    return tuple(different.values())[:most]

@@ -51,7 +51,7 @@ def word_bucket(word: str) -> int:
 
 
 def sketch(text: str) -> Sketch:
-    """Hashed words, and runs of four letters within words, so that forms of one word are alike (two where a script is dense).
+    """Hashed words but numbers, and runs of four letters within words, so that forms of one word are alike (two where a script is dense).
 
     Args:
         text: Any text; of one longer than `MAX_CHARS` characters the end.
@@ -62,6 +62,8 @@ def sketch(text: str) -> Sketch:
     """
     found: set[int] = set()
     for word in set(words(text)):
+        if word.isnumeric():  # amounts, dates and ids are not what a text is about
+            continue
         found.add(word_bucket(word))
         run = _DENSE_RUN if max(word) >= _DENSE_FROM else _RUN
         padded = f" {word} "

@@ -1,7 +1,8 @@
 import click
+import pytest
 from click.testing import CliRunner
 
-from undertow.cli.command import Command, Group
+from undertow.cli.command import Command, FiniteRange, Group
 
 
 def test_examples_keep_their_lines_and_blank_lines():
@@ -32,3 +33,15 @@ def test_a_group_shows_its_examples_and_makes_commands_of_the_same_kind():
 
     assert "Examples:\n  undertow g x\n" in CliRunner().invoke(group, ["-h"]).stdout
     assert "Examples:\n  undertow g x -h\n" in CliRunner().invoke(group, ["x", "-h"]).stdout
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "-inf", "1e999"])
+def test_what_is_no_finite_number_is_bad_usage(given):
+    @click.command()
+    @click.option("--share", type=FiniteRange(min=0))
+    def command(share):
+        raise AssertionError(share)
+
+    done = CliRunner().invoke(command, ["--share", given])
+    assert done.exit_code == 2
+    assert "--share" in done.output

@@ -147,6 +147,24 @@ def test_a_folder_that_is_not_there_is_told_before_anything_is_asked(folder, arg
     assert not (folder / "undertow-data" / "decisions").exists()
 
 
+def test_a_store_that_cannot_be_written_is_told_before_anything_is_asked(folder):
+    (folder / "undertow-data").mkdir()
+    (folder / "undertow-data" / "suites").write_text("in the way")
+    done = invoke("run", "support.jsonl", "--retries", "0")
+    assert not (folder / "undertow-data" / "decisions").exists()
+    assert done.exit_code == 2
+    assert "suites" in done.stderr
+
+
+def test_records_that_cannot_be_written_end_in_one_line(folder):
+    (folder / "undertow-data").mkdir()
+    (folder / "undertow-data" / "decisions").write_text("in the way")
+    done = invoke("run", "support.jsonl", "--retries", "0")
+    assert done.exit_code == 2
+    assert "the run cannot be kept" in done.stderr
+    assert invoke("list").stdout.startswith("no suite was run yet")
+
+
 def test_refresh_never_writes_over_the_suite(folder):
     (folder / "undertow-data").mkdir()
     done = invoke("refresh", "support.jsonl", "undertow-data", "--out", "support.jsonl")

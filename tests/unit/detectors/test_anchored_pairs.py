@@ -85,3 +85,12 @@ def test_a_judge_whose_word_was_taken_would_cross_where_this_does_not():
     judged = both.sum(2)[:, 0] + alone[:, 0]
     assert pairs_evidence(judged.sum(1), judged[:, 2], judged[:, 0], 0.02).max() > LINE
     assert run(both, alone).max() < LINE
+
+
+def test_a_stratum_that_has_ended_is_not_waited_for():
+    """A tail that was cut anew on day 20: of the old one a few pairs are left that nobody reviews any more."""
+    both, alone = drawn(np.random.default_rng(4), 0.25)
+    ended = np.arange(DAYS)[:, None, None] < 20
+    both = np.concatenate([both * ~ended[..., None], 0.1 * both * ended[..., None]], axis=1)
+    alone = np.concatenate([alone * ~ended, alone * ended], axis=1)
+    assert first(run(both, alone)) < DAYS

@@ -57,3 +57,32 @@ def test_more_labels_of_the_tail_are_no_rise(tail_labels):
 def test_the_only_segment_of_a_tier_is_the_tier():
     n = np.array([[200.0], [200.0]])
     assert segment_of_rise(n * 0.05, n, n * 0.4, n) is None
+
+
+STEERED = np.array([[1100.0, 300.0], [100.0, 100.0], [900.0, 100.0], [100.0, 100.0]])
+"""Whole tier and three segments, by stratum: 800 labels of the second one's tail were drawn by steering alone."""
+
+
+def counts(tail_rates):
+    """Failures and labels before and after; the tails fail at `tail_rates` afterwards, the common stratum as before."""
+    n = np.array([[600.0, 600.0], *([[200.0, 200.0]] * 3)])
+    k = n * [0.15, 0.05]
+    after = STEERED[1:] * np.stack([tail_rates, np.full(3, 0.05)], axis=1)
+    return k, n, np.concatenate([after.sum(0, keepdims=True), after]), STEERED
+
+
+PLAIN = np.array([[300.0, 300.0], *([[100.0, 100.0]] * 3)])
+
+
+def test_a_segment_is_not_named_for_what_steering_drew_there():
+    assert segment_of_rise(*counts([0.4, 0.4, 0.4]), keys=[0, 0, 0], plain_after=PLAIN) is None
+
+
+def test_a_steered_segment_is_named_where_it_bears_the_loss_and_another_where_that_does():
+    assert segment_of_rise(*counts([0.15, 0.4, 0.15]), keys=[0, 0, 0], plain_after=PLAIN) == 1
+    assert segment_of_rise(*counts([0.15, 0.2, 0.7]), keys=[0, 0, 0], plain_after=PLAIN) == 2
+
+
+def test_without_steering_all_labels_are_plain():
+    given = (PLAIN * 0.1, PLAIN * 2, PLAIN * [[0.2], [0.1], [0.4], [0.1]], PLAIN)
+    assert segment_of_rise(*given, keys=[0, 0, 0]) == segment_of_rise(*given, keys=[0, 0, 0], plain_after=PLAIN) == 1

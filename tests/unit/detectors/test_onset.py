@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from undertow.detectors.onset import RAMP_DAYS, SIZES, estimate_onset, onset_posterior
+from undertow.detectors.onset import RAMP_DAYS, SIZES, estimate_common_onset, estimate_onset, onset_posterior
 
 
 def test_posterior_agrees_with_a_direct_sum():
@@ -48,3 +48,25 @@ def test_old_days_are_left_out_but_keep_their_place():
     k = np.full(300, 10.0)
     k[280:] = 30.0
     assert int(estimate_onset(k, 140.0, 0.07).day) == 280
+
+
+def test_more_labels_from_a_stratum_that_fails_more_often_are_no_change():
+    """As where steering sets in some days after the onset: pooled, the change seems to begin with it."""
+    rng = np.random.default_rng(5)
+    found = []
+    for _ in range(40):
+        n = np.where(np.arange(45)[:, None] < 36, [12.0, 50.0], [100.0, 20.0])
+        k = rng.binomial(n.astype(int), np.where(np.arange(45)[:, None] < 30, [0.2, 0.06], [0.4, 0.08])).astype(float)
+        rate, size = (k[:20].sum(0) + 1.0) / (n[:20].sum(0) + 10.0), n[:20].sum(0)
+        apart = estimate_common_onset(k, n, rate, size)
+        pooled = estimate_onset(k.sum(1), n.sum(1), k[:20].sum() / size.sum(), size.sum())
+        found.append((apart.low <= 30 <= apart.high, pooled.low <= 30 <= pooled.high))
+    apart, pooled = np.mean(found, axis=0)
+    assert apart >= 0.85
+    assert pooled < 0.6
+
+
+def test_one_stratum_has_the_onset_that_it_had():
+    k = np.full((40, 1), 10.0)
+    k[30:] = 25.0
+    assert estimate_common_onset(k, 140.0, [0.07]) == estimate_onset(k[:, 0], 140.0, 0.07)

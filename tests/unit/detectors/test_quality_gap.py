@@ -169,12 +169,12 @@ def test_pairs_of_unequal_weight_count_as_their_effective_number():
 
 
 STEERED = (
-    # Small segments fail three times as often as the big one. From day 30 on steering looks at the big one's tail, and
+    # Small segments fail six times as often as the big one. From day 30 on steering looks at the big one's tail, and
     # the rest of the sample is a quarter of what it was, but small segments keep their least number.
     labels("cheap", 60, 3, days=20, start=PRE, segment="x=big", weight=10.0),
-    labels("cheap", 20, 3, days=20, start=PRE, segment="x=small", weight=10.0),
+    labels("cheap", 20, 6, days=20, start=PRE, segment="x=small", weight=10.0),
     labels("cheap", 15, 0.75, days=40, start=30, segment="x=big", weight=40.0),
-    labels("cheap", 20, 3, days=40, start=30, segment="x=small", weight=10.0),
+    labels("cheap", 20, 6, days=40, start=30, segment="x=small", weight=10.0),
 )
 
 
@@ -226,3 +226,18 @@ def test_days_that_swing_are_worth_less():
     )
     assert swinging.evidence[-1] < 50
     assert steady.evidence[-1] > 1e3
+
+
+def test_the_tails_of_all_divisions_are_one_stream_and_named_strata_need_no_setting_apart():
+    """First undivided, then a tail, then another one: each has a baseline of its own, and none is a change of another."""
+    parts = [
+        labels("cheap", 40, 4, days=15, start=PRE, stratum=3),
+        labels("cheap", 20, 4, days=10, start=PRE + 15, stratum=0), labels("cheap", 20, 1, days=25, start=PRE + 15, stratum=2),
+        labels("cheap", 20, 8, days=15, start=PRE + 25, stratum=1),
+    ]  # fmt: skip
+    names = ("tail", "tail@2", "common", "whole")
+    found = named(streams(*BEFORE, ROUTED[0], *parts, *HELD, names=names))
+    tail, tier = found["tail", "change", "quality", 0, 0], found[TIER]
+    assert tail.n.sum(0).tolist() == [200.0, 300.0]
+    assert tier.n.sum(0).tolist() == [200.0, 300.0, 500.0, 600.0]
+    assert max(tail.evidence.max(), tier.evidence.max()) < 10.0

@@ -1,5 +1,7 @@
 """Topic streams: the same evidence as a segment's, from the bucket in which the topic was known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,16 @@ def test_cutting_the_log_changes_nothing_before_the_cut(known_from):
     cut = 50
     expected = run_self_calibrating(failures[:cut, None], np.full((cut, 1), 10.0), 3, 7)
     np.testing.assert_allclose(stream.evidence[known_from + 1 : cut], expected[known_from + 1 :], rtol=1e-9)
+
+
+def test_steering_that_looks_at_one_stratum_of_a_topic_is_no_change_of_it():
+    """The tail of the topic fails five times as often as the rest, and steering sends fifty reviews a day to it from day 40 on."""
+    tail = labels("cheap", 5, 1.0, days=DAYS, weight=10.0, segment="topic=a")
+    rest = labels("cheap", 5, 0.2, days=DAYS, weight=30.0, stratum=1, segment="topic=a")
+    more = labels("cheap", 50, 10.0, days=20, start=40, steered=1, segment="topic=a")
+    cells = replace(build(served("cheap", 100, days=DAYS), tail, rest, more), strata={0: ("tail", "common")})
+    unit = signal_units(cells)[0]
+    grids = [label_grid(cells, unit, code, first_bucket=FIRST, buckets=DAYS) for code in (0, 1)]
+    options = StreamOptions(86_400, 0, None, 0.02, 0.01)
+    (stream,) = topic_streams(unit, grids[0], {1: Topic(1, KNOWN, grids[1])}, options)
+    assert stream.evidence.max() < DAYS

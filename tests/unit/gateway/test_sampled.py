@@ -190,6 +190,25 @@ def test_without_retention_nothing_is_written_and_second_answers_go_on(tmp_path)
     assert not (tmp_path / SAMPLED).exists()
 
 
+def test_a_slow_hook_holds_up_the_end_for_a_few_seconds_and_the_rest_is_counted(tmp_path):
+    now, lost = [0.0], []
+
+    def slow(text):
+        now[0] += 0.5
+        return text
+
+    texts = DrawnTexts(RowLog(tmp_path, SAMPLED, "w0"), slow, lambda _: None, lost.append, monotonic=lambda: now[0])
+    for number in range(20):
+        texts.take(*drawn(number))
+    texts.sync()
+    assert texts.is_dirty
+    assert len(read_rows(tmp_path, SAMPLED, SampledText).rows) == 1
+    texts.close()
+    kept = len(read_rows(tmp_path, SAMPLED, SampledText).rows)
+    assert kept == 1 + 3
+    assert lost == ["full"] * (20 - kept)
+
+
 def test_it_is_dirty_while_something_waits_and_now_and_then(tmp_path):
     now = [0.0]
     texts = DrawnTexts(RowLog(tmp_path, SAMPLED, "w0"), None, lambda _: None, lambda _: None, monotonic=lambda: now[0])

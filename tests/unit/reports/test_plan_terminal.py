@@ -18,6 +18,8 @@ def test_verdict_first():
     assert headline(seen) == (
         "A loss of 30 % of the quality in a labelled slice of 10 % is seen in 4 days half of the time, in 9 days nine times in ten"
     )
+    quick = report(Delay(LOSS, 1, 1, 1.0, 50))
+    assert headline(quick).endswith("is seen in 1 day half of the time, in 1 day nine times in ten")
     missed = report(Delay(LOSS, None, None, 0.2, 50))
     assert "within 180 days in 20.0 % of the runs only" in headline(missed)
     assert "but not nine times in ten" in headline(report(Delay(LOSS, 1, None, 0.8, 50)))

@@ -56,6 +56,18 @@ def test_agreement_is_of_decisions_that_two_have_judged_and_not_of_seeded_ones()
     assert status(sampled("a"), votes=[vote("a")]).agreement is None
 
 
+def test_a_third_vote_on_what_two_disagree_about_changes_no_agreement():
+    rules = ReviewRules(raters=2)
+    votes = [
+        vote(f"d{i}", rater, float(i % 2 if rater == "ann" else i < 5)) for i in range(10) for rater in ("ann", "bob")
+    ]
+    third = [vote(f"d{i}", "cat", 1.0, at=text_of(NOON + 900)) for i in range(10) if (i % 2) != (i < 5)]
+    rows = [sampled(f"d{i}") for i in range(10)]
+    alone, settled = (status(*rows, votes=some, rules=rules).agreement for some in (votes, votes + third))
+    assert third
+    assert settled == alone
+
+
 def test_a_stratum_that_is_left_behind_shows_since_its_labels_stand_for_more_than_they_say():
     rows = [sampled(f"t{i}") for i in range(30)] + [sampled(f"c{i}", stratum="common") for i in range(30)]
     votes = [vote(f"t{i}") for i in range(30)] + [vote(f"c{i}") for i in range(10)]

@@ -71,6 +71,8 @@ def test_probabilities_stay_in_the_unit_interval():
 def test_a_tier_without_a_cut_has_no_tail():
     given = rates(SampleRate(tier="cheap", review=1.0), tail_cuts={"capable": 0.0})
     assert draw(given, decision_id="d", tier="cheap", segment={}, score=1.0)[0].stratum == "whole"
+    anew = rates(SampleRate(tier="cheap", review=1.0), tail_cuts={"capable": 0.0}, design=2)
+    assert draw(anew, decision_id="d", tier="cheap", segment={}, score=1.0)[0].stratum == "whole"
 
 
 def test_strata_are_named_by_design_and_by_what_alone_drew_them():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,8 @@ from undertow.estimators.periods import find_periods
 from undertow.records.report import AuditSettings
 from undertow.records.segment import WHOLE, Segment
 from undertow.records.traffic_grid import bucket_range, traffic_grid
-from undertow.services.alarms import crossings, tell_alarms
+from undertow.services import alarms as alarms_module
+from undertow.services.alarms import Scene, crossings, tell_alarms
 from undertow.services.evidence import Evidence, gather
 
 PRE, DAYS, BAD = 14, 70, 42
@@ -270,3 +273,77 @@ def test_a_loss_beside_such_days_is_still_laid_to_routing():
     held = np.where(broken, 1.0, 0.05)
     found = alarms(*log(dict.fromkeys(SEGMENTS, np.where(broken, 1.0, 0.25)), held=held, seed=9))
     assert {a.cause for a in found if a.kind == "level"} == {"routing"}
+
+
+def steered(rises, *, seed=1, pairs=False, other=0.05):
+    """Three segments in two strata, named; from day `BAD` on tails fail more by `rises`, from two days later on steering reviews the second's.
+
+    With `pairs` both answers are seen: the capable one of the same request fails at `other` since then.
+    """
+    rng = np.random.default_rng(seed)
+    parts = []
+
+    def label(n, rate, days, start, other_rate, **given):
+        n, k = whole_numbers(rng, n, rate, days)
+        lost = rng.binomial(k.astype(int), 1.0 - np.broadcast_to(other_rate, (days,))) * pairs
+        won = rng.binomial((n - k).astype(int), np.broadcast_to(other_rate, (days,))) * pairs
+        parts.append(labels("cheap", n, k, days=days, start=start, pairs=pairs, lost=lost, won=won, **given))
+
+    for i, segment in enumerate(SEGMENTS):
+        parts += [
+            served("cheap", 60, days=ROUTED, start=PRE, segment=segment),
+            served("capable", 40, days=ROUTED, start=PRE, segment=segment),
+            served("capable", 100, days=PRE, segment=segment),
+        ]
+        for stratum, rate in enumerate((0.15, 0.05)):
+            given = {"segment": segment, "stratum": stratum}
+            rise = rises[i] * (stratum == 0)
+            label(10, step(rate, rate + rise), ROUTED, PRE, step(0.05, other), weight=2.0 + 18.0 * stratum, **given)
+        if i == 1:
+            more = {"segment": segment, "stratum": 0, "weight": 1.0, "steered": 2}
+            label(80, 0.15 + rises[1], DAYS - BAD - 2, BAD + 2, other, **more)
+    return replace(build(*parts, segments=SEGMENTS), strata={0: ("tail", "common")})
+
+
+def heard(cells):
+    first, buckets = bucket_range(cells)
+    periods = find_periods(traffic_grid(cells, 0, first_bucket=first, buckets=buckets), cells.bucket_s, None)
+    chosen = AuditSettings()
+    return Scene(cells, chosen, periods, first, buckets, 0.99), gather(cells, chosen, periods, alarms=True)
+
+
+def told(cells):
+    scene, evidence = heard(cells)
+    return tell_alarms(cells, scene.settings, scene.periods, evidence, scene.level)
+
+
+def segment_named(cells, after):
+    """Segment code that bears the change, by what is known so many days after it; None: the whole tier."""
+    scene, evidence = heard(cells)
+    family = {s.segment: s for s in evidence.streams if s.kind == "change" and s.tier == 0 and s.role != "tail"}
+    found = alarms_module._named(scene, family, BAD, BAD + after)
+    return None if found is None else found.segment
+
+
+def test_a_segment_is_named_where_it_bears_the_loss_and_not_where_steering_went():
+    for seed in range(4):
+        for after in (4, 8, 14):
+            assert segment_named(steered((0.25, 0.25, 0.25), seed=seed), after) is None
+            assert segment_named(steered((0.0, 0.25, 0.0), seed=seed), after) == 2
+
+
+def test_labels_that_steering_drew_date_no_onset():
+    """Pooled over strata they would: most labels are of the tail from the third day after the onset on."""
+    for seed in (2, 3, 4):
+        (alarm,) = told(steered((0.0, 0.25, 0.0), seed=seed))
+        assert str(alarm.segment) == "intent=b"
+        assert alarm.onset_interval[0] <= day(BAD) <= alarm.onset_interval[1]
+
+
+def test_pairs_tell_the_cause_where_nobody_was_held_out():
+    """The capable tier's answers to the same requests stayed as they were, or fell as well."""
+    (lost,) = told(steered((0.0, 0.25, 0.0), seed=2, pairs=True))
+    assert (str(lost.segment), lost.cause) == ("intent=b", "routing")
+    assert "the same requests" in lost.note
+    for unknown in (steered((0.0, 0.25, 0.0), seed=2, pairs=True, other=0.35), steered((0.0, 0.25, 0.0), seed=2)):
+        assert [alarm.cause for alarm in told(unknown)] == ["unknown"]

@@ -1,5 +1,7 @@
 """The long tail keeps its cut; the rates keep their salt; labels that are not watched get no least number."""
 
+from dataclasses import replace
+
 from undertow.records.sampling import SamplingRates
 from undertow.records.segment import WHOLE, Segment
 from undertow.records.serving import ReviewPlan, ShadowPlan
@@ -62,3 +64,26 @@ def test_warnings_move_few_reviews_and_only_where_the_judge_suspects_nothing():
     found = (Suspicion("cheap", "intent=b", "tail", 50.0, 0.6, "judge.quality"),)
     assert suspects_of(found, hints) == (Suspect("cheap", "intent=b", "tail", 0.6),)
     assert suspects_of((), hints[:1]) == ()
+
+
+def test_rates_stay_while_new_ones_are_hardly_different():
+    before = planned()
+
+    def again(times, **changed):
+        moved = [replace(volume, per_day=times * volume.per_day) for volume in DAY]
+        given = {
+            "tail_cuts": {"cheap": 0.4},
+            "design": 1,
+            "suspects": (),
+            "review": ReviewPlan(per_day=200, min_per_segment=5),
+        } | changed
+        return next_rates(
+            before, moved, capable_usd=None, shadow=ShadowPlan(share=0.02), tiers=("cheap", "capable"), labels=("intent",),
+            at="2026-03-02T00:00:00.000Z", **given,
+        )  # fmt: skip
+
+    assert again(1.08) is before
+    assert again(1.2).version != before.version
+    assert again(1.0, suspects=[Suspect("cheap", "intent=a", "tail")]).version != before.version
+    assert again(1.0, design=2).design == 2
+    assert again(1.0, tail_cuts={"cheap": 0.41}).tail_cuts == {"cheap": 0.41}

@@ -23,7 +23,7 @@ def test_the_alarm_names_the_topic(report):
     assert alarm.segment.key == "topic"
     assert "charge" in alarm.segment.value
     assert alarm.tier == "cheap"
-    assert (alarm.detected_at - START).days <= CHANGE + 6
+    assert (alarm.detected_at - START).days <= CHANGE + 12
     assert len([each for each in report.alarms if each.segment.key == "topic"]) == 1
 
 

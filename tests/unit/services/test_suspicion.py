@@ -1,5 +1,7 @@
 """The judge's detector names the cell in which it rose, and keeps quiet on a healthy log."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cells_factory import build, labels, served
@@ -50,3 +52,37 @@ def test_people_who_find_nothing_take_the_suspicion_away():
     assert [each.segment for each in alone] == ["intent=billing"]
     beside_people = suspicions(log(0.06, reviews=60))
     assert not beside_people or beside_people[0].evidence < 0.1 * alone[0].evidence
+
+
+def test_strata_are_told_by_their_names_and_those_that_ended_are_left():
+    rose = log(0.2)
+    signals = {rose.signals.index("judge.quality"): ("tail", "whole")}
+    assert [each.stratum for each in suspicions(replace(rose, strata=signals))] == ["tail"]
+    named = {rose.signals.index("judge.quality"): ("common", "whole")}
+    assert [each.stratum for each in suspicions(replace(rose, strata=named))] == ["common"]
+    # The tail was cut anew: the last thing that is known of the old one is that it was suspect, and nobody can look there.
+    ended = replace(
+        rose,
+        labels=rose.labels.take((rose.labels.stratum != 0) | (rose.labels.available < rose.labels.available.max() - 8)),
+    )
+    assert suspicions(ended) == ()
+
+
+def test_people_and_judge_number_the_strata_that_they_name_each_by_itself():
+    """The judge has pairs of an undivided tier, people have none: its tail is the first of both, its common stratum only of theirs the second."""
+
+    def beside(people):
+        parts = [served("capable", 100, days=DAYS), served("cheap", 300, days=DAYS, segment="intent=a")]
+        rise = np.where(np.arange(DAYS) >= 35, 0.16, 0.08)
+        parts += [
+            labels(
+                "cheap", 50, 50 * rise, days=DAYS, segment="intent=a", stratum=1, basis="judge", signal="judge.quality"
+            ),
+            labels("cheap", 60, 4.8, days=DAYS, segment="intent=a", stratum=0, signal="review.accuracy"),
+        ]
+        cells = build(*parts, tiers=("cheap", "capable"))
+        names = {"judge.quality": ("common", "tail@2"), "review.accuracy": (people,)}
+        found = suspicions(replace(cells, strata={cells.signals.index(signal): name for signal, name in names.items()}))
+        return max((each.evidence for each in found), default=0.0)
+
+    assert beside("tail@2") < 0.1 * beside("common")

@@ -7,7 +7,7 @@ from undertow.services.watching_budget import CostForecast, WatchingBudget
 
 
 def run(scenario):
-    return asyncio.run(asyncio.wait_for(scenario, 10))
+    return asyncio.run(asyncio.wait_for(scenario, 120))
 
 
 def call(usd, bound=None):

@@ -54,6 +54,13 @@ def test_examples_are_different_near_and_short():
     assert found == ("a", "b b", "z" * MAX_EXAMPLE_CHARS)
 
 
+def test_examples_that_differ_in_a_number_are_one():
+    found = typical_texts(
+        ["why 27.00 twice", "why 89 twice", "WHY 1,200.50 twice", "why"], np.ones(4, dtype=bool), [0, 1, 2, 3]
+    )
+    assert found == ("why 27.00 twice", "why")
+
+
 @pytest.mark.parametrize("most", [1, 2])
 def test_at_most_so_many_examples(most):
     assert len(typical_texts(["a", "b", "c"], np.ones(3, dtype=bool), [0, 1, 2], most)) == most

@@ -32,7 +32,9 @@ def test_any_text_has_a_sketch_in_order_within_the_buckets(text):
     found = sketch(text)
     assert list(found) == sorted(set(found))
     assert all(0 <= bucket < BUCKETS for bucket in found)
-    assert {word_bucket(word) for word in words(text)} == {bucket for bucket in found if bucket < WORD_BUCKETS}
+    assert {word_bucket(word) for word in words(text) if not word.isnumeric()} == {
+        bucket for bucket in found if bucket < WORD_BUCKETS
+    }
 
 
 def test_rows_of_the_matrix_are_the_sketches():

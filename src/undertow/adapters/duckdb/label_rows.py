@@ -1,6 +1,6 @@
 """Labels one by one, from view `labels`, with the texts of their decisions: column `prompt`, else what a store keeps beside its log.
 
-Only labels that may raise an alarm, of the plain sample, on a decision by its own id; never more than `MOST_ROWS`. The text of any other
+Only labels that may raise an alarm, whatever drew them, on a decision by its own id; never more than `MOST_ROWS`. The text of any other
 decision never leaves the engine.
 """
 
@@ -63,7 +63,7 @@ def label_rows(
         CREATE OR REPLACE TEMP TABLE rows_wanted AS
         SELECT decision, available, decided, {tier_code("tier")} AS tier, arm, eligible, signal, selection, basis, stratum, y AS failure,
                w AS weight{codes}
-        FROM labels WHERE decision IS NOT NULL AND tier IS NOT NULL AND steered = 0 AND basis IN ({bases})
+        FROM labels WHERE decision IS NOT NULL AND tier IS NOT NULL AND basis IN ({bases})
               AND kind IN ({kinds})
         """
     )

@@ -42,6 +42,18 @@ class StoreRuns:
     def __init__(self, root: Path) -> None:
         self._root = root / FOLDER
 
+    def prepare(self, suite: str) -> None:
+        """Make the place for a run, before anything is paid for it.
+
+        Raises:
+            LogError: It cannot be made.
+        """
+        folder = self._folder(suite)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogError(f"{folder}: cannot be made ({error.strerror}), and runs are kept there") from None
+
     def add(self, found: RunResults) -> None:
         """Keep a run."""
         folder = self._folder(found.run.suite)

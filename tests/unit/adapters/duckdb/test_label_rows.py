@@ -26,9 +26,9 @@ def test_labels_of_people_on_decisions_cross_with_the_texts_of_theirs(tmp_path):
     ]
     cells = read_rows(tmp_path, decisions, signals)
     rows = cells.rows
-    assert sorted(rows.texts) == ["question 0", "question 1"]
-    assert sorted(rows.failure.tolist()) == [0.0, 1.0]
-    assert sorted(rows.weight.tolist()) == [2.0, 4.0]
+    assert sorted(rows.texts) == ["question 0", "question 1", "question 5"]
+    assert sorted(rows.failure.tolist()) == [0.0, 0.0, 1.0]
+    assert sorted(rows.weight.tolist()) == [2.0, 2.0, 4.0], "what steering drew counts by its weight"
     assert {cells.segments[code] for code in rows.segments.ravel().tolist()} == {Segment("intent", "billing")}
     assert {cells.tiers[code] for code in rows.tier.tolist()} == {"cheap"}
     assert {cells.signals[code] for code in rows.signal.tolist()} == {"review.accuracy"}

@@ -213,7 +213,7 @@ def basis_of(row: Row) -> int:
 
 def test_labels(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
     decisions, signals, cells = audited
-    expected: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0] * 15)
+    expected: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0] * 17)
     largest: dict[tuple[int, ...], float] = defaultdict(float)
     selections = {
         "review": "sampled",
@@ -242,7 +242,7 @@ def test_labels(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
         reference = row["reference_value"]
         d = None if reference is None else float(reference) - float(row["value"])  # type: ignore[arg-type]
         up, down = max(d or 0.0, 0.0), max(-(d or 0.0), 0.0)
-        values = [1, y, y * y, w, w * w, w * y, (w * y) ** 2, w * w * y, d is not None, up, down, (d or 0) ** 2, w * (d or 0), (w * (d or 0)) ** 2]  # fmt: skip
+        values = [1, y, y * y, w, w * w, w * y, (w * y) ** 2, w * w * y, d is not None, up, down, (d or 0) ** 2, w * (d or 0), (w * (d or 0)) ** 2, w * (d is not None), w * up]  # fmt: skip
         available = max(moment(row), moment(of), moment(row, "received_at") if row["received_at"] else moment(row))
         for segment in segments_of(of, cells):
             key = (

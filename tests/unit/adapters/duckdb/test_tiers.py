@@ -16,6 +16,9 @@ from unit.adapters.duckdb.logs import decision, read, write_jsonl
         ({"mini": 0.2, "maxi": 0.1}, None, ("maxi", "mini")),
         ({"mini": None, "maxi": 0.1, "alpha": None}, None, ("maxi", "alpha", "mini")),
         ({"a": 0.1, "b": 0.2, "c": 0.05}, ("b", "x", "a"), ("b", "a", "c")),
+        # Nothing was served by the capable tier: it is there, or the cheap one would be held against itself.
+        ({"a": 0.1}, ("a", "b"), ("a", "b")),
+        ({"c": 0.1}, ("a", "b"), ("c",)),
     ],
 )
 def test_order(
