@@ -1,7 +1,7 @@
 """One look of the keeper at its own log: the audit, what is suspected, and the sampling rates that follow from it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from undertow.config.settings import Settings
     from undertow.records.report import AuditReport
     from undertow.services.suspicion import Suspicion
+
+
+TOLD = timedelta(days=14)
+"""After an alarm reviews go on being steered to its segment for so long: enough to tell how large the loss is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ def _audited(
         report = audit_cells(request, cells)
         # A judge that has changed itself is no guide.
         has_changed = any(each.monitor == "judge" and each.kind == "drift" for each in report.warnings)
-        return report, () if has_changed else suspicions(cells)
+        told = {(each.tier, str(each.segment)) for each in report.alarms if each.detected_at < now - TOLD}
+        return report, () if has_changed else suspicions(cells, told)
     except (DataError, LogError):
         return None, ()  # nothing was served yet

@@ -142,11 +142,15 @@ def plan_rates(
     cells = _Cells.of(volumes)
     reasons: list[str] = []
     reviews, extras = _reviews(review, cells, tiers, suspects, reasons)
-    shadows = _shadows(shadow, cells, tiers[:-1], capable_usd, reasons)
+    # Second answers for what is steered to come first: they are what the suspicion is settled by.
+    steered = _expected({place: rates for place, rates in extras.items() if place[0] != tiers[-1]}, cells)
+    affordable = _affordable(shadow, capable_usd)
+    spare, part = max(affordable - steered, 0.0), min(1.0, affordable / steered) if steered > 0 else 1.0
+    shadows = _shadows(shadow, cells, tiers[:-1], spare, reasons)
     if shadows:
         # What people review is answered a second time, so that they see both answers: one number draws for both.
         cheap = {place: rates for place, rates in reviews.items() if place[0] != tiers[-1]}
-        shadows = _with_reviews(shadows, cheap, cells, _affordable(shadow, capable_usd), reasons)
+        shadows = _with_reviews(shadows, cheap, cells, spare, reasons)
     places = dict.fromkeys((*((tier, "") for tier in tiers), *reviews, *shadows, *extras))
     entries = []
     for tier, segment in places:
@@ -163,7 +167,7 @@ def plan_rates(
                     review=reviewed,
                     shadow=asked,
                     review_extra=extra,
-                    shadow_extra=extra if is_asked else 0.0,
+                    shadow_extra=_down(part * extra) if is_asked else 0.0,
                 )
             )
     rates = SamplingRates(
@@ -321,7 +325,7 @@ def _in(suspect: Suspect, cells: _Cells) -> float:
 
 
 def _shadows(
-    shadow: ShadowPlan, cells: _Cells, cheap: Sequence[str], capable_usd: float | None, reasons: list[str]
+    shadow: ShadowPlan, cells: _Cells, cheap: Sequence[str], most: float, reasons: list[str]
 ) -> _Rates:  # fmt: skip
     if shadow.share <= 0 or shadow.budget_usd_day <= 0:
         return {}
@@ -331,8 +335,8 @@ def _shadows(
         return rates
     whole = cells.total(seen)
     answers = shadow.share * whole
-    if answers > _affordable(shadow, capable_usd):
-        answers = _affordable(shadow, capable_usd)
+    if answers > most:
+        answers = most
         reasons.append(
             f"second answers: {answers:.0f} a day instead of {shadow.share * whole:.0f}, for ${shadow.budget_usd_day:.2f} a day"
             " pay no more"

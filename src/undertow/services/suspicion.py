@@ -9,6 +9,7 @@ How many go where is `undertow.sampling.steering.steer_in_proportion`: by how mu
 while nothing stands out. Cells of one segment key only are suspected at a time, so that the requests that steering draws for one of them are no others'.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,11 +69,12 @@ class _Cell:
     evidence: float
 
 
-def suspicions(cells: AuditCells) -> tuple[Suspicion, ...]:
+def suspicions(cells: AuditCells, told: Collection[tuple[str, str]] = ()) -> tuple[Suspicion, ...]:
     """Cells that deserve reviews beside their plain share, most suspect first; none: nothing stands out.
 
     Args:
         cells: The log's sufficient statistics. Of several judges the one with most verdicts counts.
+        told: Tiers and segments (`key=value`) of which an alarm has told long enough: more reviews there would only say it again.
     """
     first, buckets = bucket_range(cells)
     units = [unit for unit in signal_units(cells) if unit.shows_level]
@@ -91,6 +93,7 @@ def suspicions(cells: AuditCells) -> tuple[Suspicion, ...]:
             cells, code, judge, grid(judge, code), people, None if people is None else grid(people, code)
         )
     ]
+    found = [cell for cell in found if (cell.tier, str(cell.segment)) not in told]
     # The key whose values stand out most; without keys the tier as a whole, which says no more than its segments do.
     keys: dict[str, list[_Cell]] = {}
     for cell in found:

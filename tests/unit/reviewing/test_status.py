@@ -61,7 +61,7 @@ def test_a_third_vote_on_what_two_disagree_about_changes_no_agreement():
     votes = [
         vote(f"d{i}", rater, float(i % 2 if rater == "ann" else i < 5)) for i in range(10) for rater in ("ann", "bob")
     ]
-    third = [vote(f"d{i}", "cat", 1.0, at=text_of(NOON + 900)) for i in range(10) if (i % 2) != (i < 5)]
+    third = [vote(f"d{i}", "cat", 1.0, at=text_of(NOON + 1_900)) for i in range(10) if (i % 2) != (i < 5)]
     rows = [sampled(f"d{i}") for i in range(10)]
     alone, settled = (status(*rows, votes=some, rules=rules).agreement for some in (votes, votes + third))
     assert third

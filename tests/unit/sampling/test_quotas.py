@@ -176,3 +176,23 @@ def test_what_is_reviewed_is_answered_again_as_far_as_the_budget_goes():
     answers = sum(rate(poor, "cheap", "", s, what="shadow") * v for s, v in (("tail", 6_500), ("common", 26_000)))
     assert answers <= 0.9 / 0.05 + 1e-9
     assert any("show one answer only" in reason for reason in poor.reasons)
+
+
+def test_second_answers_for_what_is_steered_to_are_in_the_budget():
+    suspect = Suspect("cheap", "intent=billing", "tail")
+    volumes = [*DAY, Volume("cheap", "intent=billing", "tail", 500)]
+    plain, steered = (
+        plan(volumes, suspects=found, shadow=ShadowPlan(share=0.02, budget_usd_day=4.0), capable_usd=0.006)
+        for found in ([], [suspect])
+    )
+
+    def answers(rates):
+        return sum(
+            volume.per_day * (rate(rates, "cheap", volume.segment, volume.stratum, what="shadow") if not volume.segment
+            else rate(rates, "cheap", volume.segment, volume.stratum, what="shadow_extra"))
+            for volume in volumes
+            if volume.tier == "cheap"
+        )  # fmt: skip
+
+    assert answers(steered) <= 0.9 * 4.0 / 0.006 + 1e-6
+    assert answers(plain) <= 0.9 * 4.0 / 0.006 + 1e-6

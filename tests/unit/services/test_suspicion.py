@@ -86,3 +86,7 @@ def test_people_and_judge_number_the_strata_that_they_name_each_by_itself():
         return max((each.evidence for each in found), default=0.0)
 
     assert beside("tail@2") < 0.1 * beside("common")
+
+
+def test_what_an_alarm_has_told_of_is_not_looked_at_for_ever():
+    assert suspicions(log(0.2), told={("cheap", "intent=billing")}) == ()
