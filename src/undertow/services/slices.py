@@ -9,14 +9,18 @@ import numpy.typing as npt
 from undertow.records.cells import BASIS_CODES, AuditCells
 from undertow.records.label_rows import LabelRows
 from undertow.records.report import Alarm, SliceReport
-from undertow.services.topics import LogTopics, examples_of
+from undertow.services.topics import LogTopics, examples_of, found_topics
 from undertow.slices.naming import telling_words, word_table
 from undertow.slices.search import Feature, FoundSlice, SearchOptions, SliceLabels, find_slices
 
+IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 MOST_LABELS = 100_000
 """Labels that are searched: the latest of the tier and signal."""
+
+ENOUGH_TEXT = 0.8
+"""Part of the labels with text, before the onset and since, from which on those without are left out of the search."""
 
 HALF_BIT = 17
 """Bit of a decision's hash that says which half it is in."""
@@ -29,7 +33,7 @@ def alarm_slices(
 
     Args:
         cells: The log's sufficient statistics with its label rows.
-        topics: Topics of its texts, or None.
+        topics: Topics of its texts that were monitored, or None: then they are found now.
         alarms: The audit's alarms.
         level: Largest expected share of false slices among those of one search.
         interval_level: Level of the intervals shown.
@@ -40,6 +44,8 @@ def alarm_slices(
         is_capable = alarm.tier == cells.tiers[-1]
         if (alarm.tier, alarm.signal) in searched or is_capable or alarm.onset is None:
             continue
+        if not searched and topics is None:
+            topics = found_topics(cells)
         searched.add((alarm.tier, alarm.signal))
         found += _slices_of(cells, topics, alarm, level, interval_level)
     return tuple(sorted(found, key=lambda each: -each.evidence))
@@ -57,16 +63,36 @@ def _slices_of(
     at = np.flatnonzero(mine)[-MOST_LABELS:]
     if not len(at):
         return []
-    half = (rows.decision[at] >> np.uint64(HALF_BIT)) & np.uint64(1) == 0
+    found: list[SliceReport] = []
+    searches = _searches(rows, topics, at, onset)
+    for some, known in searches:
+        half = (rows.decision[some] >> np.uint64(HALF_BIT)) & np.uint64(1) == 0
+        block, top = _design(rows, some)
+        labels = SliceLabels(rows.failure[some], rows.weight[some], rows.decided[some] >= onset, half, block, top)
+        features, segments, names = _features(cells, rows, known, some)
+        slices = find_slices(labels, features, SearchOptions(level=level / len(searches)), interval_level)
+        found += [_report(each, cells, rows, known, alarm, some, labels, features, segments, names) for each in slices]
+    return found
+
+
+def _searches(
+    rows: LabelRows, topics: LogTopics | None, at: IntArray, onset: int
+) -> list[tuple[IntArray, LogTopics | None]]:
+    """Labels and topics of each search: topics are looked for among labels with text alone.
+
+    A label without text is in no topic, so where texts are kept for some weeks only, every topic would seem to have grown from
+    nothing: the labels of the log are then searched by themselves, too.
+    """
+    has_text = rows.text[at] >= 0
+    if topics is None or not has_text.any():
+        return [(at, None)]
     after = rows.decided[at] >= onset
-    block, top = _design(rows, at)
-    labels = SliceLabels(rows.failure[at], rows.weight[at], after, half, block, top)
-    features, segments, names = _features(cells, rows, topics, at)
-    found = find_slices(labels, features, SearchOptions(level=level), interval_level)
-    return [_report(each, cells, rows, topics, alarm, at, labels, features, segments, names) for each in found]
+    kept = [float(has_text[side].mean()) if side.any() else 1.0 for side in (after, ~after)]
+    with_text = (at[has_text], topics)
+    return [with_text] if min(kept) >= ENOUGH_TEXT else [(at, None), with_text]
 
 
-def _design(rows: LabelRows, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _design(rows: LabelRows, at: IntArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Labels that were drawn alike, and the largest weight among those of each one's day.
 
     A stratum; days without strata are blocks of their own, since their only stratum is the whole tier.
@@ -82,7 +108,7 @@ def _design(rows: LabelRows, at: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.
 
 
 def _features(
-    cells: AuditCells, rows: LabelRows, topics: LogTopics | None, at: npt.NDArray[np.int64]
+    cells: AuditCells, rows: LabelRows, topics: LogTopics | None, at: IntArray
 ) -> tuple[list[Feature], dict[int, int], dict[int, int]]:
     """Features of some labels; those that are segments with their code, those that are topics with their place."""
     features: list[Feature] = []
@@ -110,7 +136,7 @@ def _report(
     rows: LabelRows,
     topics: LogTopics | None,
     alarm: Alarm,
-    at: npt.NDArray[np.int64],
+    at: IntArray,
     labels: SliceLabels,
     features: Sequence[Feature],
     segments: dict[int, int],

@@ -53,7 +53,10 @@ class LogTopics:
 
 
 def log_topics(cells: AuditCells, armed_from: int) -> LogTopics | None:
-    """Topics of a log's texts, or None: it keeps none, or too few.
+    """Topics of a log's texts to be monitored, or None: it keeps none, or too few, or none as old as its monitors.
+
+    A store that removes texts after some days would have other topics every day, each with a new chance of a false alarm: it has
+    topics for the search (`found_topics`), and none that are monitored.
 
     Args:
         cells: The log's sufficient statistics, with its label rows.
@@ -65,13 +68,35 @@ def log_topics(cells: AuditCells, armed_from: int) -> LogTopics | None:
         return None
     start = _first_fit(arrival, armed_from, cells.bucket_s)
     last = int(rows.available.max())
-    if start is None or start >= last:
+    if int(arrival.min()) > armed_from or start >= last:
         return None
     said = tuple(asked(text) for text in rows.texts)
     sketches = [sketch(text) for text in said]
     found = _generations(sketches, arrival, start, last, max(1, RENEWAL_S // cells.bucket_s))
-    if not found:
+    return _named_topics(cells, found, said, sketches, arrival) if found else None
+
+
+def found_topics(cells: AuditCells) -> LogTopics | None:
+    """Topics of all texts of a log, for a search; None where there are too few."""
+    rows = cells.rows
+    if len(rows.texts) < MIN_TEXTS:
         return None
+    said = tuple(asked(text) for text in rows.texts)
+    sketches = [sketch(text) for text in said]
+    last = int(rows.available.max())
+    model = find_topics(sketches, SEED)
+    if model.clusters == 0:
+        return None
+    return _named_topics(cells, [(model, last)], said, sketches, _arrival(rows))
+
+
+def _named_topics(
+    cells: AuditCells,
+    found: Sequence[tuple[TopicModel, int]],
+    said: tuple[str, ...],
+    sketches: Sequence[Sketch],
+    arrival: IntArray,
+) -> LogTopics:
     models = [model for model, _ in found]
     members, distance = _members(models, sketches)
     known = np.concatenate([np.full(model.topics, bucket, dtype=np.int64) for model, bucket in found])
@@ -92,7 +117,7 @@ def _arrival(rows: LabelRows) -> IntArray:
     return arrival
 
 
-def _first_fit(arrival: IntArray, armed: int, bucket_s: int) -> int | None:
+def _first_fit(arrival: IntArray, armed: int, bucket_s: int) -> int:
     """Bucket at whose end the first topics are found."""
     ordered = np.sort(arrival)
     patient = max(int(ordered[0]) + PATIENCE_S // bucket_s, int(ordered[MIN_TEXTS - 1]), armed)

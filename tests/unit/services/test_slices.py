@@ -1,5 +1,8 @@
 """The whole audit on a log whose loss no label names: the alarm, and where it says that the tier loses."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from topic_log import CHANGE, START, read_rows, rows
@@ -55,6 +58,17 @@ def test_a_conjunction_of_labels_is_found_without_any_text(tmp_path):
         signal["value"] = 0.0 if number % 17 == 0 or (hit and number % 5 < 3) else 1.0
     report = audit(read_rows(tmp_path, decisions, signals), AuditSettings())
     assert [{str(segment) for segment in row.segments} for row in report.slices][:1] == [{"area=web", "plan=paid"}]
+
+
+def test_texts_of_the_last_weeks_alone_are_searched_by_themselves(cells, report):
+    """A store that removes texts: without care every topic would seem to have grown from nothing."""
+    first = cells.rows.decided.min()
+    late = np.where(cells.rows.decided >= first + CHANGE - 5, cells.rows.text, -1)
+    some = replace(cells, rows=replace(cells.rows, text=late))
+    found = alarm_slices(some, None, report.alarms, 0.05, 0.95)
+    assert found
+    assert all("charge" in row.words for row in found)
+    assert all(row.share == pytest.approx(0.06, abs=0.03) for row in found)
 
 
 def test_no_alarm_no_search(cells):

@@ -8,9 +8,10 @@ import pytest
 from topic_log import CHANGE, DAYS, START, read_rows, rows
 from undertow.estimators.periods import find_periods
 from undertow.records.label_grid import label_grid, signal_units
+from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
-from undertow.services.evidence import alarms_armed_from
-from undertow.services.topics import MIN_TEXTS, log_topics, with_topics
+from undertow.services.evidence import alarms_armed_from, gather
+from undertow.services.topics import MIN_TEXTS, found_topics, log_topics, with_topics
 
 FIRST = int(START.timestamp()) // 86_400
 
@@ -20,10 +21,13 @@ def cells(tmp_path_factory):
     return read_rows(tmp_path_factory.mktemp("log"), *rows())
 
 
-def armed(cells):
+def periods_of(cells):
     first, buckets = bucket_range(cells)
-    periods = find_periods(traffic_grid(cells, 0, first_bucket=first, buckets=buckets), cells.bucket_s, None)
-    return first + alarms_armed_from(cells, periods)
+    return find_periods(traffic_grid(cells, 0, first_bucket=first, buckets=buckets), cells.bucket_s, None)
+
+
+def armed(cells):
+    return bucket_range(cells)[0] + alarms_armed_from(cells, periods_of(cells))
 
 
 def cut(cells, day):
@@ -101,3 +105,35 @@ def test_texts_of_a_new_kind_make_a_generation_of_their_own(tmp_path):
     # One text in a hundred of the first topics' own is outside them, too.
     assert np.mean(kinds) > 0.9
     assert len(inside) >= MIN_TEXTS
+
+
+def test_finding_topics_moves_no_other_weight(cells):
+    """A share is put by as soon as there are texts enough, so a log that ends before topics are found has the same weights."""
+    settings, periods = AuditSettings(), periods_of(cells)
+    bare = gather(cells, settings, periods, alarms=True)
+    with_them = gather(with_topics(cells, log_topics(cells, armed(cells))), settings, periods, alarms=True)
+    weights = [
+        {stream.name: weight for stream, weight in zip(evidence.streams, evidence.weights, strict=True)}
+        for evidence in (bare, with_them)
+    ]
+    assert weights[1].keys() > weights[0].keys()
+    assert all(weights[1][name] == weight for name, weight in weights[0].items())
+    assert with_them.weights.sum() <= 1.0
+    topics = [w for stream, w in zip(with_them.streams, with_them.weights, strict=True) if stream.role == "topic"]
+    assert 0.15 < sum(topics) <= 1.0 - sum(weights[0].values())
+
+
+def test_without_texts_the_weights_are_those_of_a_log_that_never_had_any(cells, tmp_path):
+    bare = read_rows(tmp_path, *rows(with_text=False))
+    settings, periods = AuditSettings(), periods_of(cells)
+    assert (
+        gather(bare, settings, periods, alarms=True).weights.sum()
+        > gather(cells, settings, periods, alarms=True).weights.sum()
+    )
+
+
+def test_a_log_whose_texts_begin_late_has_none_to_monitor(cells):
+    keep = cells.rows.available > armed(cells)
+    late = replace(cells, rows=replace(cells.rows, text=np.where(keep, cells.rows.text, -1)))
+    assert log_topics(late, armed(late)) is None
+    assert found_topics(late) is not None
