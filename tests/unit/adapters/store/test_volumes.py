@@ -18,12 +18,12 @@ NOW = datetime(2026, 3, 20, tzinfo=UTC)
 
 def test_the_engine_scores_as_the_worker_does():
     values = [None, 0.0, 0.3, 1.0, 2.5, -1.0, float("nan")]
+    engine = duckdb.connect()
     for confidence, novelty, disagreement in product(values, repeat=3):
-        row = duckdb.execute(
+        (row,) = engine.execute(
             f"SELECT {SCORE} FROM (SELECT ?::DOUBLE AS confidence, ?::DOUBLE AS novelty, ?::DOUBLE AS disagreement)",
             [confidence, novelty, disagreement],
-        ).fetchone()
-        assert row is not None
+        ).fetchall()
         assert row[0] == pytest.approx(long_tail_score(confidence, novelty, disagreement), abs=1e-12)
 
 
