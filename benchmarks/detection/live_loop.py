@@ -29,10 +29,10 @@ from report import Report
 from undertow.adapters.store.draw_counts import draw_counts
 from undertow.bootstrap.watching import Watched
 from undertow.detectors.self_calibrating import run_self_calibrating
-from undertow.records.cells import AuditCells
 from undertow.records.report import Alarm
 from undertow.sampling.audit import draw_mismatches
-from undertow.services import suspicion
+from undertow.sampling.quotas import Suspect
+from undertow.services import sampling_rates
 from undertow.simulation.story import Scenario, StoryModel, cells, healthy, scenario
 
 
@@ -188,19 +188,18 @@ def _run(job: Job, world: World) -> Outcome:
 
 @contextmanager
 def _steering(is_on: bool) -> Iterator[None]:
-    """With steering off nothing is ever suspected; all else is as it was."""
-    kept = suspicion.suspicions
+    """With steering off no suspicion moves a rate; all else is as it was."""
+    kept = sampling_rates.suspects_of
     if not is_on:
-        suspicion.suspicions = _none
+        sampling_rates.suspects_of = _none
     try:
         yield
     finally:
-        suspicion.suspicions = kept
+        sampling_rates.suspects_of = kept
 
 
-def _none(found: AuditCells) -> tuple[suspicion.Suspicion, ...]:
-    del found
-    return ()
+def _none(*_: object) -> list[Suspect]:
+    return []
 
 
 def _worst(model: StoryModel) -> str:

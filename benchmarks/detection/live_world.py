@@ -244,7 +244,7 @@ class World:
             at = datetime.fromtimestamp(clock(), UTC)
             done = judge_store(JudgeSetUp(self._store, self._judge, {}, "keeper", lambda: at))
             assert done.waiting == 0, done
-        for old in sorted((self.root / PAIRS).iterdir())[:-3]:  # as `retention.sampled_text_days` would
+        for old in sorted((self.root / PAIRS).glob("*"))[:-3]:  # as `retention.sampled_text_days` would
             old.unlink()
 
     def _publish(self, start_s: float) -> None:
