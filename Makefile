@@ -51,7 +51,7 @@ check: $(DEV) ## format, lint, types and layers only
 	$(BIN)/python scripts/run_tests.py --static-only
 
 bench-detection: $(DEV) ## delay, false alarms, ratio to the information bound, beside rivals (QUICK=1: under a minute; DATA=folder)
-	$(BIN)/python benchmarks/bench_detection.py $(if $(QUICK),--quick) $(if $(DATA),--data $(DATA))
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/bench_detection.py $(if $(QUICK),--quick) $(if $(DATA),--data $(DATA))
 
 bench-audit: $(DEV) ## audit speed at 1e5, 1e6 and 1e7 decisions against a bare scan (QUICK=1: under a minute)
 	$(BIN)/python benchmarks/bench_audit.py $(if $(QUICK),--quick)

@@ -48,22 +48,19 @@ def main() -> int:
     report = Report(args.seed, never=NEVER)
     parts = other_parts()
     counts(report, args.runs or (200 if args.quick else 2000), quick=args.quick, is_short=args.quick or bool(args.runs))
-    bench_end_to_end(report, args.end_to_end if args.end_to_end is not None else (0 if args.quick else 20))
+    seeds = args.end_to_end if args.end_to_end is not None else (0 if args.quick else 20)
+    _timed("end to end", lambda: bench_end_to_end(report, seeds))
     # The whole audit on drawn logs: false alarms over half-years, delay with an unknown baseline, provider changes.
     # Correlated days take as long again: `python benchmarks/healthy_audits.py` has them.
-    report.results.extend(
-        healthy_audits.measure(
-            report.seed,
-            seeds=12 if args.quick else 500,
-            power_seeds=6 if args.quick else 100,
-            correlations=False,
-        )
-    )
+    audits, power = (12, 6) if args.quick else (500, 100)
+    _timed("whole audits", lambda: report.results.extend(
+        healthy_audits.measure(report.seed, seeds=audits, power_seeds=power, correlations=False)
+    ))  # fmt: skip
     for name, part in parts.items():
         if part is None:
             print(f"\n{name}: skipped")
         else:
-            part(report, quick=args.quick, data=args.data)
+            _timed(name, lambda part=part: part(report, quick=args.quick, data=args.data))
     missed = report.missed()
     print(f"\n{sum(r['ok'] is True for r in report.results)} bars met, {len(missed)} missed{': ' + '; '.join(missed) if missed else ''}")  # fmt: skip
     print(f"{time.perf_counter() - started:.0f} s")
@@ -83,17 +80,32 @@ def other_parts() -> dict[str, Callable[..., None] | None]:
 def counts(report: Report, runs: int, *, quick: bool, is_short: bool) -> None:
     """The parts that draw sufficient statistics."""
     null_runs = runs if quick else 2 * runs
-    bench_rows(report, runs, null_runs)
-    bench_judged_rows(report, runs // 2 if quick else runs, null_runs // 2 if quick else null_runs)
-    bench_steered_rows(report, runs // 2 if quick else runs, null_runs // 2 if quick else null_runs, quick=quick)
-    bench_naming_and_onset(report, max(runs // 5, 150))
-    bench_naming(report, 60 if quick else max(runs // 5, 150), quick=quick)
-    bench_faults(report, 20 if quick else max(runs // 10, 40), 40 if quick else max(runs // 2, 100), quick=quick)
-    bench_gap(report, 20 if quick else max(runs // 4, 100), quick=quick)
-    bench_alternatives(report, 20 if quick else max(runs // 5, 40), quick=quick)
-    bench_day_effects(report, 60 if quick else max(runs // 4, 20 if is_short else 500))
-    bench_unknown_baseline(report, max(runs // 4, 100), 200 if quick else runs)
-    bench_rivals(report, max(runs // 4, 100))
+    judged, judged_null = (runs // 2, null_runs // 2) if quick else (runs, null_runs)
+    some = 60 if quick else max(runs // 5, 150)
+    parts: dict[str, Callable[[], object]] = {
+        "rows": lambda: bench_rows(report, runs, null_runs),
+        "judged rows": lambda: bench_judged_rows(report, judged, judged_null),
+        "steered rows": lambda: bench_steered_rows(report, judged, judged_null, quick=quick),
+        "naming and onset": lambda: bench_naming_and_onset(report, some),
+        "naming when steered": lambda: bench_naming(report, some, quick=quick),
+        "faults": lambda: bench_faults(
+            report, 20 if quick else max(runs // 10, 40), 40 if quick else max(runs // 2, 100), quick=quick
+        ),
+        "gap": lambda: bench_gap(report, 20 if quick else max(runs // 4, 100), quick=quick),
+        "alternatives": lambda: bench_alternatives(report, 20 if quick else max(runs // 5, 40), quick=quick),
+        "day effects": lambda: bench_day_effects(report, 60 if quick else max(runs // 4, 20 if is_short else 500)),
+        "unknown baseline": lambda: bench_unknown_baseline(report, max(runs // 4, 100), 200 if quick else runs),
+        "rivals": lambda: bench_rivals(report, max(runs // 4, 100)),
+    }
+    for name, part in parts.items():
+        _timed(name, part)
+
+
+def _timed(name: str, part: Callable[[], object]) -> None:
+    """Run a part and say how long it took: the whole is half an hour."""
+    started = time.perf_counter()
+    part()
+    print(f"  [{name}: {time.perf_counter() - started:.0f} s]", flush=True)
 
 
 if __name__ == "__main__":

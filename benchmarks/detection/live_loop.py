@@ -60,6 +60,7 @@ PLANS: dict[str, Plan] = {
     "half without steering": Plan("half", 2, 25, steers=False),
     "half after 90 days": Plan("half", 2, 20, 90),
     "slice after 90 days": Plan("slice", 2, 25, 90),
+    "slice after 90 days without steering": Plan("slice", 2, 25, 90, steers=False),
     "story": Plan("story", 3, 30),
     "healthy": Plan("healthy", 2, 60),
 }
@@ -198,8 +199,8 @@ def _steering(is_on: bool) -> Iterator[None]:
         sampling_rates.suspects_of = kept
 
 
-def _none(*_: object) -> list[Suspect]:
-    return []
+def _none(*_: object) -> tuple[Suspect, ...]:
+    return ()
 
 
 def _worst(model: StoryModel) -> str:

@@ -22,6 +22,9 @@ MEMORY_LIMIT = "256MB"
 LEAST_FOR_CUT = 500
 """Decisions of a tier that a cut needs: its share is then known to about two points."""
 
+LEAST_OF_LAST_DAY = 100
+"""Decisions of a tier's last day from which on it says whether the tier has grown."""
+
 _CALM = f"""(CASE WHEN isfinite(confidence) THEN least(greatest(confidence, 0), 1) ELSE {TYPICAL_CONFIDENCE} END
     / (1 + CASE WHEN isfinite(novelty) THEN greatest(novelty, 0) ELSE 0 END)
     * (1 - CASE WHEN isfinite(disagreement) THEN least(greatest(disagreement, 0), 1) ELSE 0 END))"""
@@ -34,7 +37,8 @@ class Volumes:
     """What was counted.
 
     Attributes:
-        cells: Decisions a day, by tier, label (empty: all) and stratum.
+        cells: Decisions a day, by tier, label (empty: all) and stratum: the mean of all days, or, where a tier's last day had more, as
+            many as that. In a roll-out the mean of two weeks is half of today's traffic, and twice as many would be drawn as people can review.
         tail_shares: By tier with a cut, the share of its decisions from the cut on.
         cuts: By tier, the score from which on `TAIL_SHARE` of its decisions lie; tiers with too few decisions have none.
         capable_usd: Mean cost of an answer of the capable tier, USD, or None.
@@ -103,6 +107,9 @@ def measure_volumes(store_path: str | Path, capable: str, at: datetime, tail_cut
             SELECT tier, label, is_tail, n FROM counted SEMI JOIN largest USING (label) ORDER BY ALL
             """
         ).fetchall()
+        last_day = engine.execute(
+            "SELECT tier, count(*) FROM served WHERE event_time > (SELECT max(event_time) FROM served) - INTERVAL 1 DAY GROUP BY tier"
+        ).fetchall()
         quantiles = engine.execute(
             f"SELECT tier, quantile_disc(score, {1.0 - TAIL_SHARE}), count(*) FROM served GROUP BY tier"
         ).fetchall()
@@ -120,7 +127,12 @@ def measure_volumes(store_path: str | Path, capable: str, at: datetime, tail_cut
         raise OSError("the decisions of the last days cannot be read") from error
     finally:
         engine.close()
-    cells = tuple(Volume(tier, label, "tail" if tail else "common", n / days) for tier, label, tail, n in rows)
+    mean = {tier: n / days for tier, _, n in quantiles}
+    grown = {tier: max(1.0, n / mean[tier]) for tier, n in last_day if n >= LEAST_OF_LAST_DAY}
+    cells = tuple(
+        Volume(tier, label, "tail" if tail else "common", n / days * grown.get(tier, 1.0))
+        for tier, label, tail, n in rows
+    )
     whole = {tier: sum(c.per_day for c in cells if c.tier == tier and not c.segment) for tier, _, _ in quantiles}
     tails = {
         tier: sum(c.per_day for c in cells if c.tier == tier and not c.segment and c.stratum == "tail") / whole[tier]

@@ -73,3 +73,16 @@ def test_the_cut_leaves_a_fifth_beyond_it(tmp_path):
 
 def test_a_new_store_has_nothing(tmp_path):
     assert measure_volumes(tmp_path, "capable", NOW, {}).cells == ()
+
+
+def test_a_tier_that_has_grown_is_counted_by_its_last_day(tmp_path):
+    store(
+        tmp_path,
+        [
+            *[{"event_time": f"2026-03-{day:02}T12:00:00.000Z", "tier": tier} for day in range(9, 19) for tier in ["cheap"] * 20 + ["capable"] * 100],
+            *[{"event_time": f"2026-03-19T12:00:{i % 60:02}.000Z", "tier": tier} for i in range(100) for tier in ("cheap", "cheap", "capable")],
+        ],
+    )  # fmt: skip
+    cells = {c.tier: c.per_day for c in measure_volumes(tmp_path, "capable", NOW, {}).cells}
+    assert cells["cheap"] == pytest.approx(200)
+    assert cells["capable"] == pytest.approx(110, rel=0.01)  # eleven days, of which the first and the last are halves
