@@ -52,7 +52,7 @@ def main() -> int:
     _timed("end to end", lambda: bench_end_to_end(report, seeds))
     # The whole audit on drawn logs: false alarms over half-years, delay with an unknown baseline, provider changes.
     # Correlated days take as long again: `python benchmarks/healthy_audits.py` has them.
-    audits, power = (12, 6) if args.quick else (500, 100)
+    audits, power = (8, 3) if args.quick else (500, 100)
     _timed("whole audits", lambda: report.results.extend(
         healthy_audits.measure(report.seed, seeds=audits, power_seeds=power, correlations=False)
     ))  # fmt: skip

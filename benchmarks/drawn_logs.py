@@ -401,6 +401,7 @@ def _label_table(
         weighted_loss_sq=zero,
         pair_weight=zero,
         weighted_loss_up=zero,
+        pair_weight_max=zero,
     )
 
 

@@ -74,3 +74,10 @@ class BookInMemory:
             before = self.read(purpose)
             self.sums[self.day, purpose] = (max(0.0, before.usd + usd), before.unpriced + unpriced)
         return self.read(purpose)
+
+    def reserve(self, purpose, usd, limit_usd, *, day, unpriced=0, most_unpriced=0):
+        before = self.read(purpose)
+        if day != before.day or usd > limit_usd - before.usd or unpriced > max(0, most_unpriced - before.unpriced):
+            return False
+        self.add(purpose, usd, unpriced=unpriced)
+        return True

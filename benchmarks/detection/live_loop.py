@@ -64,8 +64,8 @@ PLANS: dict[str, Plan] = {
     "story": Plan("story", 3, 30),
     "healthy": Plan("healthy", 2, 60),
 }
-DECISIONS, QUICK_DECISIONS = 4_000, 2_000
-QUICK_ONSET, QUICK_HORIZON = 18, 12
+DECISIONS, QUICK_DECISIONS = 4_000, 1_500
+QUICK_ONSET, QUICK_HORIZON = 14, 9
 REVIEWS_OFF = 0.10
 STATISTICAL_RUNS = 200
 
@@ -216,7 +216,7 @@ def jobs_of(seed: int, *, quick: bool, runs: int | None = None) -> dict[str, lis
     if quick:
         return {
             "half": [Job("half", seed, QUICK_DECISIONS, QUICK_ONSET, QUICK_HORIZON)],
-            "healthy": [Job("healthy", seed, QUICK_DECISIONS, None, 15)],
+            "healthy": [Job("healthy", seed, QUICK_DECISIONS, None, 10)],
         }
     # Steered or not, a scenario has the same seeds.
     return {

@@ -32,9 +32,9 @@ from undertow.services.audit import audit
 from undertow.simulation.arrival import ArrivalPlan, OutcomeTable
 from undertow.suites.verdict import report_on
 
-SEEDS, QUICK_SEEDS = 100, 3
-FAULT_SEEDS, QUICK_FAULT_SEEDS = 50, 2
-SUITE_SEEDS, QUICK_SEEDS_OF_SUITE = 100, 8
+SEEDS, QUICK_SEEDS = 100, 1
+FAULT_SEEDS, QUICK_FAULT_SEEDS = 50, 1
+SUITE_SEEDS, QUICK_SEEDS_OF_SUITE = 100, 2
 RUNS_BEFORE, RUNS_AFTER = 6, 2
 SUITE_CASES = 300
 MARGIN = 0.02

@@ -121,6 +121,16 @@ class Book:
         self._usd[purpose] = self._usd.get(purpose, 0.0) + usd
         return self.read(purpose)
 
+    def reserve(
+        self, purpose: str, usd: float, limit_usd: float, *, day: str, unpriced: int = 0, most_unpriced: int = 0
+    ) -> bool:
+        """Add to it within its limit."""
+        del day, unpriced, most_unpriced
+        is_within = usd <= limit_usd - self._usd.get(purpose, 0.0)
+        if is_within:
+            self.add(purpose, usd)
+        return is_within
+
 
 def day_of(settings: Settings, on: Product, rng: np.random.Generator) -> tuple[float, float, int]:
     """USD of second answers and of the judge on one day, and how many pairs there were, through the production budget."""

@@ -1,4 +1,4 @@
-"""A file lock that one process holds at a time; it goes with its process, however that ends."""
+"""File locks that one process holds at a time; they go with their process, however that ends."""
 
 import fcntl
 import os
@@ -20,8 +20,7 @@ def alone(lock: Path) -> Iterator[bool]:
         ...     first, second
         (True, False)
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(lock, os.O_RDWR | os.O_CREAT, 0o640)
+    fd = _opened(lock)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,3 +30,30 @@ def alone(lock: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(fd)
+
+
+@contextmanager
+def in_turn(lock: Path) -> Iterator[None]:
+    """Hold a lock while the block runs, waiting for whoever holds it: for blocks that take a few milliseconds, such as to read a file,
+    change it and write it. Its folder is made where it is missing.
+
+    Raises:
+        OSError: The file cannot be opened or made.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, in_turn(Path(folder) / "lock"), alone(Path(folder) / "lock") as other:
+        ...     other
+        False
+    """
+    fd = _opened(lock)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _opened(lock: Path) -> int:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)

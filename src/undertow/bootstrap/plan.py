@@ -22,8 +22,10 @@ from undertow.config.routing import CascadePolicy, ClassifierPolicy, FixedPolicy
 from undertow.config.tiers import TierSettings
 from undertow.errors import ConfigError
 from undertow.records.serving import (
+    AlertsPlan,
     ConstraintsPlan,
     EndpointPlan,
+    GuardPlan,
     HoldoutPlan,
     ImplicitPlan,
     JudgePlan,
@@ -31,8 +33,10 @@ from undertow.records.serving import (
     LimitsPlan,
     PolicyPlan,
     ReviewPlan,
+    RolloutPlan,
     ServingPlan,
     ShadowPlan,
+    SourcePlan,
     StorePlan,
     TelemetryPlan,
     TierPlan,
@@ -132,6 +136,13 @@ def compile_plan(
         ),
         judge=judge_plan(settings, folder, day),
         review_rules=review_rules(settings),
+        guard=GuardPlan(**settings.guard.model_dump()),
+        rollout=RolloutPlan(
+            **settings.rollout.model_dump(exclude={"margin"}),
+            margin=settings.rollout.margin or with_certified_margin(settings, folder).monitors_margin,
+        ),
+        alerts=AlertsPlan(**settings.alerts.model_dump()),
+        sources=_sources(settings, folder),
         monitor_minutes=settings.monitors.every_minutes,
     )
 
@@ -265,6 +276,17 @@ def _limits(settings: Settings) -> LimitsPlan:
         breaker_failures=upstream.breaker_failures,
         breaker_open_s=upstream.breaker_open_s,
         connections_per_upstream=upstream.connections,
+    )
+
+
+def _sources(settings: Settings, folder: Path) -> tuple[SourcePlan, ...]:
+    return tuple(
+        SourcePlan(
+            name=name,
+            path=None if source.path is None else str(folder / source.path),
+            **source.model_dump(exclude={"path"}),
+        )
+        for name, source in settings.sources.items()
     )
 
 

@@ -88,6 +88,24 @@ class AlertsSettings(Section):
     email_to: tuple[Email, ...] = Field(
         examples=[["oncall@example.org"]], default=(), description="Addresses that get a mail."
     )
+    email_from: Email = Field(default="undertow@localhost", description="Sender of those mails.")
+    smtp_url_env: VariableName | None = Field(
+        examples=["SMTP_URL"],
+        default=None,
+        description="Environment variable with the mail server: smtp://USER:PASSWORD@HOST:PORT, smtps:// for TLS from the first byte.",
+    )
+    dead_man_url_env: VariableName | None = Field(
+        examples=["HEALTHCHECK_URL"],
+        default=None,
+        description="Environment variable with an address that is called after each look. It tells you when the calls stop.",
+    )
+    link_url: Url | None = Field(
+        examples=["https://undertow.example.org/ui"], default=None, description="Address of the dashboard, for links."
+    )
+    allow_internal: bool = Field(
+        default=False,
+        description="Let webhooks go to private and loopback addresses. Off: such an address is refused, also after a redirect.",
+    )
     repeat_hours: float = Field(
         default=24.0, gt=0, le=720, description="One alarm that lasts is told again after this long, not sooner."
     )

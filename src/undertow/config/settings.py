@@ -6,6 +6,7 @@ Read with `undertow.config.load_settings`, which knows lines and origins; this m
 from pydantic import Field
 
 from undertow.config.gateway import GatewaySettings, TelemetrySettings, UpstreamSettings
+from undertow.config.guard import GuardSettings, RolloutSettings, SourceSettings
 from undertow.config.keeping import AlertsSettings, PassthroughSettings, RetentionSettings, StoreSettings
 from undertow.config.keys import KeySettings
 from undertow.config.routing import CascadePolicy, ConstraintsSettings, HoldoutSettings, Policy
@@ -55,6 +56,13 @@ class Settings(Section):
         default_factory=TuningSettings, description="Calibrated thresholds that follow the labels that come in."
     )
     retention: RetentionSettings = Field(default_factory=RetentionSettings, description="How long text is kept.")
+    guard: GuardSettings = Field(default_factory=GuardSettings, description="What is done at an alarm.")
+    rollout: RolloutSettings = Field(
+        default_factory=RolloutSettings, description="How a new policy version is exposed, by evidence."
+    )
+    sources: dict[Name, SourceSettings] = Field(
+        default_factory=dict, description="Where business outcomes come from, by name."
+    )
     alerts: AlertsSettings = Field(default_factory=AlertsSettings, description="Who is told of an alarm.")
     passthrough: PassthroughSettings = Field(
         default_factory=PassthroughSettings, description="Upstream for the paths that are not routed."

@@ -339,7 +339,8 @@ def _pairs_stream(
     # Unpaired labels of the same signal are no reason to count from earlier on.
     since = max(since, int((pairs.sum(1) > 0).argmax()))
     # Weighted label by label: inside a stratum segments are drawn at rates of their own, above all where steering is at work.
-    top = largest_weights(grid.weight_max[:, tier].max(axis=(1, 2)), grid.n[:, tier].sum((1, 2)), options.stays).max(-1)
+    # Pairs have weights of their own: what is reviewed has a second answer only where that was drawn too.
+    top = largest_weights(grid.pair_weight_max[:, tier].max(axis=(1, 2)), pairs, options.stays).max(-1)
     paired, up, lost = (
         values[:, tier].sum((1, 2, 3)) / np.where(top > 0, top, 1.0)
         for values in (grid.pair_weight, grid.weighted_loss_up, grid.weighted_loss)

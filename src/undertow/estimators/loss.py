@@ -161,7 +161,7 @@ def _from_pairs(routed: LabelGrid, tier: int, level: float) -> LossEstimate:
     quality = 1.0 - float(hajek_mean_variance(mine)[0]) if labels > 0 else None
     if pairs <= 0:
         return _estimate(NOTHING, 0, quality, 0)
-    weight, top = routed.pair_weight[:, tier].sum(), routed.weight_max[:, tier].max()
+    weight, top = routed.pair_weight[:, tier].sum(), routed.pair_weight_max[:, tier].max()
     lost, lost_sq = routed.weighted_loss[:, tier].sum(), routed.weighted_loss_sq[:, tier].sum()
     mean = float(lost / weight)
     if top * pairs <= weight * (1 + 1e-9):

@@ -167,6 +167,7 @@ def sampled_text(record: DecisionRecord, draw: Drawn, prompt: str, answer: str) 
         answer: What was served, cleaned.
     """
     assert record.tier is not None, "only what was served is drawn"
+    shadow = _chosen(record, "shadow")
     return SampledText(
         decision_id=record.decision_id,
         event_time=record.event_time,
@@ -174,6 +175,7 @@ def sampled_text(record: DecisionRecord, draw: Drawn, prompt: str, answer: str) 
         segment=record.segment or {},
         inclusion_probability=draw.inclusion_probability,
         stratum=draw.stratum,
+        shadow_probability=None if shadow is None else shadow.inclusion_probability,
         confidence=record.confidence,
         novelty=record.novelty,
         prompt=prompt,

@@ -30,6 +30,27 @@ class SpendBook(Protocol):
         """
         ...
 
+    def reserve(
+        self, purpose: str, usd: float, limit_usd: float, *, day: str, unpriced: int = 0, most_unpriced: int = 0
+    ) -> bool:
+        """Add to what a purpose has come to, if it then is within its limits; among all processes, looking and adding are one step.
+
+        Args:
+            purpose: `shadow` or `judge`.
+            usd: What to add, at least 0.
+            limit_usd: Most that the purpose may come to.
+            day: Add only if today is this day.
+            unpriced: Calls without a known price to add.
+            most_unpriced: Most of those that the purpose may come to.
+
+        Returns:
+            Whether it was added; if not, nothing was.
+
+        Raises:
+            OSError: The book could not be read or written, and nothing was added.
+        """
+        ...
+
     def add(self, purpose: str, usd: float, *, unpriced: int = 0, day: str | None = None) -> Spent:
         """Add to what a purpose has come to today, and say what that is.
 

@@ -227,13 +227,15 @@ class LabelCells(Table):
     """Sum of max(-d, 0)."""
     loss_sq: FloatArray
     weighted_loss: FloatArray
-    """Sum of w d."""
+    """Sum of v d, v = 1 / pair_probability: a pair stands for more than its label where second answers are drawn more seldom."""
     weighted_loss_sq: FloatArray
-    """Sum of (w d)^2."""
+    """Sum of (v d)^2."""
     pair_weight: FloatArray
-    """Sum of w over the pairs."""
+    """Sum of v over the pairs."""
     weighted_loss_up: FloatArray
-    """Sum of w max(d, 0)."""
+    """Sum of v max(d, 0)."""
+    pair_weight_max: FloatArray
+    """Largest v in the cell, 0 without pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class AnchorCells(Table):
     weight: FloatArray
     """Sum of 1 / inclusion probability of the judged pair."""
     human_weight: FloatArray
-    """Sum of 1 / inclusion probability of the people's verdict, 0 where nobody judged them."""
+    """Sum of 1 / probability with which people saw the pair, 0 where nobody judged them."""
     weight_max: FloatArray
     """Largest 1 / inclusion probability of a judged pair."""
     ratio_max: FloatArray

@@ -169,6 +169,14 @@ SIGNAL_COLUMNS: tuple[Column, ...] = (
         "VARCHAR",
         "stratum in which it was drawn: `tail`, `common` (`whole` before its tier is divided), with `+` and a label where steering to that label alone drew it; absent: told by inclusion probabilities",
     ),
+    Column(
+        "pair_probability",
+        "DOUBLE",
+        "pairs: probability with which both answers were seen, where a second one is drawn more seldom; default inclusion_probability",
+        low=0.0,
+        high=1.0,
+        low_open=True,
+    ),
 )
 
 DRAW_COLUMNS: tuple[Column, ...] = (

@@ -39,6 +39,9 @@ ANY_ELIGIBILITY = (0, 1)
 LATEST_LABELS = 20.0
 """Labels of a stratum that show the largest weight of its design (`largest_weights`): of the latest buckets as many as hold them."""
 
+_LARGEST = frozenset({"weight_max", "pair_weight_max"})
+"""Columns that are largest values, not sums."""
+
 STAYS = 28
 """Buckets for which a stratum counts as in use after its last label."""
 
@@ -143,6 +146,7 @@ class LabelGrid:
     weighted_loss_sq: FloatArray
     pair_weight: FloatArray
     weighted_loss_up: FloatArray
+    pair_weight_max: FloatArray
 
     @property
     def buckets(self) -> int:
@@ -171,7 +175,7 @@ class LabelGrid:
                 continue
             moved = getattr(self, f.name).copy()
             early = moved[:buckets]
-            held = early.max(axis=2) if f.name == "weight_max" else early.sum(axis=2)
+            held = early.max(axis=2) if f.name in _LARGEST else early.sum(axis=2)
             early[:] = 0.0
             early[:, :, ARM_AXIS["holdout"]] = held
             arrays[f.name] = moved
@@ -185,7 +189,7 @@ class LabelGrid:
             if f.name == "first_bucket":
                 continue
             left = getattr(self, f.name).copy()
-            if f.name != "weight_max":
+            if f.name not in _LARGEST:
                 left[..., :strata] -= getattr(part, f.name)
             arrays[f.name] = left
         return type(self)(first_bucket=self.first_bucket, **arrays)
@@ -238,7 +242,7 @@ def label_grid(
 
     def gathered(name: str) -> FloatArray:
         values = getattr(part, name).astype(np.float64)
-        if name == "weight_max":
+        if name in _LARGEST:
             out = np.zeros(size)
             np.maximum.at(out, flat, values)
             return out.reshape(shape)

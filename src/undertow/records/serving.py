@@ -343,6 +343,62 @@ class JudgePlan(msgspec.Struct, frozen=True, kw_only=True):
     anchors_per_day: int = 20
 
 
+class GuardPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done at an alarm; see `[guard]`, whose fields these are."""
+
+    route_back: Literal["off", "suggest", "automatic"] = "suggest"
+    tighten: Literal["off", "suggest", "automatic"] = "off"
+    roll_back: Literal["off", "suggest", "automatic"] = "suggest"
+    stop_rollout: Literal["off", "suggest", "automatic"] = "automatic"
+    segments: dict[str, Literal["off", "suggest", "automatic"]] = {}
+    tighten_by: float = 0.05
+    max_actions_per_day: int = 6
+    cooldown_hours: float = 24.0
+    restore_after_days: float | None = None
+    review_usd_minute: float = 0.0
+
+
+class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How a new policy version is exposed; see `[rollout]`, whose fields these are. `margin` is resolved."""
+
+    enabled: bool = False
+    stages: tuple[float, ...] = (0.05, 0.10, 0.25, 0.50, 1.0)
+    margin: float = 0.02
+    risk_budget: float = 0.02
+    pool_segments: bool = True
+    automatic: bool = True
+
+
+class AlertsPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told; see `[alerts]`, whose fields these are. Secrets are named by their environment variables."""
+
+    slack_url_env: str | None = None
+    pagerduty_key_env: str | None = None
+    alertmanager_url: str | None = None
+    webhook_url: str | None = None
+    webhook_secret_env: str | None = None
+    email_to: tuple[str, ...] = ()
+    email_from: str = "undertow@localhost"
+    smtp_url_env: str | None = None
+    dead_man_url_env: str | None = None
+    link_url: str | None = None
+    allow_internal: bool = False
+    repeat_hours: float = 24.0
+
+
+class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Where outcomes come from; see `[sources.NAME]`, whose fields these are. Paths are absolute."""
+
+    name: str
+    kind: Literal["files", "zendesk", "intercom", "sql"] = "files"
+    path: str | None = None
+    url_env: str | None = None
+    query: str | None = None
+    outcome: str | None = None
+    currency: str = "USD"
+    every_minutes: float = 60.0
+
+
 class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the data plane is told.
 
@@ -364,6 +420,10 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         review: The queue for people.
         judge: Who compares answers, or None.
         review_rules: How decisions are reviewed.
+        guard: What is done at an alarm.
+        rollout: How a new policy version is exposed.
+        alerts: Who is told.
+        sources: Where outcomes come from.
         monitor_minutes: Minutes between two looks of the keeper at its own log; 0: never.
     """
 
@@ -384,6 +444,10 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     review: ReviewPlan = ReviewPlan()
     judge: JudgePlan | None = None
     review_rules: ReviewRules = ReviewRules()
+    guard: GuardPlan = GuardPlan()
+    rollout: RolloutPlan = RolloutPlan()
+    alerts: AlertsPlan = AlertsPlan()
+    sources: tuple[SourcePlan, ...] = ()
     monitor_minutes: float = 0.0
 
 

@@ -20,3 +20,4 @@ class SignalRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
     source: str | None = None
     reference_value: float | None = None
     stratum: str | None = None
+    pair_probability: float | None = None

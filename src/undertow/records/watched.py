@@ -23,6 +23,7 @@ class SampledText(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         segment: Its labels.
         inclusion_probability: With which it was drawn for review.
         stratum: Stratum of that draw (`undertow.records.sampling.Drawn`).
+        shadow_probability: With which it was drawn, by the same number, for a second answer as well; None: it was not.
         confidence, novelty: As in its record.
         prompt: The conversation as people read it, the last message last.
         answer: The answer that was served.
@@ -34,6 +35,7 @@ class SampledText(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     segment: dict[str, str] = {}
     inclusion_probability: float
     stratum: str
+    shadow_probability: float | None = None
     confidence: float | None = None
     novelty: float | None = None
     prompt: str

@@ -1,6 +1,8 @@
 """From a resolved decision to its signal, and what clocks that disagree do to it.
 
-A signal bears the inclusion probability and stratum of the draw, never those of the order in which people came to it. Its time is that of
+A signal bears the inclusion probability and stratum of the draw, never those of the order in which people came to it. A verdict on two
+answers bears the probability with which both were to be seen as well: its value speaks for all that is reviewed, its pair for what also
+has a second answer. Its time is that of
 the vote that settled it, unless that time cannot be: later than now, or before the request; then it is the time at which it was seen.
 """
 
@@ -54,6 +56,7 @@ def signal_of(
         selection="sampled",
         inclusion_probability=case.inclusion_probability,
         stratum=case.stratum,
+        pair_probability=None if tally.reference_value is None else case.pair_probability,
         received_at=time_text(now_s),
         source=pseudonym(last.rater) if len(tally.votes) == 1 else f"reviewers:{len(tally.votes)}",
     )

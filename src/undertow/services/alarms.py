@@ -7,16 +7,18 @@ fields and the segment tables use all data.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from undertow.attribution.cause import MIX_SHARE, Attribution, MeanWithError, attribute, mix_part
 from undertow.attribution.matching import effective_rates, is_beyond, matched_loss, rise_without, shared_shock_days
-from undertow.detectors.locating import segment_of_rise
+from undertow.detectors.locating import Rest, segment_of_rise
 from undertow.detectors.multiplicity import locate
 from undertow.detectors.onset import Onset, estimate_common_onset
-from undertow.detectors.quality_gap import SETTLING_S
+from undertow.detectors.quality_gap import SETTLING_S, STAYS_S
+from undertow.estimators.by_stratum import StratumCounts, StratumSums, design_scale, stratum_sums
 from undertow.estimators.loss import LossEstimate, loss_estimate, own_change
 from undertow.estimators.periods import Periods, ReferenceKind, reference_kind
 from undertow.estimators.sums import weighted_sums
@@ -29,7 +31,6 @@ from undertow.records.label_grid import (
     LabelGrid,
     SignalUnit,
     label_grid,
-    own_steered,
     signal_units,
 )
 from undertow.records.report import Alarm, AuditSettings
@@ -229,8 +230,9 @@ def _located_later(scene: Scene, evidence: Evidence, crossing: Crossing) -> Cros
     if 0 not in family or len(family) < 2:
         return None
     onset = int(_onset(scene, family[0], crossing.bucket + 1).day)
+    rises = _Rises.of(scene, family)
     for bucket in range(crossing.bucket + 1, scene.buckets):
-        named = _named(scene, family, onset, bucket)
+        named = rises.named(onset, bucket)
         if named is not None:
             return Crossing(bucket, named, float(np.log10(evidence.summed[bucket])), is_first=False, passes_alone=False)
     return None
@@ -238,58 +240,86 @@ def _located_later(scene: Scene, evidence: Evidence, crossing: Crossing) -> Cros
 
 def _named(scene: Scene, family: dict[int, MonitoredStream], onset: int, bucket: int) -> MonitoredStream | None:
     """The segment that bears a change since `onset`, by labels available at the end of `bucket`; None: the whole tier."""
-    start = scene.periods.routing_start
-    split = int(np.clip(onset, start + 1, max(bucket, start + 1)))
-    codes = [code for code in family if code != 0]
-    strata = family[0].n.shape[1]
+    return _Rises.of(scene, family).named(onset, bucket)
 
-    steered = _steered(scene, family[0])
 
-    def totals(since: int, until: int) -> tuple[FloatArray, FloatArray]:
-        streams = [family[code] for code in (0, *codes)]
-        k, n = (
-            np.array([_padded(values[since:until].sum(0), strata) for values in arrays])
-            for arrays in ([s.failures for s in streams], [s.n for s in streams])
+@dataclass(frozen=True, slots=True)
+class _Rises:
+    """Weighted labels of a tier, of each of its segments and of the rest, by availability: rises are told from these.
+
+    Labels of one stratum are drawn at different rates (least numbers, stakes, steering). Counted plainly, a segment whose hard requests are
+    drawn more often would look worse than it is.
+
+    Attributes:
+        family: Streams by segment code, 0 for the whole tier.
+        start: First bucket of routing.
+        strata: Strata of the tier.
+        whole: Labels of the whole tier.
+        own: Of each segment, by code.
+        rest: Of the tier without the segment.
+        keys: A number per segment, the same for segments of one key.
+    """
+
+    family: dict[int, MonitoredStream]
+    start: int
+    strata: int
+    whole: StratumSums
+    own: dict[int, StratumSums]
+    rest: dict[int, StratumSums]
+    keys: list[int]
+
+    @classmethod
+    def of(cls, scene: Scene, family: dict[int, MonitoredStream]) -> Self:
+        """Of a family of streams, the whole tier's among them."""
+        stream = family[0]
+        codes = [code for code in family if code != 0]
+        stays = max(1, STAYS_S // scene.cells.bucket_s)
+
+        def grid(code: int) -> LabelGrid:
+            return label_grid(scene.cells, stream.unit, code, first_bucket=scene.first, buckets=scene.buckets)
+
+        everything = grid(0)
+        scale = design_scale(everything, stream.tier, stays)
+        whole = stratum_sums(everything, stream.tier, scale)
+        own, rest = {}, {}
+        for code in codes:
+            part = grid(code)
+            own[code] = stratum_sums(part, stream.tier, design_scale(part, stream.tier, stays))
+            rest[code] = whole.minus(stratum_sums(part, stream.tier, scale))
+        names = [scene.cells.segments[code].key for code in codes]
+        return cls(
+            family,
+            scene.periods.routing_start,
+            everything.strata,
+            whole,
+            own,
+            rest,
+            [names.index(name) for name in names],
         )
-        # A segment holds what steering drew for it, so the whole must, too: what is left of it is the rest.
-        for whole, more in zip((k, n), steered, strict=True):
-            whole[0] += _padded(more[since:until].sum(0), strata)
-        return k, n
 
-    names = [scene.cells.segments[code].key for code in codes]
-    keys = [names.index(name) for name in names]
-    after = totals(split, bucket + 1)
-    plain = after[1] - np.array([_padded(own[split : bucket + 1].sum(0), strata) for own in _drawn_for(scene, family)])
-    named = segment_of_rise(*totals(start, split), *after, keys, plain)
-    return None if named is None else family[codes[named]]
-
-
-def _steered(scene: Scene, whole: MonitoredStream) -> tuple[FloatArray, FloatArray]:
-    """Failures and labels that steering drew in the tier, which its own stream leaves out, by availability. Shapes (T, H)."""
-    every, plain = (
-        label_grid(scene.cells, whole.unit, 0, first_bucket=scene.first, buckets=scene.buckets, plain=is_plain)
-        for is_plain in (False, True)
-    )
-
-    def more(name: str) -> FloatArray:
-        all_labels, own = (getattr(grid, name)[:, whole.tier].sum((1, 2)) for grid in (every, plain))
-        return all_labels - np.pad(own, ((0, 0), (0, all_labels.shape[1] - own.shape[1])))
-
-    return more("failures"), more("n")
+    def named(self, onset: int, bucket: int) -> MonitoredStream | None:
+        """The segment that bears a change since `onset`, by labels available at the end of `bucket`; None: the whole tier."""
+        split = int(np.clip(onset, self.start + 1, max(bucket, self.start + 1)))
+        before, after = (
+            [each.counts(*window, self.strata) for each in (self.whole, *self.own.values())]
+            for window in ((self.start, split), (split, bucket + 1))
+        )
+        rest_before, rest_after = (
+            [each.counts(*window, self.strata) for each in self.rest.values()]
+            for window in ((self.start, split), (split, bucket + 1))
+        )
+        named = segment_of_rise(
+            *_stacked(before),
+            *_stacked(after),
+            self.keys,
+            np.array([each.requests for each in after]),
+            Rest(*_stacked(rest_before), *_stacked(rest_after)),
+        )
+        return None if named is None else self.family[list(self.own)[named]]
 
 
-def _drawn_for(scene: Scene, family: dict[int, MonitoredStream]) -> list[FloatArray]:
-    """For the whole tier, then for each segment, how many of its labels steering drew for it. Shapes (T, H)."""
-    whole = family[0]
-    found = [np.zeros_like(whole.n)]
-    for code in (code for code in family if code != 0):
-        grid = label_grid(scene.cells, whole.unit, code, first_bucket=scene.first, buckets=scene.buckets, plain=True)
-        found.append(own_steered(scene.cells, whole.unit, code, grid)[:, whole.tier])
-    return found
-
-
-def _padded(values: FloatArray, size: int) -> FloatArray:
-    return np.pad(values, (0, max(0, size - len(values))))[:size]
+def _stacked(counts: Sequence[StratumCounts]) -> tuple[FloatArray, FloatArray]:
+    return np.array([each.failures for each in counts]), np.array([each.n for each in counts])
 
 
 def _smoothed(failures: FloatArray, n: FloatArray, prior_rate: FloatArray, prior_n: float = 20.0) -> FloatArray:
@@ -524,29 +554,25 @@ def _compare_with_pairs(
 ) -> Attribution | None:
     """The other tier's answers to the very same requests, before and after, where people see both; None where they do not.
 
-    Stratum by stratum, each worth as much as its smaller side has labels: within a stratum and tier all are drawn alike, so plain counts
-    do, and what steering drew after the onset is set against the same stratum before it.
+    Stratum by stratum, each worth as much as its smaller side has labels, so that what steering drew after the onset is set against the
+    same stratum before it. Inside a stratum labels are weighted: more of some requests may be drawn after the onset than before.
     """
-    grid = scene.labels(stream.unit, stream.segment, known_before, plain=True)
-    sides = [
-        {
-            name: getattr(window, name)[:, stream.tier].sum((0, 1, 2))
-            for name in ("n", "failures", "pairs", "loss_up", "loss_down")
-        }
-        for window in (grid.window(scene.periods.routing_start, split), grid.window(split, scene.buckets))
-    ]
-    both = np.minimum(*(np.where(side["pairs"] >= PAIRED * side["n"], side["n"], 0.0) for side in sides))
+    grid = scene.labels(stream.unit, stream.segment, known_before)
+    scale = design_scale(grid, stream.tier, max(1, STAYS_S // scene.cells.bucket_s))
+    sums = stratum_sums(grid, stream.tier, scale)
+    sides = [sums.counts(scene.periods.routing_start, split), sums.counts(split, scene.buckets)]
+    both = np.minimum(*(np.where(side.paired >= PAIRED, side.n, 0.0) for side in sides))
     if both.sum() <= 0:
         return None
     worth = both / both.sum()
     means = []
     for side in sides:
-        n = np.maximum(side["n"], 1.0)
+        n = np.maximum(side.n, 1.0)
         # The loss of a pair is the failure of the one answer less that of the other.
-        for failed in (side["failures"], side["failures"] - (side["loss_up"] - side["loss_down"])):
-            rate = (failed + 1.0) / (n + 2.0)
+        for failed in (side.failures, np.clip(side.failures - side.lost, 0.0, side.n)):
+            share, rate = failed / np.where(side.n > 0, side.n, 1.0), (failed + 1.0) / (side.n + 2.0)
             variance = float((worth**2 * rate * (1.0 - rate) / n).sum())
-            means.append(MeanWithError(float((worth * failed / n).sum()), variance, float(side["n"][both > 0].sum())))
+            means.append(MeanWithError(float((worth * share).sum()), variance, float(side.n[both > 0].sum())))
     own_before, other_before, own_after, other_after = means
     return attribute(
         own_before, own_after, other_before, other_after, reference_name="the other tier's answers to the same requests"

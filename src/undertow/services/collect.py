@@ -169,6 +169,11 @@ def _signal(
         raise _RowError("selection is sampled, so inclusion_probability is needed")
     if selection is None and probability is None and DEFAULT_SELECTION[kind] == "sampled":
         selection = "unknown"  # as the log's reader does: such signals show change, never a level
+    of_pair = row.get("pair_probability")
+    if of_pair is not None:
+        of_pair = _number("pair_probability", of_pair)
+        if not 0 < of_pair <= 1:
+            raise _RowError(f"pair_probability is {of_pair:g}; it lies in (0, 1]")
     reference = row.get("reference_value")
     if reference is not None:
         reference = _number("reference_value", reference)
@@ -191,6 +196,7 @@ def _signal(
         source=row.get("source") or source,
         reference_value=reference,
         stratum=row.get("stratum"),
+        pair_probability=of_pair,
     )
 
 

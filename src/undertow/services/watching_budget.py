@@ -3,6 +3,8 @@
 Two sums are known of a call beforehand: an estimate, and a bound that it hardly ever exceeds. A call may run beside others only if the
 bounds of all of them together fit into what is left; else it runs alone, if its estimate still fits. So concurrency never
 overshoots: whatever is spent beyond the limit was spent by one call. What was reserved by a process that died stays spent.
+Where several processes spend, the book takes a reservation only if it fits into the limit at that moment, whatever the others have
+reserved since this one looked. They do not know each other's bounds: each may overshoot by one call that cost more than its estimate.
 
 Without prices there is no sum of money to hold. Then the number of calls is bounded (`MOST_UNPRICED` a day), and their cost stays
 unknown: it is never guessed.
@@ -100,23 +102,26 @@ class WatchingBudget:
         Raises:
             OSError: The book cannot be read or written: then nothing may be spent.
         """
+        refused: Spent | None = None
         async with self._changed:
             while True:
                 spent = self._book.read(self._purpose)
+                if spent == refused:  # nothing has changed since the book said no, so the limit itself stands in the way
+                    return None
                 if forecast is None:
-                    return self._reserve_unpriced(spent)
-                match admission(
-                    self._limit - spent.usd,
-                    sum(each.bound_usd for each in self._open),
-                    sum(each.usd for each in self._open if each.day == spent.day),
-                    forecast,
-                    is_alone=not self._open,
-                ):
+                    verdict = "go" if self._limit > 0 and spent.unpriced < self._most_unpriced else "stop"
+                else:
+                    verdict = self._admission(spent, forecast)
+                match verdict:
                     case "go":
-                        return self._reserved(forecast.expected_usd, forecast.bound_usd)
+                        found = self._reserved(spent.day, forecast)
+                        if found is not None:
+                            return found
+                        refused = spent  # another process was faster, or the day is over: look again
                     case "stop":
                         return None
                     case "wait":
+                        refused = None
                         await self._changed.wait()
 
     async def settle(self, reservation: Reservation, usd: float | None) -> None:
@@ -135,13 +140,25 @@ class WatchingBudget:
             if usd is not None and usd != reservation.usd:
                 self._book.add(self._purpose, usd - reservation.usd, day=reservation.day)
 
-    def _reserve_unpriced(self, spent: Spent) -> Reservation | None:
-        if self._limit <= 0 or spent.unpriced >= self._most_unpriced:
-            return None
-        return self._reserved(0.0, 0.0, unpriced=1)
+    def _admission(self, spent: Spent, forecast: CostForecast) -> Literal["go", "wait", "stop"]:
+        return admission(
+            self._limit - spent.usd,
+            sum(each.bound_usd for each in self._open),
+            sum(each.usd for each in self._open if each.day == spent.day),
+            forecast,
+            is_alone=not self._open,
+        )
 
-    def _reserved(self, usd: float, bound_usd: float, *, unpriced: int = 0) -> Reservation:
-        day = self._book.add(self._purpose, usd, unpriced=unpriced).day
-        reservation = Reservation(day, usd, bound_usd)
-        self._open.add(reservation)
-        return reservation
+    def _reserved(self, day: str, forecast: CostForecast | None) -> Reservation | None:
+        """Take what was admitted, if it is still there to be taken."""
+        if forecast is None:
+            taken = Reservation(day, 0.0, 0.0)
+            is_mine = self._book.reserve(
+                self._purpose, 0.0, self._limit, day=day, unpriced=1, most_unpriced=self._most_unpriced
+            )
+        else:
+            taken = Reservation(day, forecast.expected_usd, forecast.bound_usd)
+            is_mine = self._book.reserve(self._purpose, taken.usd, self._limit, day=day)
+        if is_mine:
+            self._open.add(taken)
+        return taken if is_mine else None

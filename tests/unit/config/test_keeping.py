@@ -11,7 +11,11 @@ def test_text_is_not_kept_by_default():
 
 def test_nothing_is_sent_anywhere_by_default():
     assert PassthroughSettings().base_url is None
-    assert all(value in (None, ()) for name, value in AlertsSettings() if name != "repeat_hours")
+    assert all(
+        value in (None, ())
+        for name, value in AlertsSettings()
+        if name not in {"repeat_hours", "email_from", "allow_internal"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,12 @@ class Book:
         self.unpriced += unpriced
         return self.read(purpose)
 
+    def reserve(self, purpose, usd, limit_usd, *, day, unpriced=0, most_unpriced=0):  # noqa: ARG002
+        is_within = usd <= limit_usd - self.usd and unpriced <= max(0, most_unpriced - self.unpriced)
+        if is_within:
+            self.add(purpose, usd, unpriced=unpriced)
+        return is_within
+
 
 @pytest.mark.parametrize(
     ("answer", "reference", "outcome", "values"),

@@ -1,8 +1,11 @@
 import asyncio
+import multiprocessing
+from pathlib import Path
 
 import pytest
 
 from shadow_requests import BookInMemory
+from undertow.adapters.store.watching_spend import StoreSpendBook
 from undertow.services.watching_budget import CostForecast, WatchingBudget
 
 
@@ -119,7 +122,7 @@ def test_a_limit_of_nothing_allows_what_is_free_alone():
 
 def test_nothing_is_granted_where_the_book_cannot_be_written():
     class Broken(BookInMemory):
-        def add(self, *_args, **_kwargs):
+        def reserve(self, *_args, **_kwargs):
             raise OSError(28, "full")
 
     async def scenario():
@@ -128,3 +131,68 @@ def test_nothing_is_granted_where_the_book_cannot_be_written():
             await budget.reserve(call(0.1))
 
     run(scenario())
+
+
+def test_what_another_process_took_meanwhile_is_not_taken_twice():
+    class Rival(BookInMemory):
+        """Between this process's look and its reservation another takes what is left."""
+
+        def reserve(self, purpose, *args, **kwargs):
+            self.sums[self.day, purpose] = (0.95, 0)
+            return super().reserve(purpose, *args, **kwargs)
+
+    book = Rival()
+
+    async def scenario():
+        return await WatchingBudget("shadow", 1.0, book).reserve(call(0.1))
+
+    assert run(scenario()) is None
+    assert book.read("shadow").usd == 0.95
+
+
+def test_a_book_that_says_no_for_its_own_reasons_ends_it():
+    class No(BookInMemory):
+        def reserve(self, *_args, **_kwargs):
+            return False
+
+    async def scenario():
+        budget = WatchingBudget("shadow", 1.0, No())
+        return await budget.reserve(call(0.1)), await budget.reserve(None)
+
+    assert run(scenario()) == (None, None)
+
+
+def race(roots, barrier, granted, is_priced):
+    """In each store, all processes at once: take what can be taken, and never settle."""
+
+    async def take(root):
+        budget = WatchingBudget("shadow", 1.0, StoreSpendBook(Path(root), clock=lambda: 0.0), most_unpriced=3)
+        count = 0
+        while await budget.reserve(call(0.3) if is_priced else None) is not None:
+            count += 1
+        return count
+
+    for root in roots:
+        barrier.wait(60)
+        granted.put((root, asyncio.run(take(root))))
+
+
+@pytest.mark.parametrize("is_priced", [True, False])
+def test_processes_that_race_never_overspend_together(tmp_path, is_priced):
+    context = multiprocessing.get_context("spawn")
+    roots = [str(tmp_path / str(number)) for number in range(60)]
+    barrier, granted = context.Barrier(4), context.Queue()
+    racers = [context.Process(target=race, args=(roots, barrier, granted, is_priced)) for _ in range(4)]
+    for racer in racers:
+        racer.start()
+    counts = dict.fromkeys(roots, 0)
+    for _ in range(4 * len(roots)):
+        root, count = granted.get(timeout=60)
+        counts[root] += count
+    for racer in racers:
+        racer.join(60)
+    assert set(counts.values()) == {3}  # of 0.30 each, or three without a price
+    sums = [StoreSpendBook(Path(root), clock=lambda: 0.0).read("shadow") for root in roots]
+    assert all(
+        (each.usd, each.unpriced) == ((pytest.approx(0.9), 0) if is_priced else (0.0, 3)) for each in sums
+    )

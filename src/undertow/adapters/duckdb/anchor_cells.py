@@ -16,7 +16,8 @@ def anchor_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, buck
     """Judged pairs, a cell for each pair of outcomes.
 
     Only pairs that were drawn with known probabilities or are a census, and only where people judged some of them: without an
-    anchor a judge's verdicts are in `LabelCells` already. The anchor is the people's signal that came first, which no later label can change. Of several verdicts on one
+    anchor a judge's verdicts are in `LabelCells` already. What people saw counts by the probability of the pair (both answers, so both draws);
+    that the judge was asked of it is `judge.share`, the same for all, and cancels in `records.anchor_grid`. The anchor is the people's signal that came first, which no later label can change. Of several verdicts on one
     pair by one signal the first counts.
     """
     judge, human = BASIS_CODES.index("judge"), BASIS_CODES.index("human")
@@ -33,7 +34,7 @@ def anchor_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, buck
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE verdicts AS
-        SELECT m.join_id, m.basis, c.code AS signal, m.reference_value - m.value AS d, m.decided_at, m.tier, 1.0 / m.probability AS w,
+        SELECT m.join_id, m.basis, c.code AS signal, m.reference_value - m.value AS d, m.decided_at, m.tier, 1.0 / m.pair_probability AS w,
                greatest(m.available_at, m.decided_at) AS available_at, coalesce(s.stratum, 0) AS stratum, coalesce(s.steered, 0) AS steered{segments}
         FROM matched m JOIN signal_codes c ON c.kind = m.kind AND c.name = m.name
         LEFT JOIN named_strata s ON s.kind = m.kind AND s.name = m.name AND s.drawn_in = m.drawn_in

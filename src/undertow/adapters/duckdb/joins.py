@@ -68,6 +68,8 @@ def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -
                CAST(CASE WHEN decision_id IS NOT NULL THEN 0 WHEN conversation_id IS NOT NULL THEN 1 ELSE 2 END AS TINYINT) AS join_on,
                hash(coalesce(decision_id, conversation_id, user_id)) AS join_id, kind, name, value, selection,
                CASE WHEN selection = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
+               CASE WHEN selection = 'sampled' THEN least(inclusion_probability, coalesce(pair_probability, inclusion_probability))
+                    ELSE 1.0 END AS pair_probability,
                {basis_sql()} AS basis, reference_value,
                CASE WHEN selection = 'sampled' AND stratum <> '' THEN stratum END AS stratum
         FROM signals_checked WHERE NOT rejected AND {until_filter(available, until)}
@@ -89,7 +91,7 @@ def match_signals(
     names = ("decided_at", "tier", "arm", "eligible", "confidence", "bin", "cluster", "is_live")
     carried = "".join(f", d.{name}" for name in (*names, *(f"segment_{place}" for place in places)))
     fields = (
-        "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.basis, s.reference_value, "
+        "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.pair_probability, s.basis, s.reference_value, "
         "s.stratum AS drawn_in, s.join_on, s.join_id"
     )
     columns = fields + carried

@@ -123,7 +123,7 @@ def check_signals(source: RowSource, times: TimeReading) -> CheckedRows:
     clean = {name: column.clean for name, column in checked.items()}
     tests: list[Test] = []
     for name, column in checked.items():
-        sets_aside = column.column.required or name == "inclusion_probability"
+        sets_aside = column.column.required or name in {"inclusion_probability", "pair_probability"}
         tests.extend(Test(predicate, reason, sets_aside) for predicate, reason in column.tests)
         if name in {"event_time", "name", "value"} or (name in {"signal_id", "kind"} and source.role != "outcomes"):
             tests.extend(_missing(column))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from undertow.adapters.one_writer import alone
+from undertow.adapters.one_writer import alone, in_turn
 from undertow.adapters.store.layout import utc_text
 from undertow.adapters.store.row_log import PAIRS, row_lines
 from undertow.adapters.whole_file import write_whole
@@ -159,14 +159,14 @@ class JudgeBook:
         return found
 
     def add_results(self, results: Sequence[AnchorResult]) -> None:
-        """Keep results on anchors.
+        """Keep results on anchors, after those that this or another process has kept.
 
         Raises:
             OSError: They cannot be written.
         """
-        self._results.parent.mkdir(parents=True, exist_ok=True)
-        kept = [*self.results(), *results][-MAX_RESULTS:]
-        write_whole(self._results, b"".join(msgspec.json.encode(result) + b"\n" for result in kept))
+        with in_turn(self._results.with_suffix(".lock")):
+            kept = [*self.results(), *results][-MAX_RESULTS:]
+            write_whole(self._results, b"".join(msgspec.json.encode(result) + b"\n" for result in kept))
 
 
 def advanced(

@@ -4,17 +4,17 @@ A file that is missing, damaged or dated ahead of the clock is made again from t
 budget anew. Calls in there whose cost nobody knows count as much as the mean of those of known cost.
 """
 
-import fcntl
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from undertow.adapters.one_writer import in_turn
 from undertow.adapters.store.row_log import CALLS, read_rows
 from undertow.ports.watching import Spent
 from undertow.records.runtime_files import WATCHING_SPEND
@@ -72,17 +72,33 @@ class StoreSpendBook:
         with self._locked():
             return _spent(self._today(), purpose)
 
+    def reserve(
+        self, purpose: str, usd: float, limit_usd: float, *, day: str, unpriced: int = 0, most_unpriced: int = 0
+    ) -> bool:
+        """See `undertow.ports.watching.SpendBook`."""
+        with self._locked():
+            state = self._today()
+            before = state.purposes.get(purpose, PurposeSpend())
+            is_within = usd <= limit_usd - before.usd and unpriced <= max(0, most_unpriced - before.unpriced)
+            if state.day != day or not is_within:
+                return False
+            self._add(state, purpose, usd, unpriced)
+            return True
+
     def add(self, purpose: str, usd: float, *, unpriced: int = 0, day: str | None = None) -> Spent:
         """See `undertow.ports.watching.SpendBook`."""
         with self._locked():
             state = self._today()
             if day is not None and day != state.day:
                 return _spent(state, purpose)
-            before = state.purposes.get(purpose, PurposeSpend())
-            now = PurposeSpend(usd=max(0.0, before.usd + usd), unpriced=before.unpriced + unpriced)
-            state = msgspec.structs.replace(state, purposes=state.purposes | {purpose: now})
-            self._write(state)
-            return _spent(state, purpose)
+            return _spent(self._add(state, purpose, usd, unpriced), purpose)
+
+    def _add(self, state: SpendFile, purpose: str, usd: float, unpriced: int) -> SpendFile:
+        before = state.purposes.get(purpose, PurposeSpend())
+        now = PurposeSpend(usd=max(0.0, before.usd + usd), unpriced=before.unpriced + unpriced)
+        state = msgspec.structs.replace(state, purposes=state.purposes | {purpose: now})
+        self._write(state)
+        return state
 
     def _write(self, state: SpendFile) -> None:
         """Replace the file in one step. The disk need not confirm it: one that a loss of power has emptied is made again from the calls."""
@@ -130,16 +146,9 @@ class StoreSpendBook:
             found[purpose] = PurposeSpend(usd=sum(costs) + missing * mean, unpriced=0 if costs else missing)
         return found
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         """Keep other processes and threads out; they hold it for a few milliseconds at most."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
+        return in_turn(self._path.with_suffix(".lock"))
 
 
 def _spent(state: SpendFile, purpose: str) -> Spent:

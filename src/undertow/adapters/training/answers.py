@@ -93,6 +93,7 @@ SIGNALS = {
     "value": "DOUBLE",
     "selection": "VARCHAR",
     "inclusion_probability": "DOUBLE",
+    "pair_probability": "DOUBLE",
     "reference_value": "DOUBLE",
     "source": "VARCHAR",
 }
@@ -166,7 +167,8 @@ def _rate(engine: duckdb.DuckDBPyConnection) -> None:
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE rated AS
-        SELECT * EXCLUDE (source), coalesce(source, '') AS given_by, CASE WHEN selected = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
+        SELECT * EXCLUDE (source), coalesce(source, '') AS given_by, CASE WHEN selected <> 'sampled' THEN 1.0 WHEN reference_value IS NULL OR NOT coalesce(pair_probability > 0, false)
+                    THEN inclusion_probability ELSE least(inclusion_probability, pair_probability) END AS probability,
                kind || CASE WHEN reference_value IS NULL THEN '' ELSE ' pairs' END AS source,
                CASE WHEN value IS NULL OR NOT (value BETWEEN 0 AND 1) OR NOT coalesce(reference_value BETWEEN 0 AND 1, true) THEN 'bad_value'
                     WHEN kind = 'shadow' AND reference_value IS NULL THEN 'no_reference_value'

@@ -1,3 +1,4 @@
+import multiprocessing
 from datetime import timedelta
 
 import msgspec
@@ -115,6 +116,23 @@ def test_results_are_kept_in_order_and_broken_lines_are_left(tmp_path):
     file.write_bytes(file.read_bytes() + b"\xff\nnot json\n")
     book.add_results(results[2:])
     assert book.results() == results
+
+
+def add_ten(root, process):
+    for n in range(10):
+        result = AnchorResult(anchor_id=f"{process}-{n}", at=at(n), judge="j", version="v", human="A", verdict="A")
+        JudgeBook(Path(root)).add_results([result])
+
+
+def test_processes_lose_none_of_each_others_results(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=add_ten, args=(str(tmp_path), process)) for process in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    found = sorted(result.anchor_id for result in JudgeBook(tmp_path).results())
+    assert found == sorted(f"{process}-{n}" for process in range(3) for n in range(10))
 
 
 def anchors(tmp_path, *lines):
