@@ -141,6 +141,18 @@ def read_cells(request: AuditRequest, progress: Progress = silent) -> AuditCells
         return DuckDbAuditSource(opened.inputs, rejects_dir=request.rejects_dir).cells(options, progress)
 
 
+def export_log(request: AuditRequest, folder: Path) -> tuple[Path, Path | None]:
+    """Write a log's checked, de-duplicated rows as canonical Parquet files: the decisions, and the signals if there are any.
+
+    Raises:
+        LogError: nothing readable.
+    """
+    decisions, signals = folder / "decisions.parquet", folder / "signals.parquet"
+    with _opened(request, silent) as opened:
+        DuckDbAuditSource(opened.inputs).export_parquet(decisions, signals)
+    return decisions, signals if signals.exists() else None
+
+
 def run_audit(request: AuditRequest, progress: Progress = silent) -> AuditReport:
     """The whole audit: read, join, estimate, detect, decide.
 
@@ -184,12 +196,16 @@ def _with_draws(report: AuditReport, request: AuditRequest) -> AuditReport:
 def _with_judge(report: AuditReport, request: AuditRequest, cells: AuditCells) -> AuditReport:
     """The report with a warning where a store's judge has changed, by its anchors."""
     from undertow.detectors.judge_drift import judge_drift  # noqa: PLC0415 (scipy: see `run_audit`)
+    from undertow.detectors.multiplicity import judge_change_line  # noqa: PLC0415
     from undertow.services.judge_warning import judge_warning  # noqa: PLC0415
 
+    settings = audit_settings(request)
+    books = [results for root in store_roots(request.inputs) if (results := JudgeBook(root).results())]
+    line = judge_change_line(settings.horizon_days, settings.alpha, len(books))
     found = [
         warning
-        for root in store_roots(request.inputs)
-        if (warning := judge_warning(judge_drift(JudgeBook(root).results()), cells.tiers, cells.signals)) is not None
+        for results in books
+        if (warning := judge_warning(judge_drift(results, line=line), cells.tiers, cells.signals)) is not None
         and (request.until is None or warning.detected_at <= request.until)
     ]
     if not found:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "tune": LazyCommand("undertow.cli.tune", "Move calibrated thresholds to where the labels want them."),
     "calibrate": LazyCommand("undertow.cli.calibrate", "Fit confidence and thresholds on labelled answers."),
     "plan": LazyCommand("undertow.cli.plan", "Say how soon a loss would be seen, before it happens."),
+    "replay": LazyCommand("undertow.cli.replay", "Say when it would have been known, had other settings held."),
     "suite": LazyCommand(
         "undertow.cli.suite", "Run cases with known answers through every tier, and see what got worse."
     ),
