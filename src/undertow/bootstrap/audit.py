@@ -104,6 +104,7 @@ def audit_settings(request: AuditRequest) -> AuditSettings:
         baseline_until=request.baseline_until,
         trust_judge=request.trust_judge,
         review_usd=request.settings.review.usd_each,
+        review_usd_minute=request.settings.review.usd_minute,
     )
 
 
@@ -114,8 +115,8 @@ def outcome_prices(settings: Settings) -> tuple[OutcomePrice, ...]:
     )
 
 
-def read_cells(request: AuditRequest, progress: Progress = silent) -> AuditCells:
-    """The sufficient statistics of a log.
+def read_cells(request: AuditRequest, progress: Progress = silent, *, money: bool = False) -> AuditCells:
+    """The sufficient statistics of a log; with `money` also costs and outcomes by month and place.
 
     Raises:
         LogError: nothing readable.
@@ -137,6 +138,7 @@ def read_cells(request: AuditRequest, progress: Progress = silent) -> AuditCells
             until=request.until,
             score_edges=request.trained.edges if request.trained is not None else (),
             now=request.now,
+            money=money,
         )
         return DuckDbAuditSource(opened.inputs, rejects_dir=request.rejects_dir).cells(options, progress)
 
@@ -276,6 +278,7 @@ def _opened(request: AuditRequest, progress: Progress) -> Iterator[_Opened]:
                 timezone=request.timezone,
                 import_reasons=reasons,
                 notes=signals.notes + outcomes.notes,
+                sketch_key=id_key,
             )
             yield _Opened(inputs, tier_models, order)
             return

@@ -1,7 +1,9 @@
 """What no single value shows: names that lead nowhere, settings that exclude each other, and settings that hardly can be meant."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+from undertow.alerting.internal import is_named_internal
 from undertow.config.problems import Problem, dotted, near
 from undertow.config.routing import CascadePolicy, ClassifierPolicy, FixedPolicy, PolicyBase, SplitPolicy
 from undertow.config.settings import Settings
@@ -28,7 +30,14 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
             yield Problem(("tiers", name, "base_url"), f"tiers.{name} has base_url and endpoints; keep one of them")
     if settings.judge.model is not None and settings.judge.base_url is None:
         yield Problem(("judge", "model"), "judge.model is set, but judge.base_url is not; a judge needs an address")
+    if settings.retention.text_sketch and settings.store.id_key_env is None:
+        yield Problem(
+            ("retention", "text_sketch"),
+            "retention.text_sketch needs store.id_key_env: without a key anyone could guess the words of a sketch with a dictionary; name an "
+            "environment variable that holds one (`undertow key` makes one), or set text_sketch = false",
+        )
     yield from _key_contradictions(settings)
+    yield from _alert_contradictions(settings)
 
 
 def advice(settings: Settings) -> Iterator[Problem]:
@@ -38,6 +47,18 @@ def advice(settings: Settings) -> Iterator[Problem]:
             ("judge", "model"),
             f"judge.model is {settings.judge.model!r}, which is the model of tiers.{own[0]} as well: models favour their own answers, so a loss "
             "would show less; take another model to judge",
+        )
+    alerts = settings.alerts
+    if alerts.webhook_url is not None and alerts.webhook_secret_env is None:
+        yield Problem(
+            ("alerts", "webhook_url"),
+            "alerts.webhook_url gets unsigned messages, which anybody could send; name a key in webhook_secret_env",
+        )
+    is_told = (alerts.slack_url_env, alerts.pagerduty_key_env, alerts.alertmanager_url, alerts.webhook_url)
+    if settings.monitors.every_minutes == 0 and (any(is_told) or alerts.email_to):
+        yield Problem(
+            ("monitors", "every_minutes"),
+            "monitors.every_minutes is 0, so that nobody looks at the log, and [alerts] has nothing to tell of",
         )
     order = settings.tier_order or tuple(settings.tiers)
     for path, policy in policies_of(settings):
@@ -52,6 +73,33 @@ def advice(settings: Settings) -> Iterator[Problem]:
         if isinstance(policy, ClassifierPolicy) and policy.method == "rules" and not policy.cheap_segments:
             yield Problem(
                 path, f"{dotted(path)} goes by rules, but has no cheap_segments: everything goes to the capable tier"
+            )
+
+
+def _alert_contradictions(settings: Settings) -> Iterator[Problem]:
+    alerts = settings.alerts
+    pairs = (
+        ("email_to", bool(alerts.email_to), "smtp_url_env", alerts.smtp_url_env is not None, "mail needs a server"),
+        ("smtp_url_env", alerts.smtp_url_env is not None, "email_to", bool(alerts.email_to), "nobody gets a mail"),
+        (
+            "webhook_secret_env",
+            alerts.webhook_secret_env is not None,
+            "webhook_url",
+            alerts.webhook_url is not None,
+            "there is nothing to sign",
+        ),
+    )
+    for name, is_set, other, is_other_set, why in pairs:
+        if is_set and not is_other_set:
+            yield Problem(("alerts", name), f"alerts.{name} is set, but alerts.{other} is not: {why}")
+    if alerts.allow_internal:
+        return
+    urls = {"alertmanager_url": alerts.alertmanager_url, "webhook_url": alerts.webhook_url}
+    for name, url in urls.items():
+        if url is not None and is_named_internal(urlsplit(url).hostname or ""):
+            yield Problem(
+                ("alerts", name),
+                f"alerts.{name} is an internal address, and such are refused; set allow_internal = true under [alerts], if it is meant",
             )
 
 

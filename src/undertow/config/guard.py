@@ -1,12 +1,26 @@
 """`[guard]`, `[rollout]`, `[sources.NAME]`: what is done about what was measured, and where outcomes come from."""
 
+import re
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from undertow.config.section import FilePath, Name, Section, SegmentLabel, Usd, VariableName
+from undertow.config.section import FilePath, Name, Section, SegmentLabel, VariableName
 
 Mode = Literal["off", "suggest", "automatic"]
+SourceColumn = Literal[
+    "id",
+    "event_time",
+    "decision_id",
+    "conversation_id",
+    "user_id",
+    "name",
+    "value",
+    "currency",
+    "deleted",
+    "updated_at",
+]
 
 
 class GuardSettings(Section):
@@ -47,9 +61,6 @@ class GuardSettings(Section):
         le=365,
         examples=[14.0],
         description="Suggest to take a restriction away once the cause is gone for so many days. Unset: people do that.",
-    )
-    review_usd_minute: Usd = Field(
-        default=0.0, description="Cost of a reviewer's minute, for the ledger. 0: paid for already."
     )
 
 
@@ -115,6 +126,16 @@ class SourceSettings(Section):
     currency: str = Field(
         default="USD", pattern=r"^[A-Z]{3}$", description="Currency of amounts; a row in another one is set aside."
     )
+    timezone: str | None = Field(
+        default=None,
+        examples=["Europe/Berlin"],
+        description="Zone of times that name none. Unset: such rows are set aside, but for Zendesk and Intercom, which document UTC.",
+    )
+    columns: dict[SourceColumn, str] = Field(
+        default_factory=dict,
+        examples=[{"user_id": "customer"}],
+        description="Columns that have other names: id, event_time, decision_id, conversation_id, user_id, name, value, currency, deleted, updated_at.",
+    )
     every_minutes: float = Field(default=60.0, ge=1, le=10_080, description="Minutes between two pulls of the keeper.")
 
     @model_validator(mode="after")
@@ -124,3 +145,14 @@ class SourceSettings(Section):
         if self.kind != "sql" and self.path is None:
             raise ValueError(f"a source of kind {self.kind} needs a path")
         return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str | None) -> str | None:
+        if name is None or re.fullmatch(r"[+-]\d{2}:\d{2}", name):
+            return name
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone; expected such as Europe/Berlin, UTC or +02:00") from None
+        return name

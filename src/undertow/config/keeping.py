@@ -52,7 +52,8 @@ class RetentionSettings(Section):
     )
     text_sketch: bool = Field(
         default=False,
-        description="Keep a hashed sketch of words, for novelty and slices. Short or known texts can be guessed from it.",
+        description="Keep hashed words of what drawn decisions asked, for slices, once their text is gone. Needs store.id_key_env: who has "
+        "that key can test words of a dictionary against them.",
     )
     decisions_days: Days | None = Field(
         examples=[400.0], default=None, description="Days that decisions are kept. Unset: for ever."
@@ -71,6 +72,11 @@ class AlertsSettings(Section):
         examples=["PAGERDUTY_ROUTING_KEY"],
         default=None,
         description="Environment variable with a PagerDuty Events v2 routing key.",
+    )
+    pagerduty_url: Url = Field(
+        default="https://events.pagerduty.com/v2/enqueue",
+        examples=["https://events.eu.pagerduty.com/v2/enqueue"],
+        description="Address of PagerDuty's Events API; accounts in the EU have another one.",
     )
     alertmanager_url: Url | None = Field(
         examples=["http://127.0.0.1:9093"], default=None, description="Address of a Prometheus Alertmanager."

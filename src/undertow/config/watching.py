@@ -71,6 +71,10 @@ class ReviewSettings(Section):
         description="Show both answers where there is a shadow answer: people then see more of the confident failures.",
     )
     usd_each: Usd = Field(default=0.0, description="Cost of one review, for the ledger. 0: they are paid for already.")
+    usd_minute: Usd = Field(
+        default=0.0,
+        description="Cost of a reviewer's minute, for the ledger: the time that reviews took here is counted. 0: paid for already.",
+    )
     raters: int = Field(default=1, ge=1, le=10, description="People who judge the same decision.")
     conflict: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.5,

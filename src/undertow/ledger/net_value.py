@@ -18,6 +18,7 @@ def net_value(
     prices: tuple[OutcomePrice, ...],
     level: float,
     review_usd: float = 0.0,
+    review_usd_minute: float = 0.0,
 ) -> Ledger:
     """The ledger over the routed period, USD per month.
 
@@ -29,6 +30,7 @@ def net_value(
         prices: What each outcome costs.
         level: Level of the intervals.
         review_usd: Cost of one review, 0 where they are paid for already.
+        review_usd_minute: Cost of a reviewer's minute, likewise.
 
     Returns:
         The ledger. `net_usd_month` is None unless both savings and downstream cost are known: savings alone are not a net
@@ -37,7 +39,7 @@ def net_value(
     if routing_start >= traffic.decisions.shape[0]:
         return Ledger(None, None, None, None, None, note="no cheaper tier serves anything in this log")
     days = routed_days(traffic, cells.bucket_s, routing_start)
-    saved = savings(cells, traffic, routing_start, review_usd)
+    saved = savings(cells, traffic, routing_start, review_usd, review_usd_minute)
     first = traffic.first_bucket
     since = datetime.fromtimestamp((first + routing_start) * cells.bucket_s, UTC)
     contrast = choose_contrast(cells, first + routing_start, first + before_end) if len(cells.outcome_names) else None

@@ -55,7 +55,9 @@ def estimated_baseline_usd(traffic: TrafficGrid, tier: int, start: int) -> float
     return float(price * weighted[start:, tier].sum())
 
 
-def savings(cells: AuditCells, traffic: TrafficGrid, start: int, review_usd: float = 0.0) -> Savings:
+def savings(
+    cells: AuditCells, traffic: TrafficGrid, start: int, review_usd: float = 0.0, review_usd_minute: float = 0.0
+) -> Savings:
     """Savings per tier and cost of watching, USD a month over the routed period.
 
     Args:
@@ -63,12 +65,13 @@ def savings(cells: AuditCells, traffic: TrafficGrid, start: int, review_usd: flo
         traffic: Whole-log traffic.
         start: First routed bucket, counted from the traffic's first.
         review_usd: Cost of one review, 0 where they are paid for already.
+        review_usd_minute: Cost of a reviewer's minute, likewise.
     """
     days = routed_days(traffic, cells.bucket_s, start)
     if days <= 0:
         return Savings((), None, None, "no routed traffic")
     routed_from = traffic.first_bucket + start
-    watched = watching(cells, routed_from, days, review_usd)
+    watched = watching(cells, routed_from, days, review_usd, review_usd_minute)
     inside = overhead_items(cells, routed_from, days) + skipped_items(cells, routed_from, days)
     items: list[LedgerItem] = []
     notes: list[str] = []

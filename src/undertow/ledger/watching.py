@@ -16,6 +16,7 @@ WATCHING_PURPOSES = ("shadow", "judge")
 """Calls that serve nobody: they are watching, whatever the decision's own cost_usd includes."""
 NAMES = {"shadow": "shadow answers", "judge": "judge"}
 REVIEWS = "reviews"
+REVIEW_TIME = "reviewers' time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Watching:
     note: str = ""
 
 
-def watching(cells: AuditCells, first_bucket: int, days: float, review_usd: float = 0.0) -> Watching:
+def watching(
+    cells: AuditCells, first_bucket: int, days: float, review_usd: float = 0.0, review_usd_minute: float = 0.0
+) -> Watching:
     """Cost of watching over the routed period, USD a month.
 
     Args:
@@ -45,6 +48,7 @@ def watching(cells: AuditCells, first_bucket: int, days: float, review_usd: floa
         first_bucket: First routed bucket.
         days: Length of the routed period, above 0.
         review_usd: Cost of one review; 0: they are paid for already, and have no line.
+        review_usd_minute: Cost of a reviewer's minute, for the time that votes took here; 0: likewise.
     """
     items, notes, inside = [], [], 0.0
     for purpose in WATCHING_PURPOSES:
@@ -71,7 +75,21 @@ def watching(cells: AuditCells, first_bucket: int, days: float, review_usd: floa
             usd = per_month(reviews * review_usd, days)
             note = f"{reviews:,.0f} reviews at {review_usd:g} USD"
             items.append(LedgerItem(REVIEWS, "watching", None, usd, None, True, note))
+    if review_usd_minute > 0:
+        items += _reviewers_time(cells, first_bucket, days, review_usd_minute)
     return Watching(tuple(items), sum(item.usd_month for item in items), inside, bool(items), "; ".join(notes))
+
+
+def _reviewers_time(cells: AuditCells, first_bucket: int, days: float, review_usd_minute: float) -> list[LedgerItem]:
+    """The line of the time that votes took; those whose time is not known are taken to be as long as the others."""
+    time = cells.review_time.take(cells.review_time.bucket >= first_bucket)
+    votes, timed = int(time.votes.sum()), int(time.timed.sum())
+    if not timed:
+        return []
+    minutes = float(time.seconds.sum()) / 60.0 * votes / timed
+    note = f"{votes:,} votes, {minutes:,.0f} minutes at {review_usd_minute:g} USD"
+    note += f"; time known for {timed:,} of them, carried over to the rest" if timed < votes else ""
+    return [LedgerItem(REVIEW_TIME, "watching", None, per_month(minutes * review_usd_minute, days), None, True, note)]
 
 
 def _reviews(cells: AuditCells, first_bucket: int) -> float:

@@ -38,7 +38,9 @@ class CellOptions:
         tier_order: Tier names, cheapest first; None: by mean cost per token in the log.
         tier_models: Tier name -> model name patterns (fnmatch); gives a tier to rows that name a model but no tier.
         outcomes: Attribution windows by outcome; outcomes not named here use the defaults of `OutcomeWindow`.
-        max_strata: Most classes of inclusion probability kept apart per signal.
+        max_strata: Most classes of inclusion probability kept apart per signal and day, where it does not name its strata.
+        max_named_strata: Most strata kept apart that a signal names: a division into long tail and rest has two. What is not kept apart
+            is counted together, in weighted estimates only.
     """
 
     bucket_s: int = 86_400
@@ -48,10 +50,13 @@ class CellOptions:
     tier_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     outcomes: tuple[OutcomeWindow, ...] = ()
     max_strata: int = 6
+    max_named_strata: int = 24
     score_edges: tuple[float, ...] = ()
     """Ten equal shares of the scores that a calibration was fitted on (11 scores): scores of the log are counted by them. Empty: not at all."""
     now: datetime | None = None
     """The present: rows dated after it are used and counted as `dated_in_future`. None: not looked at."""
+    money: bool = False
+    """Count costs and outcomes by month, segment and policy version too (`AuditCells.money`); one more scan a segment key."""
     until: datetime | None = None
     """Leave out everything that the system did not have before this moment (replays and tests)."""
 

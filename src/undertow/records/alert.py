@@ -3,7 +3,8 @@
 <store>/state/alerts/episodes.json   all episodes that are open or lately closed (`Episodes`)
 <store>/state/alerts/outbox/         messages that wait for delivery, one file each (`Delivery`); a restart loses none
 <store>/state/alerts/silences.json   silences, each with its end (`Silence`)
-<store>/state/alerts/delivered.jsonl what was delivered or given up, one line each: appended to, never rewritten
+<store>/state/alerts/told.json       what people were told, and when last (`Told`)
+<store>/state/alerts/delivered.jsonl what was delivered, given up or silenced, one line each (`Delivered`): appended to, never rewritten
 """
 
 from typing import Literal
@@ -13,6 +14,7 @@ import msgspec
 EPISODES = "state/alerts/episodes.json"
 OUTBOX = "state/alerts/outbox"
 SILENCES = "state/alerts/silences.json"
+TOLD = "state/alerts/told.json"
 DELIVERED = "state/alerts/delivered.jsonl"
 
 AlertKind = Literal["alarm", "warning", "action", "rollout", "watching_stopped", "resolved", "test"]
@@ -37,7 +39,11 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         story: Since when and what, as a person would say it.
         monitors: Names of the monitors that saw it.
         actions: Ids of the trail's entries that answer it.
-        closed_at: When it ended, or None.
+        closed_at: Event time at which it ended, or None.
+        kind: `alarm`, or `warning`: drift, or what a judge alone saw; it proves no harm.
+        alarms: Keys of the report's alarms that belong to it (`undertow.alerting.episodes.alarm_key`).
+        quiet_since: Event time since which every look has shown the loss to be accepted; None: the last did not.
+        closed_by: Id of the trail's entry that took its requests off the tier, where that closed it.
     """
 
     id: str
@@ -57,6 +63,10 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     monitors: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     closed_at: str | None = None
+    kind: Literal["alarm", "warning"] = "alarm"
+    alarms: tuple[str, ...] = ()
+    quiet_since: str | None = None
+    closed_by: str | None = None
 
 
 class Episodes(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +90,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         link: Where to look further, or empty.
         episode: Its episode, or None.
         resolves: The episode is over.
+        labels: `kind`, `policy` and `tier` of what it is about: the same for all messages of an episode.
     """
 
     id: str
@@ -91,6 +102,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: str = ""
     episode: str | None = None
     resolves: bool = False
+    labels: dict[str, str] = {}
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -131,3 +143,59 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tier: str = ""
     segment: str = ""
     kinds: tuple[AlertKind, ...] = ()
+
+
+class Silences(msgspec.Struct, frozen=True, kw_only=True):
+    """The file `state/alerts/silences.json`."""
+
+    schema: str = "undertow.silences/1"
+    silences: tuple[Silence, ...] = ()
+
+
+class Telling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When people were told of one thing.
+
+    Attributes:
+        at: When last, RFC 3339; empty: never, since it was silenced.
+        times: How often.
+        is_resolved: They were told that it is over.
+        silence: Id of the silence that was noted, where they were not told.
+        since: Of `watching_stopped`: since when nobody watches, RFC 3339.
+    """
+
+    at: str = ""
+    times: int = 0
+    is_resolved: bool = False
+    silence: str = ""
+    since: str = ""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The file `state/alerts/told.json`: by id of an episode or of an entry of the trail."""
+
+    schema: str = "undertow.told/1"
+    told: dict[str, Telling] = {}
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `state/alerts/delivered.jsonl`: what became of a message.
+
+    Attributes:
+        at: When, RFC 3339.
+        message: Id of the message.
+        kind: What sort.
+        title: Its title.
+        channel: Where to, or empty: it was silenced for all.
+        outcome: `delivered`; `given_up`; `silenced`.
+        attempts: Times it was tried.
+        error: What came of the last try, or the silence.
+    """
+
+    at: str
+    message: str
+    kind: AlertKind
+    title: str
+    channel: str = ""
+    outcome: Literal["delivered", "given_up", "silenced"]
+    attempts: int = 0
+    error: str = ""

@@ -10,13 +10,16 @@ Buckets: whole numbers of `bucket_s` seconds since 1970-01-01 UTC (days by defau
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from undertow.records.label_rows import LabelRows, no_label_rows
 from undertow.records.segment import Segment
+
+if TYPE_CHECKING:
+    from undertow.records.money import MoneyCells
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -365,6 +368,17 @@ class WatchingCells(Table):
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewTimeCells(Table):
+    """Votes of people by bucket, and the time that they took where it is known."""
+
+    bucket: IntArray
+    votes: IntArray
+    timed: IntArray
+    """Votes of which the time is known."""
+    seconds: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class LatencyCells(Table):
     """Histogram of the latency of live decisions that were answered, by served tier and by the way they came to it.
 
@@ -462,6 +476,9 @@ class AuditCells:
     skipped: SkippedCells = field(default_factory=lambda: no_cells(SkippedCells))
     anchors: AnchorCells = field(default_factory=lambda: no_cells(AnchorCells))
     watching: WatchingCells = field(default_factory=lambda: no_cells(WatchingCells))
+    review_time: ReviewTimeCells = field(default_factory=lambda: no_cells(ReviewTimeCells))
+    money: "MoneyCells | None" = None
+    """Costs and outcomes by month and place; None where they were not asked for."""
     behaviour: BehaviourCells = field(default_factory=lambda: no_cells(BehaviourCells))
     novelty: BinCells = field(default_factory=lambda: no_cells(BinCells))
     scores: BinCells = field(default_factory=lambda: no_cells(BinCells))
@@ -470,6 +487,9 @@ class AuditCells:
     """Labels one by one, for finding where a tier loses; empty where the engine sends none."""
     strata: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """By signal code, the names of its strata (without what steering adds) in the order of their codes; signals that name none are not in it."""
+    merged: Mapping[int, int] = field(default_factory=dict)
+    """By signal code, the stratum in which all those are counted that were too many to be kept apart. Its labels are drawn at different
+    rates, and what they are made of may move, so they enter weighted estimates only and are never tested as one stream."""
     topics: Mapping[int, int] = field(default_factory=dict)
     """Segment codes that are no labels of the log but topics of its texts, with the bucket from which each was known; see
     `undertow.services.topics`. They stand after all others."""

@@ -177,6 +177,13 @@ SIGNAL_COLUMNS: tuple[Column, ...] = (
         high=1.0,
         low_open=True,
     ),
+    Column(
+        "revision",
+        "BIGINT",
+        "outcomes: which correction of the signal this is; of one id the highest holds, default 0",
+        low=0,
+    ),
+    Column("deleted", "BOOLEAN", "outcomes: it did not happen after all (with the highest revision)"),
 )
 
 DRAW_COLUMNS: tuple[Column, ...] = (

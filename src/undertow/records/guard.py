@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from undertow.records.serving import ConstraintsPlan, PolicyPlan
+from undertow.records.serving import ConstraintsPlan, HoldoutPlan, PolicyPlan
 
 CONTROLS = "state/controls.json"
 TRAIL = "state/guard.jsonl"
@@ -27,6 +27,7 @@ POLICY_VERSIONS = "policies"
 """Folder in it with every version of a policy."""
 
 CONTROLS_SCHEMA = "undertow.controls/1"
+VERSION_SCHEMA = "undertow.policy-version/1"
 
 ActionKind = Literal["route_back", "tighten", "roll_back", "stop_rollout"]
 """What the guard may do at an alarm: keep a segment on the capable tier, raise a threshold, serve by the last good version of the policy,
@@ -100,18 +101,22 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A version of a policy as it served, whole: enough to serve by it again.
 
     Attributes:
+        schema: Version of this document.
         version: Its hash.
         first_served_at: RFC 3339.
         policy: Its plan; paths of artefacts point to copies in the guard's folder, named by their hash.
-        tiers: By name: model, parameters and context length of each of its tiers.
+        tiers: By name: each of its tiers as it was (`TierPlan`): model, parameters, context length, addresses, prices.
         constraints: Those that held.
+        holdout: That which held.
     """
 
+    schema: str = VERSION_SCHEMA
     version: str
     first_served_at: str
     policy: PolicyPlan
     tiers: dict[str, dict[str, object]]
     constraints: ConstraintsPlan = ConstraintsPlan()
+    holdout: HoldoutPlan = HoldoutPlan()
 
 
 TrailKind = Literal[

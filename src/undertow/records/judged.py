@@ -62,6 +62,7 @@ class AnchorResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         at: When, RFC 3339.
         judge: Model or function.
         version: Hash of all that is set of the judge (model, parameters, rubrics, orders): another one is another judge.
+        anchors: Hash of all anchors of that time, of which this one was drawn.
         human: What people said.
         outcome: `ok`, or why there is no verdict.
         verdict: What the judge said, or None.
@@ -73,6 +74,7 @@ class AnchorResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     at: str
     judge: str
     version: str
+    anchors: str = ""
     human: Verdict
     outcome: str = "ok"
     verdict: Verdict | None = None

@@ -58,6 +58,7 @@ class SignalUnit:
         labels: How many there are, pairs included.
         pairs: How many carry a reference value.
         strata: Names of its strata in the order of their codes; empty: they are classes of probability, which have none.
+        merged: Stratum in which those are counted that are not kept apart (`AuditCells.merged`), or None.
     """
 
     code: int
@@ -67,6 +68,7 @@ class SignalUnit:
     labels: float
     pairs: float
     strata: tuple[str, ...] = ()
+    merged: int | None = None
 
     @property
     def tails(self) -> int:
@@ -115,6 +117,7 @@ def signal_units(cells: AuditCells, kinds: tuple[str, ...] = QUALITY_KINDS) -> t
                 labels=float(labels.n[mask].sum()),
                 pairs=float(labels.pairs[mask].sum()),
                 strata=cells.strata.get(signal, ()),
+                merged=cells.merged.get(signal),
             )
         )
     return tuple(sorted(found, key=lambda u: (-u.labels, u.name, u.selection, u.basis)))
@@ -205,6 +208,7 @@ def label_grid(
     buckets: int,
     until_available: int | None = None,
     plain: bool = False,
+    apart: bool = False,
 ) -> LabelGrid:
     """Labels of one unit in one segment as a dense grid.
 
@@ -216,7 +220,9 @@ def label_grid(
         first_bucket: First bucket of the grid; earlier labels are left out.
         buckets: Number of buckets T.
         until_available: Leave out labels that became available in this bucket or later (to see what was known then).
-        plain: Leave out labels that steering drew for other segments: counted without weights, they would change what is counted.
+        plain: Leave out labels that steering drew for other segments, and those of strata that are not kept apart: counted without
+            weights, they would change what is counted.
+        apart: Leave out labels of strata that are not kept apart.
     """
     labels = cells.labels
     keep = unit.mask(labels) & (labels.segment == segment) & (labels.tier >= 0)
@@ -226,6 +232,8 @@ def label_grid(
         keep &= labels.available < until_available
     if plain:
         keep &= (labels.steered == 0) | ((labels.steered == segment) & (segment != 0))
+    if (plain or apart) and unit.merged is not None:
+        keep &= labels.stratum != unit.merged
     part = labels.take(keep)
     strata = int(part.stratum.max()) + 1 if len(part) else 1
     shape = (buckets, len(cells.tiers), 3, 2, strata)
@@ -257,6 +265,7 @@ def own_steered(cells: AuditCells, unit: SignalUnit, segment: int, plain: LabelG
     labels = cells.labels
     when = labels.available - plain.first_bucket
     keep = unit.mask(labels) & (labels.segment == segment) & (labels.steered == segment) & (labels.tier >= 0)
+    keep &= labels.stratum != (-1 if unit.merged is None else unit.merged)
     part = labels.take(keep & (when >= 0) & (when < plain.buckets))
     shape = (plain.buckets, plain.n.shape[1], plain.strata)
     flat = np.ravel_multi_index((part.available - plain.first_bucket, part.tier, np.maximum(part.stratum, 0)), shape)

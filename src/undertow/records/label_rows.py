@@ -30,7 +30,8 @@ class LabelRows:
         weight: 1 / inclusion probability.
         segments: Segment code per segment key, 0 where the decision has none. Shape (n, keys).
         text: Position in `texts`, or -1: not kept.
-        texts: The texts, each once a decision; redacted as the store's setting says, and as untrusted as ever.
+        texts: The texts, each once a decision; redacted as the store's setting says, and as untrusted as ever. Empty: only its sketch is kept.
+        sketches: Of each of `texts` that is empty the sketch that a store has kept (`undertow.slices.sketch`), else None; or none at all.
         left_out: Labels beyond `MOST_ROWS`.
     """
 
@@ -49,6 +50,7 @@ class LabelRows:
     segments: IntArray
     text: IntArray
     texts: tuple[str, ...] = field(default=(), repr=False)
+    sketches: tuple[tuple[int, ...] | None, ...] = field(default=(), repr=False)
     left_out: int = 0
 
     def __len__(self) -> int:
@@ -59,10 +61,15 @@ class LabelRows:
             return NotImplemented
         # Texts are numbered in no certain order: rows are the same if they bear the same text.
         mine, theirs = (
-            tuple(rows.texts[at] if at >= 0 else None for at in rows.text.tolist()) for rows in (self, other)
+            tuple((rows.texts[at], rows.sketch_at(at)) if at >= 0 else None for at in rows.text.tolist())
+            for rows in (self, other)
         )
-        names = [f.name for f in fields(self) if f.name not in {"text", "texts"}]
+        names = [f.name for f in fields(self) if f.name not in {"text", "texts", "sketches"}]
         return mine == theirs and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+
+    def sketch_at(self, text: int) -> tuple[int, ...] | None:
+        """The kept sketch of a text, or None."""
+        return self.sketches[text] if self.sketches else None
 
     __hash__ = None  # type: ignore[assignment]  # arrays have none
 

@@ -28,6 +28,10 @@ class Design:
         alpha: False-alarm budget of the whole system over the horizon.
         horizon_days: Days over which it is spent.
         margin: Largest accepted loss.
+        steer_cells: Cells (value of a segment key and stratum) among which suspicion is divided; 0: two per watched segment.
+        other_roles: Roles (`detectors.multiplicity`) that have a part of the signal's false-alarm budget beside change of the tier, its
+            long tail and its segments.
+        budget_share: Share of the false-alarm budget that the reviewed signal has in its tier; other signals and tiers have the rest.
     """
 
     cheap_per_day: float
@@ -44,6 +48,14 @@ class Design:
     alpha: float = 0.05
     horizon_days: int = 180
     margin: float = 0.02
+    steer_cells: int = 0
+    other_roles: tuple[str, ...] = ("capable", "level", "level_segment")
+    budget_share: float = 1.0
+
+    @property
+    def cells(self) -> int:
+        """Cells among which suspicion is divided."""
+        return self.steer_cells or 2 * max(1, len(self.segment_shares))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class AuditSettings:
         baseline_until: End of the reference period, or None: chosen from the log.
         trust_judge: Let judge-only evidence raise alarms.
         review_usd: Cost of one review for the ledger; 0: they are paid for already.
+        review_usd_minute: Cost of a reviewer's minute, likewise.
     """
 
     alpha: float = 0.05
@@ -43,6 +44,7 @@ class AuditSettings:
     baseline_until: datetime | None = None
     trust_judge: bool = False
     review_usd: float = 0.0
+    review_usd_minute: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

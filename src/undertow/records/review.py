@@ -218,11 +218,13 @@ class DayFrame:
         candidates: Live decisions that were served, each once, by id.
         segment_key: Key of the segments that divide it, or None: none has from 2 to 64 values.
         is_drawn: Something was drawn for review on that day already.
+        measured: What the log knows of some of them, of `undertow.sampling.batch.MEASURES`: what their long-tail score is made of.
     """
 
     candidates: tuple[Candidate, ...]
     segment_key: str | None
     is_drawn: bool
+    measured: frozenset[str] = frozenset({"confidence"})
 
 
 @dataclass(frozen=True, slots=True)

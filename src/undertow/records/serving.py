@@ -201,6 +201,7 @@ class StorePlan(msgspec.Struct, frozen=True, kw_only=True):
     id_key_env: str | None = None
     keeps_text: bool = False
     redact: str | None = None
+    text_sketch: bool = False
     segment_bytes: int = 64_000_000
     segment_s: float = 300.0
 
@@ -355,7 +356,6 @@ class GuardPlan(msgspec.Struct, frozen=True, kw_only=True):
     max_actions_per_day: int = 6
     cooldown_hours: float = 24.0
     restore_after_days: float | None = None
-    review_usd_minute: float = 0.0
 
 
 class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -374,6 +374,7 @@ class AlertsPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     slack_url_env: str | None = None
     pagerduty_key_env: str | None = None
+    pagerduty_url: str = "https://events.pagerduty.com/v2/enqueue"
     alertmanager_url: str | None = None
     webhook_url: str | None = None
     webhook_secret_env: str | None = None
@@ -384,6 +385,13 @@ class AlertsPlan(msgspec.Struct, frozen=True, kw_only=True):
     link_url: str | None = None
     allow_internal: bool = False
     repeat_hours: float = 24.0
+
+    @property
+    def is_anybody_told(self) -> bool:
+        """Whether a channel is named."""
+        return bool(
+            self.slack_url_env or self.pagerduty_key_env or self.alertmanager_url or self.webhook_url or self.email_to
+        )
 
 
 class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -396,6 +404,8 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
     query: str | None = None
     outcome: str | None = None
     currency: str = "USD"
+    timezone: str | None = None
+    columns: dict[str, str] = {}
     every_minutes: float = 60.0
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 import msgspec
 
 from undertow.records.request import Endpoint
+from undertow.records.unreadable import UNREADABLE
 from undertow.records.watched import ShadowRequest
 
 LENGTH_BYTES = 4
@@ -53,7 +54,7 @@ def decode_frame(payload: bytes) -> ShadowRequest:
     """
     try:
         request = _DECODER.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise FrameError("the frame holds no shadow request") from None
     if not 0 < len(request.decision_id) <= MAX_ID_CHARS:
         raise FrameError("the frame's decision_id is empty or too long")

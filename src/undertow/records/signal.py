@@ -21,3 +21,5 @@ class SignalRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
     reference_value: float | None = None
     stratum: str | None = None
     pair_probability: float | None = None
+    revision: int | None = None
+    deleted: bool | None = None

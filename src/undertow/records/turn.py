@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from undertow.records.unreadable import UNREADABLE
+
 MAX_TEXT_CHARS = 4_000
 MAX_TOOL_CALLS = 16
 MAX_NAME_CHARS = 128
@@ -96,7 +98,7 @@ def decode_messages(datagram: bytes) -> tuple[list[Message], int]:
     for line in datagram.split(b"\n"):
         try:
             messages.append(_cut(_DECODER.decode(line)))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             broken += 1
     return messages, broken
 

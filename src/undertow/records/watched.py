@@ -45,6 +45,20 @@ class SampledText(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return f"SampledText({self.decision_id!r})"
 
 
+class TextSketch(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision that was drawn for review or shadow asked, as hashed words (`retention.text_sketch`); outlives its text.
+
+    Attributes:
+        decision_id: The decision.
+        at: When its request arrived, RFC 3339.
+        hidden: The sketch of its last message of the user, hidden with the store's key for ids (`undertow.slices.keyed`).
+    """
+
+    decision_id: str
+    at: str
+    hidden: tuple[int, ...]
+
+
 class ShadowRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request that is to be answered once more, by the capable tier. Sent from a worker's memory to the keeper's, never to a disk.
 

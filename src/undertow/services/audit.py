@@ -46,7 +46,8 @@ from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_gri
 from undertow.records.trained import TrainedScores
 from undertow.services.alarms import tell_alarms
 from undertow.services.anchored import anchored_losses
-from undertow.services.drift import confidence_histogram, drift_warnings
+from undertow.services.confidence_histogram import confidence_histogram
+from undertow.services.drift import drift_warnings
 from undertow.services.evidence import alarms_armed_from, gather, raises_alarms, watched_segments
 from undertow.services.slices import alarm_slices
 from undertow.services.topics import log_topics, with_topics
@@ -129,6 +130,7 @@ def audit(
         prices,
         1.0 - log.error / 8 / max(1, len(prices) + 1),
         settings.review_usd,
+        settings.review_usd_minute,
     )
     capable = cells.tiers[-1]
     verdict, reasons = decide(

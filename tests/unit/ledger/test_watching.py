@@ -6,7 +6,7 @@ import pytest
 from cells_factory import FIRST, build, calls, labels, served
 from undertow.ledger.savings import savings
 from undertow.ledger.watching import watching
-from undertow.records.cells import CALL_PURPOSES, WatchingCells
+from undertow.records.cells import CALL_PURPOSES, ReviewTimeCells, WatchingCells
 from undertow.records.traffic_grid import bucket_range, traffic_grid
 
 MONTH = 30.4375
@@ -91,3 +91,12 @@ def test_what_watching_costs_is_told_even_where_no_saving_is_known():
     first, buckets = bucket_range(cells)
     found = savings(cells, traffic_grid(cells, 0, first_bucket=first, buckets=buckets), 0)
     assert (found.savings_usd_month, found.watching_usd_month) == (None, pytest.approx(MONTH))
+
+
+def test_the_time_of_reviewers_is_a_line_at_a_stated_rate():
+    time = ReviewTimeCells(np.array([FIRST - 1, FIRST]), np.array([9, 10]), np.array([9, 5]), np.array([900.0, 600.0]))
+    cells = replace(build(served("cheap", 100, days=10)), review_time=time)
+    [line] = watching(cells, FIRST, 10.0, review_usd_minute=0.5).items
+    assert line.usd_month == pytest.approx(0.5 * 10 / 5 * 10 * MONTH / 10.0)  # 600 s of 5 votes, carried over to 10
+    assert "time known for 5 of them" in line.note
+    assert watching(cells, FIRST, 10.0).items == ()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -182,3 +184,13 @@ def test_a_plain_grid_leaves_out_what_was_drawn_for_other_segments():
     # What bears a label counts in the whole tier too.
     assert [seen(code, plain=True) for code in range(3)] == [4.0 + 2.0 + 3.0, 10.0, 3.0]
     assert [seen(code, plain=False) for code in range(3)] == [12.0 + 10.0 + 8.0, 10.0, 8.0]
+
+
+def test_labels_of_strata_that_are_counted_together_enter_weighted_sums_alone():
+    parts = [labels("cheap", 5, 1, days=3), labels("cheap", 7, 2, days=3, stratum=1, weight=3.0)]
+    cells = replace(log(*parts), merged={0: 1})
+    assert signal_units(cells)[0].merged == 1
+    assert grid_of(cells).weight.sum() == 3 * (5 + 21)
+    for given in ({"plain": True}, {"apart": True}):
+        assert grid_of(cells, **given).n.sum() == 15
+    assert grid_of(log(*parts), plain=True).n.sum() == 36

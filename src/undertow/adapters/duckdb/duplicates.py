@@ -8,7 +8,7 @@ event time is kept, then by content, then by file and line, so that the same inp
 off at any moment keeps what the whole log keeps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -21,10 +21,15 @@ CHUNK_ROWS = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Rows beyond the first of their id; `conflicting` of them differ from the row that is kept."""
+    """Rows beyond the first of their id; `conflicting` of them differ from the row that is kept.
+
+    Of signals: `corrected` rows gave way to a later revision and are not among `rows`; `deleted` ids were taken back.
+    """
 
     rows: int = 0
     conflicting: int = 0
+    corrected: int = 0
+    deleted: int = 0
 
 
 def find_repeated_decisions(engine: duckdb.DuckDBPyConnection) -> Repeats:
@@ -72,25 +77,37 @@ def _any_hash_twice(engine: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def drop_repeated_signals(engine: duckdb.DuckDBPyConnection) -> Repeats:
-    """Leave one row an id in table `signals`: the first by availability, event time and content."""
-    if not _any_hash_twice(engine, "signals"):
-        return Repeats()
-    engine.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE placed_signals AS
-        SELECT *, row_number() OVER ids AS place, content <> first_value(content) OVER ids AS conflicting
-        FROM (
-            SELECT *, CAST(row(*COLUMNS(*)) AS VARCHAR) AS content FROM signals
+    """Leave one row an id in table `signals`: of the latest revision the first by availability, event time and content.
+
+    Only outcomes have revisions. They are summed over decisions, so a correction may change what was summed; the past of a quality
+    signal must stay as monitors saw it. An outcome whose latest revision says that it was deleted goes.
+    """
+    repeats = Repeats()
+    if _any_hash_twice(engine, "signals"):
+        engine.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE placed_signals AS
+            SELECT *, row_number() OVER ids AS place, content <> first_value(content) OVER ids AS conflicting,
+                   revision < first_value(revision) OVER ids AS corrected
+            FROM (
+                SELECT *, CAST(row(*COLUMNS(*)) AS VARCHAR) AS content FROM signals
+            )
+            WINDOW ids AS (PARTITION BY id ORDER BY revision DESC, available_at, event_time, content)
+            """
         )
-        WINDOW ids AS (PARTITION BY id ORDER BY available_at, event_time, content)
-        """
-    )
-    found = engine.execute(
-        "SELECT count(*), count(*) FILTER (WHERE conflicting) FROM placed_signals WHERE place > 1"
-    ).fetchone()
-    assert found is not None
-    engine.execute(
-        "CREATE OR REPLACE TEMP TABLE signals AS SELECT * EXCLUDE (place, conflicting, content) FROM placed_signals WHERE place = 1"
-    )
-    engine.execute("DROP TABLE placed_signals")
-    return Repeats(int(found[0]), int(found[1]))
+        found = engine.execute(
+            "SELECT count(*) FILTER (NOT corrected), count(*) FILTER (conflicting AND NOT corrected), count(*) FILTER (corrected) "
+            "FROM placed_signals WHERE place > 1"
+        ).fetchone()
+        assert found is not None
+        engine.execute(
+            "CREATE OR REPLACE TEMP TABLE signals AS "
+            "SELECT * EXCLUDE (place, conflicting, corrected, content) FROM placed_signals WHERE place = 1"
+        )
+        engine.execute("DROP TABLE placed_signals")
+        repeats = Repeats(int(found[0]), int(found[1]), int(found[2]))
+    taken_back = engine.execute("SELECT count(*) FROM signals WHERE deleted").fetchone()
+    assert taken_back is not None
+    if taken_back[0]:
+        engine.execute("DELETE FROM signals WHERE deleted")
+    return replace(repeats, deleted=int(taken_back[0]))

@@ -28,7 +28,9 @@ def export_clean(engine: duckdb.DuckDBPyConnection, tables: Tables, decisions: P
         for column in SIGNAL_COLUMNS
     )
     engine.execute(
-        f"COPY (SELECT DISTINCT ON (signal_id) {columns} FROM signals_checked WHERE NOT rejected "
-        f"ORDER BY signal_id, greatest(event_time, coalesce(received_at, event_time)), event_time) TO {literal(str(signals))} "
+        f"COPY (SELECT * FROM (SELECT DISTINCT ON (signal_id) {columns} FROM signals_checked WHERE NOT rejected "
+        "ORDER BY signal_id, CASE WHEN kind = 'outcome' THEN coalesce(revision, 0) ELSE 0 END DESC, "
+        "greatest(event_time, coalesce(received_at, event_time)), event_time) "
+        f"WHERE NOT (kind = 'outcome' AND coalesce(deleted, false))) TO {literal(str(signals))} "
         "(FORMAT parquet, COMPRESSION zstd)"
     )

@@ -43,6 +43,7 @@ class LogInputs:
         import_reasons: Rows that an importer set aside before this, by reason; added to the coverage.
         notes: Sentences from an importer, added to the notes of the coverage.
         tier_source: `inferred` when an importer inferred tiers from prices.
+        sketch_key: Key of the sketches that a store keeps where text is gone; None: they are not read.
     """
 
     decisions: tuple[str, ...]
@@ -53,6 +54,7 @@ class LogInputs:
     import_reasons: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     tier_source: Literal["logged", "mapped", "inferred"] = "logged"
+    sketch_key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -
                CASE WHEN selection = 'sampled' THEN least(inclusion_probability, coalesce(pair_probability, inclusion_probability))
                     ELSE 1.0 END AS pair_probability,
                {basis_sql()} AS basis, reference_value,
-               CASE WHEN selection = 'sampled' AND stratum <> '' THEN stratum END AS stratum
+               CASE WHEN selection = 'sampled' AND stratum <> '' THEN stratum END AS stratum,
+               CASE WHEN kind = 'outcome' THEN coalesce(revision, 0) ELSE 0 END AS revision,
+               kind = 'outcome' AND coalesce(deleted, false) AS deleted
         FROM signals_checked WHERE NOT rejected AND {until_filter(available, until)}
         """
     )
@@ -84,12 +86,20 @@ def signal_keys(engine: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
 
 
 def match_signals(
-    engine: duckdb.DuckDBPyConnection, places: tuple[int, ...], outcomes: tuple[OutcomeWindow, ...]
+    engine: duckdb.DuckDBPyConnection,
+    places: tuple[int, ...],
+    outcomes: tuple[OutcomeWindow, ...],
+    *,
+    with_decisions: bool = False,
 ) -> Joined:
-    """Create table `matched` from tables `signals` and `coded`, whose columns segment_PLACE it carries along."""
+    """Create table `matched` from tables `signals` and `coded`, whose columns segment_PLACE it carries along.
+
+    With `with_decisions` also column `decision`, the hash of the decision's id.
+    """
     total = _one(engine, "SELECT count(*) FROM signals")
     names = ("decided_at", "tier", "arm", "eligible", "confidence", "bin", "cluster", "is_live")
     carried = "".join(f", d.{name}" for name in (*names, *(f"segment_{place}" for place in places)))
+    carried += ", d.id AS decision" if with_decisions else ""
     fields = (
         "s.event_time, s.available_at, s.kind, s.name, s.value, s.selection, s.probability, s.pair_probability, s.basis, s.reference_value, "
         "s.stratum AS drawn_in, s.join_on, s.join_id"

@@ -12,10 +12,14 @@ import msgspec
 import numpy as np
 
 from undertow.adapters.duckdb.grouping import Vocabulary, tier_code
-from undertow.adapters.store.row_log import PAIRS, SAMPLED, row_lines
+from undertow.adapters.store.row_log import PAIRS, SAMPLED, SKETCHES, read_rows, row_lines
 from undertow.records.cells import BASIS_CODES
 from undertow.records.label_grid import QUALITY_KINDS
 from undertow.records.label_rows import MOST_ROWS, LabelRows, no_label_rows
+from undertow.records.unreadable import UNREADABLE
+from undertow.records.watched import TextSketch
+from undertow.slices.keyed import SketchKey
+from undertow.slices.sketch import Sketch
 
 MOST_CHARS = 100_000
 """Longer prompts are cut to their last characters."""
@@ -39,6 +43,7 @@ def label_rows(
     has_prompts: bool,
     stores: Iterable[Path] = (),
     most: int = MOST_ROWS,
+    sketch_key: bytes | None = None,
 ) -> LabelRows:
     """The labels, in order of time.
 
@@ -47,6 +52,7 @@ def label_rows(
         vocabulary: Codes of tiers and segments.
         has_prompts: The log has a column `prompt` that holds something.
         stores: Root folders whose sampled/ and pairs/ are read for texts.
+        sketch_key: Key of the stores' sketches, which stand in where there is no text; None: they are not read.
         most: Most rows; beyond that a part of the decisions is left out, chosen by the hash of their ids.
 
     Raises:
@@ -77,7 +83,10 @@ def label_rows(
     order = "available, decision, signal, selection, basis, failure, weight"
     found = engine.execute(f"SELECT * FROM rows_wanted {kept} ORDER BY {order} LIMIT {int(most)}").fetchnumpy()
     decision = np.asarray(found["decision"]).astype(np.uint64)
-    texts = _texts(engine, kept, set(decision.tolist()), has_prompts=has_prompts, stores=stores)
+    wanted, roots = set(decision.tolist()), tuple(stores)
+    texts = _texts(engine, kept, wanted, has_prompts=has_prompts, stores=roots)
+    sketches = {} if sketch_key is None else _sketches(engine, wanted - texts.keys(), roots, sketch_key)
+    texts |= dict.fromkeys(sketches, "")
     engine.execute("DROP TABLE rows_wanted")
     place = {key: at for at, key in enumerate(texts)}
     numbers = {name: np.asarray(found[name]).astype(np.int64) for name in _NUMBERS}
@@ -90,6 +99,7 @@ def label_rows(
         segments=np.stack(segments, axis=1) if segments else np.zeros((len(decision), 0), dtype=np.int64),
         text=np.array([place.get(key, -1) for key in decision.tolist()], dtype=np.int64),
         texts=tuple(texts.values()),
+        sketches=tuple(sketches.get(key) for key in texts) if sketches else (),
         left_out=total - len(decision),
     )
 
@@ -112,12 +122,30 @@ def _texts(
             for line in row_lines(root, folder):
                 try:
                     text = decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except UNREADABLE:
                     continue  # counted by those who watch; a broken line has no text
                 beside[text.decision_id] = text.prompt[-MOST_CHARS:]
             for key, name in _hashes(engine, list(beside)):
                 if key in wanted:
                     found.setdefault(key, beside[name])
+    return found
+
+
+def _sketches(
+    engine: duckdb.DuckDBPyConnection, wanted: set[int], stores: Iterable[Path], key: bytes
+) -> dict[int, Sketch]:
+    """Sketches of decisions whose text is gone, by hash of the decision's id. Rows of another key cannot be told from ours, and are like noise."""
+    found: dict[int, Sketch] = {}
+    shown: SketchKey | None = None
+    for root in stores:
+        beside = {row.decision_id: row.hidden for row in read_rows(root, SKETCHES, TextSketch).rows}
+        if not beside:
+            continue
+        shown = shown or SketchKey(key)
+        for name, decision_id in _hashes(engine, list(beside)):
+            sketch = shown.shown(beside[decision_id]) if name in wanted else None
+            if sketch is not None:
+                found.setdefault(name, sketch)
     return found
 
 

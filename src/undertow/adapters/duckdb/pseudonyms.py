@@ -10,6 +10,7 @@ from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
 from undertow.adapters.importers.files import container_of, expand, opened
 from undertow.records.pseudonym import pseudonym
+from undertow.records.unreadable import UNREADABLE
 
 IDS = ("user_id", "conversation_id")
 """Columns whose values are made pseudonymous. Decision ids are random already, and stay as they are."""
@@ -49,7 +50,7 @@ def _line(line: bytes, key: bytes) -> bytes:
         return line
     try:
         row = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return line  # the reader sets it aside and says why
     if not isinstance(row, dict):
         return line

@@ -23,6 +23,7 @@
 | signals | value absent, not a number, not finite | row set aside | `missing_value`, `not_a_number_value`, `not_finite_value` |
 | signals | value of a quality kind outside [0, 1] | row set aside | `out_of_range_value` |
 | signals | inclusion probability given, outside (0, 1] or no number | row set aside | `out_of_range_inclusion_probability`, ... |
+| signals | probability of a pair given, outside (0, 1] or no number | row set aside | `out_of_range_pair_probability`, ... |
 | signals | `sampled` is written, no inclusion probability | row set aside | `missing_inclusion_probability` |
 | signals | `sampled` by default of its kind, no inclusion probability | kept as selection `unknown` | `selection_unknown` |
 | signals | selection outside its list | kept as selection `unknown` | `unknown_selection` |
@@ -32,6 +33,8 @@
 | any | dated after the present | kept | `dated_in_future` |
 | any | repeated id, same content | counted as duplicate, kept once | |
 | any | repeated id, other content | the first is kept | `conflicting_duplicate` |
+| signals | outcome with a lower `revision` than another row of its id | gives way to it | `corrected_outcome` |
+| signals | outcome whose latest revision is `deleted` | does not count | `deleted_outcome` |
 
 A row is counted once under every reason that it meets. Values that became null do not count as rejected rows.
 """

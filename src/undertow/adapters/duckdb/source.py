@@ -5,7 +5,7 @@ join signals, roll everything up to cells. Each step is a module of this package
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +29,7 @@ from undertow.adapters.duckdb.joins import (
     signal_keys,
 )
 from undertow.adapters.duckdb.label_rows import label_rows
+from undertow.adapters.duckdb.money_cells import money_cells
 from undertow.adapters.duckdb.row_rules import CLOCK_SKEW_S
 from undertow.adapters.duckdb.segments import SAMPLE_ROWS, plan_segments, stray_keys, value_expressions
 from undertow.adapters.duckdb.tiers import order_tiers
@@ -40,6 +41,7 @@ from undertow.adapters.duckdb.views import (
     create_fact_view,
     create_signal_view,
 )
+from undertow.adapters.store.review_time import review_time
 from undertow.adapters.store.watching_calls import store_roots, watching_cost
 from undertow.errors import DataError, LogError
 from undertow.ports.audit_source import CellOptions, Progress, silent
@@ -187,6 +189,8 @@ def _open_signals(work: _Work, options: CellOptions) -> tuple[str, ...]:
     repeats = drop_repeated_signals(engine)
     tally.duplicates += repeats.rows
     tally.add("conflicting_duplicate", repeats.conflicting)
+    tally.add("corrected_outcome", repeats.corrected)
+    tally.add("deleted_outcome", repeats.deleted)
     return signal_keys(engine)
 
 
@@ -311,16 +315,25 @@ def _count(
     anchors = empty(AnchorCells)
     rows = no_label_rows()
     strata: dict[int, tuple[str, ...]] = {}
+    merged: dict[int, tuple[int, int]] = {}
     signal_names: tuple[str, ...] = ()
     outcome_names: tuple[str, ...] = ()
     last_available = float(span[1])
     if tables.signals:
-        joined = match_signals(engine, vocabulary.plan.places, options.outcomes)
+        joined = match_signals(engine, vocabulary.plan.places, options.outcomes, with_decisions=options.money)
         signal_names, outcome_names = label_cells.code_signals(engine)
-        labels, calibration = label_cells.label_cells(engine, vocabulary, options.bucket_s, options.max_strata)
-        strata = label_cells.strata_names(engine)
+        labels, calibration = label_cells.label_cells(
+            engine, vocabulary, options.bucket_s, options.max_strata, options.max_named_strata
+        )
+        strata, merged = label_cells.strata_names(engine), label_cells.merged_strata(engine)
         anchors = anchor_cells.anchor_cells(engine, vocabulary, options.bucket_s)
-        rows = label_rows(engine, vocabulary, has_prompts=tables.holds("prompt"), stores=store_roots(inputs.decisions))
+        rows = label_rows(
+            engine,
+            vocabulary,
+            has_prompts=tables.holds("prompt"),
+            stores=store_roots(inputs.decisions),
+            sketch_key=inputs.sketch_key,
+        )
         outcomes = label_cells.outcome_cells(engine, options.bucket_s)
         row = engine.execute("SELECT epoch(max(available_at)) FROM matched").fetchone()
         last_available = max(last_available, float(row[0]) if row and row[0] is not None else last_available)
@@ -340,6 +353,18 @@ def _count(
     bins = _bins(tables, options)
     novelty = behaviour_cells.bin_cells(engine, vocabulary, "novelty_bin") if "novelty_bin" in bins else empty(BinCells)
     scores = behaviour_cells.bin_cells(engine, vocabulary, "score_bin") if "score_bin" in bins else empty(BinCells)
+    money = None
+    if options.money:
+        progress("counting money", 0.9, 1.0)
+        money = money_cells(
+            engine,
+            vocabulary,
+            outcome_names,
+            options.outcomes,
+            options.bucket_s,
+            last_available,
+            has_signals=bool(tables.signals),
+        )
     watching = watching_cost(store_roots(inputs.decisions), options.bucket_s, options.until)
     tally.add("broken_watching_call", watching.broken)
     rejects_file = write_rejects(engine, tables, rejects_dir) if rejects_dir and tally.reasons else None
@@ -354,7 +379,7 @@ def _count(
         rejected=tally.rejected + tables.rejected + sum(inputs.import_reasons.values()),
         reasons=tally.merged(tables.reasons, inputs.import_reasons),
         missing_columns=missing_columns(tables),
-        notes=(*inputs.notes, *tables.notes, *tally.notes),
+        notes=(*inputs.notes, *tables.notes, *tally.notes, *_merged_notes(signal_names, merged)),
         tier_source="mapped" if mapped else inputs.tier_source,
         rejects_file=rejects_file,
     )
@@ -383,11 +408,22 @@ def _count(
         skipped=skipped,
         anchors=anchors,
         watching=watching.cells,
+        review_time=review_time(store_roots(inputs.decisions), options.bucket_s, options.until),
+        money=money,
         behaviour=behaviour,
         novelty=novelty,
         scores=scores,
         rows=rows,
         strata=strata,
+        merged={code: stratum for code, (stratum, _) in merged.items()},
+    )
+
+
+def _merged_notes(names: tuple[str, ...], merged: Mapping[int, tuple[int, int]]) -> tuple[str, ...]:
+    return tuple(
+        f"{names[code]}: {n:,} label{' lies' if n == 1 else 's lie'} in more sampling strata than are kept apart; counted by inclusion "
+        "probability in all estimates, and watched for no change of their own"
+        for code, (_, n) in sorted(merged.items())
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from undertow.records.decision import DecisionRecord
 from undertow.records.signal import SignalRecord
+from undertow.records.unreadable import UNREADABLE
 
 LONGEST_LINE = 16_000_000
 LONG_LINES, PIECE_BYTES = 8_000, 16_000_000
@@ -91,11 +92,11 @@ def split_by_date(part: Part, path: Path, folder: Path, rejects: Path) -> tuple[
             is_good, date = True, None
             try:
                 date = _date(record(line).event_time)
-            except (msgspec.MsgspecError, UnicodeError):
+            except UNREADABLE:
                 is_good = False
                 try:
                     date = _date(key(line).event_time)
-                except (msgspec.MsgspecError, UnicodeError):
+                except UNREADABLE:
                     date = None
             if date is None or not _is_readable(line):
                 bad.append(line)

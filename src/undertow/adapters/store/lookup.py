@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from undertow.adapters.store.layout import OPEN, OPEN_FOLDER, SEALED, list_segments
+from undertow.records.unreadable import UNREADABLE
 
 BLOCK = 1 << 20
 CLOCK_SLACK_S = 60.0
@@ -87,5 +88,5 @@ def _line_at(path: Path, position: int) -> bytes | None:
 def _id_of(line: bytes) -> str | None:
     try:
         return msgspec.json.decode(line, type=_Id).decision_id
-    except (msgspec.MsgspecError, UnicodeError):
+    except UNREADABLE:
         return None

@@ -7,6 +7,7 @@ import msgspec
 from undertow.adapters.whole_file import write_whole
 from undertow.records.runtime_files import SAMPLING
 from undertow.records.sampling import SAMPLING_SCHEMA, SamplingRates
+from undertow.records.unreadable import UNREADABLE
 
 
 def read_rates(store: Path) -> SamplingRates | None:
@@ -18,7 +19,7 @@ def read_rates(store: Path) -> SamplingRates | None:
     """
     try:
         rates = msgspec.json.decode((store / SAMPLING).read_bytes(), type=SamplingRates)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return None
     return rates if rates.schema == SAMPLING_SCHEMA else None
 

@@ -18,6 +18,7 @@ import msgspec
 from undertow.adapters.store.append_file import AppendFile, sync_folder, try_lock
 from undertow.adapters.store.layout import INTENTS, OPEN, OPEN_FOLDER, SEALED, SegmentName, list_segments
 from undertow.records.decision import Intent, record_of_dead_process
+from undertow.records.unreadable import UNREADABLE
 
 TAIL_STEP = 1 << 16
 
@@ -191,7 +192,7 @@ def _read_intents(root: Path, life: _Life) -> tuple[dict[str, Intent], int]:
             for line in file:
                 try:
                     intent = decode(line)
-                except (msgspec.MsgspecError, UnicodeError):
+                except UNREADABLE:
                     # Its request never reached an upstream: the intent was not whole when the process died.
                     bad.append(line)
                     continue
@@ -209,7 +210,7 @@ def _forget_recorded(segment: Path, orphans: dict[str, Intent]) -> None:
         for line in file:
             try:
                 orphans.pop(decode(line).decision_id, None)
-            except (msgspec.MsgspecError, UnicodeError):
+            except UNREADABLE:
                 continue  # a damaged line is the conversion's business
 
 
@@ -257,7 +258,7 @@ def _mend_tail(root: Path, path: Path, fd: int) -> int:
 def _is_whole(line: bytes) -> bool:
     try:
         known = msgspec.json.decode(line, type=_AnyId)
-    except (msgspec.MsgspecError, UnicodeError):
+    except UNREADABLE:
         return False
     return known.decision_id is not None or known.signal_id is not None
 

@@ -18,9 +18,10 @@ import msgspec
 from undertow.adapters.store.append_file import AppendFile, try_lock
 from undertow.adapters.store.layout import OPEN, SEALED, SegmentNames, list_segments
 from undertow.adapters.store.segments import SegmentLimits, SegmentWriter
+from undertow.records.unreadable import UNREADABLE
 
-SAMPLED, PAIRS, CALLS, VOTES = "sampled", "pairs", "calls", "votes"
-"""Folders of a store: `SampledText`, `AnswerPair`, `WatchingCall`, `Vote` of `undertow.records.watched`."""
+SAMPLED, PAIRS, CALLS, VOTES, SKETCHES = "sampled", "pairs", "calls", "votes", "sketches"
+"""Folders of a store: `SampledText`, `AnswerPair`, `WatchingCall`, `Vote`, `TextSketch` of `undertow.records.watched`."""
 
 SEGMENT_S = 86_400.0
 """Segments are closed after a day at most, so that what is too old can be removed by whole files."""
@@ -33,7 +34,7 @@ class RowLog:
 
     Args:
         root: The store's root folder.
-        folder: `SAMPLED`, `PAIRS`, `CALLS` or `VOTES`.
+        folder: `SAMPLED`, `PAIRS`, `CALLS`, `VOTES` or `SKETCHES`.
         writer: Name of this writer, part of the names of its segments.
         clock: Seconds since 1970.
         monotonic: Seconds of a clock that is never set.
@@ -135,7 +136,7 @@ def read_rows(root: Path, folder: str, type_: type[Row], since: datetime | None 
     for line in row_lines(root, folder, since):
         try:
             rows.append(decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             broken += 1
     return Rows(rows, broken)
 

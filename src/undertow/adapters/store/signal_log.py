@@ -62,13 +62,14 @@ class StoreSignalLog:
             OSError: It could not be written; the caller must be told to send all of them again.
         """
         with self._lock, self._ids.exclusively() as ids:
-            known = ids.known([signal.signal_id for signal in signals])
+            keys = [_key(signal) for signal in signals]
+            known = ids.known(keys)
             fresh: dict[str, bytes] = {}
             is_new: list[bool] = []
-            for signal in signals:
-                is_new.append(signal.signal_id not in known and signal.signal_id not in fresh)
+            for key, signal in zip(keys, signals, strict=True):
+                is_new.append(key not in known and key not in fresh)
                 if is_new[-1]:
-                    fresh[signal.signal_id] = self._encode(signal) + b"\n"
+                    fresh[key] = self._encode(signal) + b"\n"
             if fresh:
                 # One write for all of them: either all are kept, or the caller sends all again.
                 self._segments.append_now(b"".join(fresh.values()))
@@ -100,3 +101,8 @@ class StoreSignalLog:
 
     def _open(self) -> None:
         self._segments.switch(AppendFile.create(self._folder / f"{self._names.next()}{OPEN}"))
+
+
+def _key(signal: SignalRecord) -> str:
+    """What is kept once: an id, and each correction of it."""
+    return f"{signal.signal_id}\x1f{signal.revision}" if signal.revision else signal.signal_id

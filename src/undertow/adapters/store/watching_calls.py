@@ -11,6 +11,7 @@ import numpy as np
 
 from undertow.adapters.store.row_log import CALLS, row_lines
 from undertow.records.cells import CALL_PURPOSES, WatchingCells
+from undertow.records.unreadable import UNREADABLE
 from undertow.records.watched import NOT_MADE
 
 
@@ -56,7 +57,7 @@ def watching_cost(roots: Iterable[Path], bucket_s: int, until: datetime | None =
                 call = decode(line)
                 at = datetime.fromisoformat(call.at)
                 purpose = CALL_PURPOSES.index(call.purpose)
-            except (msgspec.DecodeError, ValueError):
+            except (ValueError, *UNREADABLE):
                 broken += 1
                 continue
             at = at.replace(tzinfo=at.tzinfo or UTC)

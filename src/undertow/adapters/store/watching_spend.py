@@ -18,6 +18,7 @@ from undertow.adapters.one_writer import in_turn
 from undertow.adapters.store.row_log import CALLS, read_rows
 from undertow.ports.watching import Spent
 from undertow.records.runtime_files import WATCHING_SPEND
+from undertow.records.unreadable import UNREADABLE
 from undertow.records.watched import NOT_MADE, WatchingCall
 
 SPEND_SCHEMA = "undertow.watching-spend/1"
@@ -120,7 +121,7 @@ class StoreSpendBook:
             found = msgspec.json.decode(self._path.read_bytes(), type=SpendFile)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         sound = all(
             math.isfinite(each.usd) and each.usd >= 0 and each.unpriced >= 0 for each in found.purposes.values()

@@ -72,3 +72,12 @@ def test_the_first_verdict_counts_and_the_later_one_makes_it_available(tmp_path:
 
 def test_signals_of_unknown_selection_show_no_level(tmp_path: Path) -> None:
     assert len(cells(tmp_path, [judged(0, selection="unknown"), reviewed(0)])) == 0
+
+
+def test_people_s_verdicts_count_by_the_probability_of_the_pair(tmp_path: Path) -> None:
+    """All of billing's and half of fraud's pairs that the judge compared are reviewed: that is how often people look at a pair."""
+    signals = [judged(0), judged(2, stratum="common")]
+    signals += [reviewed(0, inclusion_probability=1.0, pair_probability=0.5), reviewed(2, inclusion_probability=0.25)]
+    found = whole(cells(tmp_path, signals))
+    np.testing.assert_allclose(found.human_weight.sum(), 2.0 + 4.0)
+    np.testing.assert_allclose(found.ratio_max.max(), 2.0)

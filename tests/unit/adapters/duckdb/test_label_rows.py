@@ -7,10 +7,12 @@ import numpy as np
 
 from topic_log import read_rows
 from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs
-from undertow.adapters.store.row_log import PAIRS, SAMPLED, RowLog
+from undertow.adapters.store.row_log import PAIRS, SAMPLED, SKETCHES, RowLog
 from undertow.ports.audit_source import CellOptions
 from undertow.records.segment import Segment
-from undertow.records.watched import AnswerPair, SampledText
+from undertow.records.watched import AnswerPair, SampledText, TextSketch
+from undertow.slices.keyed import SketchKey
+from undertow.slices.sketch import sketch
 from unit.adapters.duckdb.logs import decision, signal, write_jsonl
 
 
@@ -70,6 +72,23 @@ def test_a_stores_drawn_texts_and_pairs_stand_in(tmp_path):
     rows = store(tmp_path).cells(CellOptions()).rows
     assert sorted(rows.texts) == ["user: question 0", "user: the pair"]
     assert sorted((rows.text >= 0).tolist()) == [False, True, True]
+
+
+def test_a_kept_sketch_stands_in_where_the_text_is_gone_for_who_has_the_key(tmp_path):
+    log, sketches, key = RowLog(tmp_path, SAMPLED, "w0"), RowLog(tmp_path, SKETCHES, "w0"), SketchKey(b"secret")
+    log.append(sampled(0))
+    for number in (0, 1, 3):
+        hidden = key.hidden(sketch(f"question {number}"))
+        sketches.append(TextSketch(decision_id=f"d{number}", at="2026-03-01T00:00:00Z", hidden=hidden))
+    sketches.append(TextSketch(decision_id="d2", at="2026-03-01T00:00:00Z", hidden=(2**30,)))
+    log.close()
+    sketches.close()
+    source = store(tmp_path)
+    assert source.cells(CellOptions()).rows.texts == ("user: question 0",), "without a key they are not read"
+    keyed = DuckDbAuditSource(LogInputs((str(tmp_path),), sketch_key=b"secret")).cells(CellOptions()).rows
+    kept = dict(zip(keyed.texts, keyed.sketches, strict=True))
+    assert kept == {"user: question 0": None, "": sketch("question 1")}
+    assert sorted((keyed.text >= 0).tolist()) == [False, True, True]
 
 
 def test_a_broken_line_beside_the_log_is_no_text(tmp_path):

@@ -215,6 +215,7 @@ def test_labels(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
     decisions, signals, cells = audited
     expected: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0] * 17)
     largest: dict[tuple[int, ...], float] = defaultdict(float)
+    largest_pair: dict[tuple[int, ...], float] = defaultdict(float)
     selections = {
         "review": "sampled",
         "shadow": "sampled",
@@ -251,10 +252,14 @@ def test_labels(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
             )  # fmt: skip
             expected[key] = [a + float(b) for a, b in zip(expected[key], values, strict=False)]
             largest[key] = max(largest[key], w)
+            if d is not None:
+                largest_pair[key] = max(largest_pair[key], w)
     names = tuple(field.name for field in fields(cells.labels))
-    sums = tuple(name for name in names[11:] if name != "weight_max")
+    sums = tuple(name for name in names[11:] if name not in {"weight_max", "pair_weight_max"})
     close(as_dict(cells.labels, names[:11], sums), expected)
     close(as_dict(cells.labels, names[:11], ("weight_max",)), {key: [value] for key, value in largest.items()})
+    pairs = {key: [largest_pair.get(key, 0.0)] for key in largest}
+    close(as_dict(cells.labels, names[:11], ("pair_weight_max",)), pairs)
 
 
 def test_calibration_counts_every_label_with_a_confidence(audited: tuple[list[Row], list[Row], AuditCells]) -> None:
