@@ -30,8 +30,8 @@ from undertow.estimators.periods import find_periods
 from undertow.records.cells import AuditCells
 from undertow.records.report import Alarm, AuditSettings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
-from undertow.services.alarms import crossings
 from undertow.services.audit import audit
+from undertow.services.crossings import crossings
 from undertow.services.evidence import Evidence, gather
 
 HORIZON_DAYS = 180

@@ -136,6 +136,7 @@ def labels(
     stratum: int = 0,
     steered: int = 0,
     weight: float = 1.0,
+    pair_weight: float | None = None,
     delay: int = 0,
     pairs: bool = False,
     lost: Daily = 0.0,
@@ -143,8 +144,10 @@ def labels(
 ) -> Part:
     """Labels of 0 or 1 per bucket of decision, all of one weight, available `delay` buckets later.
 
-    With `pairs` every label has a reference value: `lost` of them the cheap answer lost outright, `won` of them it won.
+    With `pairs` every label has a reference value: `lost` of them the cheap answer lost outright, `won` of them it won. A pair stands for
+    `pair_weight`, if that is not the label's weight.
     """
+    both = weight if pair_weight is None else pair_weight
     many, k, up, down = (_per_bucket(x, days) for x in (n, failures, lost, won))
     return Part(
         LabelCells,
@@ -170,10 +173,11 @@ def labels(
             "loss_up": up,
             "loss_down": down,
             "loss_sq": up + down,
-            "weighted_loss": weight * (up - down),
-            "weighted_loss_sq": weight**2 * (up + down),
-            "pair_weight": weight * many * pairs,
-            "weighted_loss_up": weight * up,
+            "weighted_loss": both * (up - down),
+            "weighted_loss_sq": both**2 * (up + down),
+            "pair_weight": both * many * pairs,
+            "weighted_loss_up": both * up,
+            "pair_weight_max": both * (many * pairs > 0),
         },
         tier,
         segment,

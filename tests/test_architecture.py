@@ -14,6 +14,7 @@ SOURCE = PROJECT / "src" / "undertow"
 LINT_IMPORTS = Path(sys.executable).parent / "lint-imports"
 
 WITHOUT_UNIT_TESTS: dict[str, str] = {
+    "ports/alerts.py": "protocols and a value; tests/unit/adapters/alerts checks what implements them",
     "ports/audit_source.py": "protocols; tests/unit/adapters/duckdb checks the adapter against them",
     "ports/classifier.py": "a protocol; tests/unit/adapters/classifiers checks what implements it",
     "ports/decision_log.py": "protocols; tests/unit/adapters/store and tests/unit/client check what implements them",

@@ -1,7 +1,8 @@
 """A log with texts in which one theme, that no label names, begins to fail on the cheap tier."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs
 from undertow.ports.audit_source import CellOptions
 from undertow.records.cells import AuditCells
+from undertow.slices.asked import asked
+from undertow.slices.sketch import sketch
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS, CHANGE, A_DAY = 60, 45, 100
@@ -72,3 +75,11 @@ def read_rows(folder: Path, decisions: list[dict[str, object]], signals: list[di
         (folder / name).mkdir()
         (folder / name / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in each), encoding="utf-8")
     return DuckDbAuditSource(LogInputs((str(folder),)), threads=1).cells(CellOptions())
+
+
+def without_texts(cells: AuditCells, keep: Callable[[int], bool] = lambda _: False) -> AuditCells:
+    """The cells of a store whose texts are gone, but for some, and whose sketches are kept."""
+    mine = cells.rows
+    texts = tuple(text if keep(place) else "" for place, text in enumerate(mine.texts))
+    sketches = tuple(None if keep(place) else sketch(asked(text)) for place, text in enumerate(mine.texts))
+    return replace(cells, rows=replace(mine, texts=texts, sketches=sketches))

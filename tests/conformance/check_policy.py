@@ -36,7 +36,9 @@ from undertow.policies.base import (
     Setting,
     Wait,
 )
+from undertow.policies.exposure import OPEN, compiled, decided, restricted
 from undertow.records.answer import AnswerFacts, TokenEvidence
+from undertow.records.guard import Restriction
 from undertow.records.reasons import REASONS
 from undertow.records.request import RequestFacts
 
@@ -80,7 +82,7 @@ class Trace:
 
 def drive(policy: Policy, facts: RequestFacts, setting: Setting, world: World) -> Trace:
     """Carry a policy's commands out in a world; an error if it does not come to an end, or goes on after one."""
-    steps, done = policy.decide(facts, setting), []
+    steps, done = decided(policy, facts, setting), []
     try:
         command = next(steps)
         while True:
@@ -255,7 +257,60 @@ def check_is_the_same_every_time(policy, facts, setting, world):
     assert drive(policy, facts, setting, world) == drive(policy, facts, setting, world)
 
 
+def check_restrictions_only_move_traffic_up_and_leave_nothing_behind(policy, facts, setting, world):
+    """Whatever the guard restricts, and for whichever unit; without it everything is as it was."""
+    before = drive(policy, facts, setting, world)
+    for exposure, number in ((0.0, 0.0), (0.25, 0.2), (0.25, 0.3), (1.0, 0.99)):
+        for raised_by in (0.0, 0.15, 1.0):
+            rules = compiled([Restriction(exposure=exposure, raised_by=raised_by, source="a1")])
+            held = restricted(setting, rules.holds(facts.segment, number))
+            held = replace(held, raised_by=max(held.raised_by, setting.raised_by))
+            after = drive(policy, facts, held, world)
+            assert (held.eligible, held.is_holdout) == (setting.eligible, setting.is_holdout)
+            if before.served is None:
+                assert after.served is None, "what fails without a restriction fails with it"
+            elif after.served is not None:
+                assert setting.tiers.index(after.served.tier) >= setting.tiers.index(before.served.tier)
+            if setting.eligible and not setting.is_holdout and number >= exposure:
+                assert [ask.tier for ask in after.asks] == [setting.tiers[-1]]
+                assert after.asks[0].reason == "routed_back"
+            check_propensity_is_none_or_a_probability(after)
+    assert drive(policy, facts, restricted(setting, OPEN), world) == drive(
+        policy, facts, replace(setting, raised_by=0.0), world
+    )
+    assert drive(policy, facts, setting, world) == before
+
+
+def check_propensity_is_none_or_a_probability(trace):
+    assert all(c.propensity is None or 0 < c.propensity <= 1 for c, _ in trace.steps if isinstance(c, ANSWERING))
+
+
+def check_propensity_is_the_frequency_over_units_of_a_rollout(policy, facts, setting, world):
+    """Of a request that was served cheaply: over arms, draws and exposures together."""
+    setting = replace(setting, raised_by=0.0)
+    if not setting.eligible or None in world.answers.values():
+        return
+    frequency: dict[str, float] = {}
+    claims: list[tuple[str, float]] = []
+    treated, exposure = setting.treatment_probability, 0.25
+    rules = compiled([Restriction(exposure=exposure, source="rollout")])
+    for is_holdout, weight in ((False, treated), (True, 1 - treated)):
+        for number, share in ((0.1, exposure), (0.9, 1 - exposure)):
+            for place in range(DRAWS):
+                placed = replace(setting, is_holdout=is_holdout, draw=(place + 0.5) / DRAWS)
+                placed = restricted(placed, rules.holds(facts.segment, number))
+                served = drive(policy, facts, placed, world).served
+                if served is not None and weight:
+                    frequency[served.tier] = frequency.get(served.tier, 0) + weight * share / DRAWS
+                    if served.propensity is not None:
+                        claims.append((served.tier, served.propensity))
+    for tier, claimed in claims:
+        assert abs(frequency[tier] - claimed) <= 2 / DRAWS, (tier, claimed, frequency)
+
+
 CHECKS = (
+    check_restrictions_only_move_traffic_up_and_leave_nothing_behind,
+    check_propensity_is_the_frequency_over_units_of_a_rollout,
     check_comes_to_an_end,
     check_asks_upwards_only,
     check_goes_to_the_next_dearer_after_a_failure,
@@ -324,6 +379,7 @@ settings_drawn = st.builds(
     ),
     eligible=st.booleans(),
     is_holdout=st.booleans(),
+    raised_by=st.sampled_from([0.0, 0.1, 1.0]),
     treatment_probability=st.sampled_from([1.0, 0.95, 0.5]),
     draw=st.floats(0, 1, exclude_max=True),
     last_tier=st.sampled_from([None, *TIERS]),

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from undertow.gateway.metrics import Metrics
 from undertow.gateway.runtime import Runtime, Supervision, write_supervision
-from undertow.gateway.tallies import SEPARATOR, InForce
+from undertow.gateway.tallies import SEPARATOR, InForce, Restricted
 from undertow.records.decision import Call, DecisionRecord
 from undertow.records.runtime_files import HEARTBEAT
 from undertow.records.sampling import Drawn
@@ -32,6 +32,7 @@ def test_the_page_names_every_metric_with_its_labels(tmp_path):
     metrics.tallies.add_lost_text("disk")
     metrics.tallies.gauges.at = time.time()
     metrics.tallies.in_force = {SEPARATOR.join(("auto", "cheap", "*")): InForce(0.9)}
+    metrics.tallies.restricted = {SEPARATOR.join(("auto", "*")): Restricted(0.5)}
     metrics.tallies.add_signals("feedback", "accepted", 1)
     metrics.tallies.add_refusal("team", "rate")
     shown = {}

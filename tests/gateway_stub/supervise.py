@@ -1,11 +1,17 @@
-"""A supervisor of stub workers: `supervise.py FOLDER`. Its settings are the file `version` there, its date the file `day`."""
+"""A supervisor of stub workers: `supervise.py FOLDER`. Its settings are the file `version` there, its date the file `day`.
+
+The file `pin` names the version that is served instead (`unreadable`: none, for that reason); what began to serve stands in `kept`.
+"""
 
 import socket
 import sys
 from datetime import date
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway_stub.plans import plan
+from undertow.bootstrap.versions import Pinned
 from undertow.errors import ConfigError
 from undertow.gateway.handover import own_command, take_handover, take_rehearsal
 from undertow.gateway.host import Compiled, Host
@@ -27,6 +33,22 @@ def main(folder):
             raise ConfigError("it is broken")
         return Compiled(plan(version, idle_timeout_s=1.0), workers=2, drain_timeout_s=2.0)
 
+    def pinned(settled):
+        if not (folder / "pin").exists():
+            return Pinned(settled, {})
+        version = (folder / "pin").read_text()
+        if version == "unreadable":
+            return Pinned(settled, {"auto": "it cannot be read"})
+        if version == "bug":
+            raise KeyError(version)
+        policies = (replace(settled.policies[0], version=version),)
+        return Pinned(replace(settled, policies=policies), {})
+
+    def keep(served):
+        with (folder / "kept").open("a") as file:
+            file.write(f"{served.policies[0].version}\n")
+        return ["the disk is full"] if served.policies[0].version == "v9" else []
+
     is_rehearsal, handed = take_rehearsal(), take_handover()
     compiled = compile_settings()
     if is_rehearsal:
@@ -46,6 +68,8 @@ def main(folder):
         command=own_command(),
         worker_command=WORKER,
         keeper_command=KEEPER,
+        pinned=pinned,
+        keep=keep,
         today=lambda: date.fromisoformat((folder / "day").read_text()),
     )
     return Supervisor(host, listener, str(runtime), compiled, handed).run()

@@ -13,6 +13,7 @@ from undertow.errors import ConfigError
 from undertow.policies.calibration_check import calibration_problems
 from undertow.records.calibration import SCHEMA, Calibration, ThresholdStates
 from undertow.records.sealed import content_hash, seal, unseal
+from undertow.records.unreadable import UNREADABLE
 
 MAX_BYTES = 10_000_000
 """No artefact and no file of thresholds is larger; what is gets refused before it is read."""
@@ -68,7 +69,7 @@ def read_states(path: str | Path) -> tuple[ThresholdStates | None, str | None]:
         return None, f"cannot be read ({error.strerror or type(error).__name__})"
     try:
         states = msgspec.json.decode(document, type=ThresholdStates)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         return None, f"is no file of thresholds ({error})"
     problem = _states_problem(states)
     return (states, None) if problem is None else (None, problem)

@@ -16,6 +16,7 @@ from undertow.adapters.upstreams.build import build_passthrough, build_upstreams
 from undertow.adapters.upstreams.passthrough import PassthroughUpstream
 from undertow.adapters.upstreams.tier import TierUpstream
 from undertow.adapters.wire import dialects
+from undertow.bootstrap.controls import ControlsFile
 from undertow.bootstrap.judging import Judges, ThresholdFile, load_judges
 from undertow.bootstrap.redaction import redaction_hook
 from undertow.bootstrap.sampling import SamplingFile
@@ -28,6 +29,7 @@ from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
 from undertow.records.runtime_files import LENGTH_RATIOS, SAMPLING, THRESHOLDS, LengthRatios
 from undertow.records.serving import PolicyPlan, ServingPlan
+from undertow.records.unreadable import UNREADABLE
 from undertow.services.admit import AUTO, Admission
 from undertow.services.conversations import Conversations, Stickiness
 from undertow.services.route import Router
@@ -62,7 +64,7 @@ class LengthRatioFile:
             self._ratios = msgspec.json.decode(self._path.read_bytes(), type=LengthRatios).tiers
         except FileNotFoundError:
             self._ratios = {}
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             log.warning("length_ratios_unreadable", extra={"path": str(self._path)})
 
     def __call__(self, tier: str, segment: Mapping[str, str]) -> float | None:
@@ -96,6 +98,7 @@ class Engine:
         judges: Of calibrated cascades.
         thresholds: What has become of their thresholds.
         sampling: Rates by which decisions are drawn.
+        controls: What restricts policies.
     """
 
     plan: ServingPlan
@@ -111,6 +114,7 @@ class Engine:
     judges: Judges
     thresholds: ThresholdFile
     sampling: SamplingFile
+    controls: ControlsFile
 
     def refresh(self) -> None:
         """Look at files that others change; call it now and then."""
@@ -118,6 +122,8 @@ class Engine:
         self.ratios.refresh(now_s)
         self.thresholds.refresh(now_s)
         self.sampling.refresh(now_s)
+        if self.controls.refresh(now_s):
+            self.admission.restrictions = self.controls.restrictions
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -194,12 +200,15 @@ def build_engine(
     policies = {policy.name: build_policy(policy, judges.get(policy.name, NO_JUDGES)) for policy in plan.policies}
     if AUTO not in policies:
         raise ConfigError("the plan has no policy `auto`; compile it again")
+    admission = Admission(
+        plan, policies, speaks, _id_key(plan, env), Stickiness(plan, conversations, acceptance_by(judges))
+    )
+    controls = ControlsFile(plan.store.path, plan.policies)
+    admission.restrictions = controls.restrictions
     return Engine(
         plan=plan,
         router=router,
-        admission=Admission(
-            plan, policies, speaks, _id_key(plan, env), Stickiness(plan, conversations, acceptance_by(judges))
-        ),
+        admission=admission,
         dialects=formats,
         decisions=decisions,
         signals=signals,
@@ -210,6 +219,7 @@ def build_engine(
         judges=judges,
         thresholds=thresholds,
         sampling=sampling,
+        controls=controls,
     )
 
 

@@ -22,7 +22,7 @@ from undertow.records.judged import AnchorResult, JudgeState
 from undertow.records.serving import JudgePlan, StorePlan
 from undertow.records.watched import AnswerPair
 from undertow.services.judge import PairJudge, Surroundings
-from undertow.services.judge_anchors import Scorer, anchors_of_day, judge_version, score_anchors
+from undertow.services.judge_anchors import Scorer, anchor_set, anchors_of_day, judge_version, score_anchors
 from undertow.services.judge_run import MAX_TRIES, Done, Ended, Tally, judge_all, never
 from undertow.services.watching_budget import WatchingBudget
 
@@ -168,7 +168,7 @@ def check_anchors(
     judge = build_judge(plan, set_up.env)
 
     async def score(pair: PairJudge) -> list[AnchorResult]:
-        scorer = Scorer(pair, judge.name, version, set_up.now)
+        scorer = Scorer(pair, judge.name, version, anchor_set(anchors), set_up.now)
         return await score_anchors(scorer, chosen, progress, is_over=is_over)
 
     results = asyncio.run(_judged(judge, set_up, salt, score))

@@ -15,6 +15,7 @@ from undertow.behaviour.implicit import ImplicitSignals
 from undertow.bootstrap.shadow import ShadowSide, build_shadow
 from undertow.errors import ConfigError
 from undertow.records.serving import ImplicitPlan, ServingPlan, StorePlan, TelemetryPlan, TuningPlan, decode_plan
+from undertow.records.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from undertow.config.settings import Settings
@@ -33,6 +34,7 @@ class KeeperPlan:
         tuning: Thresholds that follow their labels.
         calibrations: Absolute paths of calibration artefacts, by the name of the policy that uses them.
         committing: Names of the policies that serve streams from their first tokens on.
+        text_days: Days that texts drawn for review or shadow are kept.
         serving: The whole plan, where a gateway serves it: what upstreams are built from. None: a store alone.
     """
 
@@ -44,6 +46,7 @@ class KeeperPlan:
     tuning: TuningPlan = field(default_factory=TuningPlan)
     calibrations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     committing: frozenset[str] = frozenset()
+    text_days: float = 14.0
     serving: ServingPlan | None = None
 
 
@@ -62,6 +65,7 @@ def keeper_plan(plan: ServingPlan) -> KeeperPlan:
         tuning=plan.tuning,
         calibrations={policy.name: policy.calibrations for policy in plan.policies if policy.calibrations},
         committing=frozenset(policy.name for policy in plan.policies if policy.streaming == "commit"),
+        text_days=plan.review.text_days,
         serving=plan,
     )
 
@@ -76,7 +80,7 @@ def read_keeper_plan(path: Path) -> KeeperPlan:
         return keeper_plan(decode_plan(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or 'cannot be read'}") from error
-    except ValueError as error:  # msgspec's errors, and bytes that are no text
+    except UNREADABLE as error:
         raise ConfigError(f"{path}: this is no serving plan of this version; compile it again") from error
 
 
@@ -94,6 +98,7 @@ def watching_plan(store: Path, settings: "Settings") -> KeeperPlan:
             log_level=telemetry.log_level,
             log_format=telemetry.log_format,
         ),
+        text_days=settings.retention.sampled_text_days,
     )
 
 

@@ -3,7 +3,6 @@
 Whatever is slow or large (pydantic, the price list) is done here, once, so that a worker and `undertow.Client` start with neither.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from operator import attrgetter
@@ -21,6 +20,7 @@ from undertow.config.problems import Problem
 from undertow.config.routing import CascadePolicy, ClassifierPolicy, FixedPolicy, PolicyBase, SplitPolicy
 from undertow.config.tiers import TierSettings
 from undertow.errors import ConfigError
+from undertow.policies.version import artefact_paths, policy_version
 from undertow.records.serving import (
     AlertsPlan,
     ConstraintsPlan,
@@ -105,6 +105,7 @@ def compile_plan(
             id_key_env=settings.store.id_key_env,
             keeps_text=settings.retention.text_days > 0,
             redact=settings.retention.redact,
+            text_sketch=settings.retention.text_sketch,
             segment_bytes=round(settings.store.segment_mb * 1e6),
             segment_s=settings.store.segment_s,
         ),
@@ -142,7 +143,7 @@ def compile_plan(
             margin=settings.rollout.margin or with_certified_margin(settings, folder).monitors_margin,
         ),
         alerts=AlertsPlan(**settings.alerts.model_dump()),
-        sources=_sources(settings, folder),
+        sources=source_plans(settings, folder),
         monitor_minutes=settings.monitors.every_minutes,
     )
 
@@ -219,24 +220,9 @@ def _policy(name: str, policy: PolicyBase, order: tuple[str, ...], folder: Path)
 def _versioned(
     policy: PolicyPlan, tiers: Mapping[str, TierPlan], constraints: ConstraintsPlan, holdout: HoldoutPlan
 ) -> PolicyPlan:
-    """The policy with its version: a hash over all that a decision depends on, and over nothing else.
-
-    Prices, addresses and names of policies decide nothing, so records before and after a change of those stay comparable.
-    """
-    document = msgspec.json.encode(
-        [
-            msgspec.structs.replace(policy, name="", artefact=None, calibrations=(), predictive=None),
-            [(name, tiers[name].model, tiers[name].parameters, tiers[name].context_tokens) for name in policy.tiers],
-            constraints,
-            holdout,
-        ],
-        order="deterministic",
-    )
-    digest = hashlib.sha256(document)
-    for file in (policy.artefact, *policy.calibrations, policy.predictive):
-        if file is not None:
-            digest.update(Path(file).read_bytes())
-    return msgspec.structs.replace(policy, version=digest.hexdigest()[:12])
+    """The policy with its version; see `undertow.policies.version`."""
+    contents = (Path(file).read_bytes() for file in artefact_paths(policy))
+    return msgspec.structs.replace(policy, version=policy_version(policy, tiers, constraints, holdout, contents))
 
 
 def _keys(settings: Settings) -> tuple[KeyPlan, ...]:
@@ -279,7 +265,13 @@ def _limits(settings: Settings) -> LimitsPlan:
     )
 
 
-def _sources(settings: Settings, folder: Path) -> tuple[SourcePlan, ...]:
+def source_plans(settings: Settings, folder: Path) -> tuple[SourcePlan, ...]:
+    """Where outcomes come from.
+
+    Args:
+        settings: Settings as loaded.
+        folder: Where relative paths in them start.
+    """
     return tuple(
         SourcePlan(
             name=name,

@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from undertow.errors import ConfigError
-from undertow.records.serving import EndpointPlan, PolicyPlan, ServingPlan, TierPlan, decode_plan, encode_plan
+from undertow.records.serving import (
+    AlertsPlan,
+    EndpointPlan,
+    PolicyPlan,
+    ServingPlan,
+    TierPlan,
+    decode_plan,
+    encode_plan,
+)
+from undertow.records.unreadable import UNREADABLE
 
 MAX_BYTES = 10_000_000
 """A larger file is no plan."""
@@ -50,6 +59,23 @@ def plan_variables(plan: ServingPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
+def alert_variables(plan: AlertsPlan) -> tuple[str, ...]:
+    """Names of the environment variables that hold secrets of `[alerts]`: a gateway needs them, a client that is embedded does not.
+
+    Examples:
+        >>> alert_variables(AlertsPlan(slack_url_env="SLACK", dead_man_url_env="PING"))
+        ('SLACK', 'PING')
+    """
+    names = (
+        plan.slack_url_env,
+        plan.pagerduty_key_env,
+        plan.webhook_secret_env,
+        plan.smtp_url_env,
+        plan.dead_man_url_env,
+    )
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
 def portable(plan: ServingPlan, folder: str) -> bytes:
     """The plan as a document in `folder`: paths of files below the folder are relative to it, so that both can be moved."""
 
@@ -70,7 +96,7 @@ def _read_compiled(path: str) -> ServingPlan:
         raise ConfigError(f"{path}: is larger than {MAX_BYTES:,} bytes; that is no compiled plan")
     try:
         plan = decode_plan(document)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{path}: is no compiled plan ({error}); `undertow config compile` writes one") from error
     if not plan.tiers or not plan.policies:
         raise ConfigError(f"{path}: has no tiers or no policies; `undertow config compile` writes a whole plan")

@@ -7,6 +7,7 @@ import msgspec
 
 from undertow.records.sampling import SAMPLING_SCHEMA, SampleRate, SamplingRates
 from undertow.records.serving import ServingPlan
+from undertow.records.unreadable import UNREADABLE
 from undertow.sampling.draw import CompiledRates
 from undertow.sampling.initial import initial_rates
 
@@ -65,7 +66,7 @@ class SamplingFile:
             rates = msgspec.json.decode(self._path.read_bytes(), type=SamplingRates)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        except (OSError, *UNREADABLE):
             self._complain("it cannot be read")
             return
         if rates.schema != SAMPLING_SCHEMA:

@@ -81,12 +81,15 @@ def check(store: str | None, config: str | None, limit: int | None, as_json: boo
     from undertow.adapters.judges.book import JudgeBook
     from undertow.bootstrap.judge import check_anchors
     from undertow.detectors.judge_drift import judge_drift
+    from undertow.detectors.multiplicity import judge_change_line
     from undertow.reports.judge import CheckReport, check_document, check_lines
 
     loaded, set_up = _set_up(store, config)
     with progress_bar(shown=not as_json) as progress:
         results = check_anchors(set_up, limit=limit, progress=progress)
-    drift = judge_drift(JudgeBook(set_up.root).results())
+    monitors = loaded.settings.monitors
+    line = judge_change_line(monitors.horizon_days, monitors.alpha)
+    drift = judge_drift(JudgeBook(set_up.root).results(), line=line)
     report = CheckReport.of(results, drift, set_up.plan, _own_tiers(loaded))
     if as_json:
         click.echo(json.dumps(check_document(report), indent=1, ensure_ascii=False, allow_nan=False))

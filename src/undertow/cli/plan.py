@@ -170,10 +170,12 @@ def _from_settings(settings: "Settings", sensitivity: float | None) -> "tuple[De
     """A design from the settings, before the log and the options have their say."""
     from undertow.planning.options import share_text
     from undertow.records.power import Assumption, Design
+    from undertow.services.power import watching
 
     review, shadow = settings.review, settings.shadow
     has_judge = (settings.judge.model is not None or settings.judge.function is not None) and shadow.share > 0
     is_side_by_side = review.side_by_side and shadow.share > 0
+    levels = ("level", "level_segment") if settings.holdout.share > 0 or is_side_by_side else ()
     seen = sensitivity if sensitivity is not None else 0.8 if is_side_by_side else 0.5
     design = Design(
         cheap_per_day=32_500.0,
@@ -186,6 +188,8 @@ def _from_settings(settings: "Settings", sensitivity: float | None) -> "tuple[De
         alpha=settings.monitors.alpha,
         horizon_days=settings.monitors.horizon_days,
         margin=settings.monitors_margin,
+        # What a log without a holdout, pairs or texts has none of takes no part of the budget.
+        other_roles=(("capable",) if settings.holdout.share > 0 else ()) + levels,
     )
     said = [
         Assumption("answers of the cheaper tiers", "32,500 a day", "assumed"),
@@ -206,6 +210,7 @@ def _from_settings(settings: "Settings", sensitivity: float | None) -> "tuple[De
             "settings",
         ),
         Assumption("watched segments", "6", "assumed"),
+        *watching(design, "assumed"),
         Assumption("largest accepted loss", share_text(design.margin), "settings"),
         Assumption("false-alarm budget", f"{share_text(design.alpha)} in {design.horizon_days} days", "settings"),
     ]

@@ -338,10 +338,11 @@ def _salt(store: Path) -> str:
 
     from undertow.records.runtime_files import SAMPLING
     from undertow.records.sampling import SamplingRates
+    from undertow.records.unreadable import UNREADABLE
 
     try:
         return msgspec.json.decode((store / SAMPLING).read_bytes(), type=SamplingRates).salt
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return SamplingRates().salt
 
 

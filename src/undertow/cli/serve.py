@@ -55,10 +55,14 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
     """
     if os.name != "posix":
         raise UsageError("`undertow serve` needs Linux or macOS; use `undertow.Client` in your own process here")
+    from datetime import UTC, datetime
+
+    from undertow.bootstrap.versions import Pins, keep_versions
     from undertow.gateway import handover as handing
     from undertow.gateway.host import Host
     from undertow.gateway.listening import bind_listener, url_of
     from undertow.gateway.supervisor import Supervisor
+    from undertow.services.collect import rfc3339
 
     def compile_settings() -> "Compiled":
         return _compile(file, host, workers, is_public_allowed=allow_public_without_keys)
@@ -84,6 +88,8 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
             say=_say,
             on_ready=lambda: _greet(url, compiled),
             command=handing.own_command(),
+            pinned=Pins(os.environ).pinned,
+            keep=lambda plan: keep_versions(plan, rfc3339(datetime.now(UTC))),
         ),
         listener,
         folder,
@@ -103,14 +109,15 @@ def _compile(file: Path | None, host: str, workers: int | None, *, is_public_all
     from datetime import UTC, datetime
 
     from undertow.bootstrap.plan import compile_plan
-    from undertow.bootstrap.plan_file import plan_variables
+    from undertow.bootstrap.plan_file import alert_variables, plan_variables
     from undertow.config import find_file, load_settings
     from undertow.gateway.host import Compiled
     from undertow.gateway.listening import check_exposure
 
     loaded = load_settings(find_file(file, Path.cwd()), os.environ)
     plan = compile_plan(loaded.settings, loaded.folder, datetime.now(UTC).date(), loaded.located)
-    missing = [name for name in plan_variables(plan) if not os.environ.get(name)]
+    needed = dict.fromkeys((*plan_variables(plan), *alert_variables(plan.alerts)))
+    missing = [name for name in needed if not os.environ.get(name)]
     if missing:
         raise ConfigError(
             "\n".join(f"environment variable {name} is not set, and the settings name it for a key" for name in missing)

@@ -300,6 +300,8 @@ def _is_filled_in(proposed: Path) -> bool:
     """Whether there is a file in which a person has filled in what is right: that is work which must not be lost."""
     import msgspec
 
+    from undertow.records.unreadable import UNREADABLE
+
     try:
         lines = proposed.read_bytes().splitlines()
     except FileNotFoundError:
@@ -309,7 +311,7 @@ def _is_filled_in(proposed: Path) -> bool:
     for line in lines:
         try:
             row = msgspec.json.decode(line, type=dict[str, object])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return bool(line.strip())  # not as it was written: somebody is at work on it
         if row.get("expected") not in ("", None) or "check" in row:
             return True

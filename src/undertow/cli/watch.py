@@ -5,12 +5,16 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from undertow.cli.audit import settings_file
 from undertow.cli.command import Command
 from undertow.errors import LogError, UsageError
+
+if TYPE_CHECKING:
+    from undertow.bootstrap.keeper import KeeperPlan
 
 
 @click.command(
@@ -27,7 +31,9 @@ from undertow.errors import LogError, UsageError
 @click.option("--once", is_flag=True, help="One pass, and say what it did. Without: until it is told to stop.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON (undertow.watch/1) on standard output.")
 def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
-    """Keep the store in DIR: close what dead writers left, convert sealed segments to Parquet, measure length ratios.
+    """Keep the store in DIR: close what dead writers left, convert sealed segments to Parquet, measure length ratios, remove old texts.
+
+    Texts drawn for review or shadow go after retention.sampled_text_days; without settings that is 14 days.
 
     `undertow serve` does this for its own store. Use it where another gateway routes and writes our records through the
     middleware, the callback or the client. Several may watch one store.
@@ -42,7 +48,7 @@ def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
         raise UsageError("--json needs --once: without it, what is done is told by the logs on standard error")
     plan = watching_plan(store, load_settings(settings_file(config, (folder,)), os.environ).settings)
     if once:
-        _pass(store, plan.tiers, as_json=as_json)
+        _pass(store, plan, as_json=as_json)
         return 0
     from undertow.adapters.telemetry.json_logs import configure_logging
     from undertow.keeper.main import run_until_signalled
@@ -52,17 +58,20 @@ def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
     return 0
 
 
-def _pass(store: Path, tiers: tuple[str, ...], *, as_json: bool) -> None:
+def _pass(store: Path, plan: "KeeperPlan", *, as_json: bool) -> None:
+    from undertow.keeper.retention import Retention
     from undertow.keeper.storing import Storing
 
-    storing = Storing(store, tiers)
+    storing = Storing(store, plan.tiers)
     recovered, compacted, ratios = storing.recover_now(), storing.compact_now(), storing.measure_now()
+    removed = Retention(store, plan.text_days).run()
     if as_json:
         document = {
             "schema": "undertow.watch/1",
             "recovered": asdict(recovered),
             "compacted": asdict(compacted),
             "length_ratios": None if ratios is None else ratios.tiers,
+            **removed,
         }
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
@@ -77,6 +86,7 @@ def _pass(store: Path, tiers: tuple[str, ...], *, as_json: bool) -> None:
             f"converted: {compacted.segments} segments with {compacted.rows} rows, {compacted.rejected} lines set aside, "
             f"{compacted.failed} segments failed, {compacted.removed} removed"
         )
+    click.echo(f"removed: {removed['text_files_removed']} files of texts older than {plan.text_days:g} days")
     if ratios is not None:
         measured = ", ".join(
             f"{tier} x{by_segment['']:g}" for tier, by_segment in ratios.tiers.items() if "" in by_segment

@@ -8,6 +8,7 @@ import msgspec
 from undertow.adapters.wire.sse import Event
 from undertow.errors import UndertowError
 from undertow.ports.reply import ServedBy
+from undertow.records.unreadable import UNREADABLE
 
 
 class AnswerError(UndertowError):
@@ -135,7 +136,7 @@ def decode_body(body: bytes) -> dict[str, Any] | None:
     """
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         import json  # noqa: PLC0415 (takes what msgspec does not: half of a surrogate pair, NaN)
 
         try:

@@ -23,6 +23,7 @@ import msgspec
 
 from undertow.bootstrap.gateway import Engine, build_engine, writer_name
 from undertow.bootstrap.plan_file import read_plan
+from undertow.bootstrap.versions import Pins
 from undertow.client.answer import Answer, AnswerError, encode_body
 from undertow.client.reply import AsyncStream, MemoryReply
 from undertow.client.sink import Sink, open_sink
@@ -69,7 +70,8 @@ class AsyncClient:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self._env = os.environ if env is None else env
-        self._plan = config if isinstance(config, ServingPlan) else read_plan(config, self._env)
+        plan = config if isinstance(config, ServingPlan) else read_plan(config, self._env)
+        self._plan = Pins(self._env).pinned(plan).plan
         self.sink = open_sink(sink, self._plan.store, writer_name("client"), sink_options)
         self._engine = self._build()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -201,6 +203,7 @@ class AsyncClient:
         event_time = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(ms // 1000))}.{ms % 1000:03d}Z"
         context = Context(decision_id, event_time, began, asked.labels, asked.conversation_id, asked.user_id)
         self.sink.tick()
+        self._engine.refresh()  # before anything is decided: the process may have been frozen for hours
         try:
             incoming = self._engine.admission.admit(dialect, body, context)
         except WireError as error:
@@ -216,7 +219,6 @@ class AsyncClient:
             )
             shaped = dialect.error_body(error.message, type_="invalid_request_error", code=code, param=error.param)
             raise AnswerError(error.status, msgspec.json.decode(shaped), decision_id) from None
-        self._engine.refresh()
         reply = MemoryReply()
         self._replies.add(reply)
         task = asyncio.ensure_future(self._engine.router.route(incoming, reply))

@@ -159,6 +159,39 @@ def alarm_line(horizon_days: float, alpha: float) -> float:
     return horizon_days * 2.0 / alpha
 
 
+WARNED_SHARE = 5 / 16
+"""Of alpha, for warnings by what only judges and users' behaviour say."""
+WARNED_BOUNDS_SHARE = 1 / 16
+"""Of alpha, for the upper bounds of references that such warnings are held against."""
+JUDGE_CHANGE_SHARE = 1 / 8
+"""Of alpha, for the warning that a judge itself has changed. The three are half of alpha; drift has the other half (`services.drift`)."""
+
+
+def warning_line(horizon_days: float, alpha: float) -> float:
+    """Summed evidence of judges and behaviour at which a warning is raised: `horizon_days / (WARNED_SHARE alpha)`.
+
+    Examples:
+        >>> warning_line(180, 0.05)
+        11520.0
+    """
+    return horizon_days / (alpha * WARNED_SHARE)
+
+
+def judge_change_line(horizon_days: float, alpha: float, judges: int = 1) -> float:
+    """Evidence of a judge's anchors at which it is said to have changed: `horizon_days judges / (JUDGE_CHANGE_SHARE alpha)`.
+
+    Args:
+        horizon_days: Days over which a false warning has the probability that it is allowed.
+        alpha: Of all warnings.
+        judges: How many judges are watched; they share alike.
+
+    Examples:
+        >>> judge_change_line(180, 0.05)
+        28800.0
+    """
+    return horizon_days * max(judges, 1) / (alpha * JUDGE_CHANGE_SHARE)
+
+
 def locate(weights: npt.ArrayLike, evidence: npt.ArrayLike, line: float) -> BoolArray:
     """Streams that carry a global alarm: weighted e-detector Benjamini-Hochberg, and always the largest contributor.
 

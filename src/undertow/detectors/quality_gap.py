@@ -64,7 +64,8 @@ class SegmentData:
     Attributes:
         segment: Segment code.
         grid: Labels by availability.
-        plain: The same without those that steering drew for other segments: what is counted without weights.
+        plain: The same without those that steering drew for other segments, and those of strata that are not kept apart: what is
+            counted without weights.
         before: Labels of the period before routing by decision time (for the fixed reference).
         traffic: Traffic of the segment.
         steered: How many of `plain` steering drew for this very segment; None: none. Shape (T, tiers, strata).
@@ -123,7 +124,7 @@ def unit_streams(unit: SignalUnit, segments: list[SegmentData], options: StreamO
             if since is None:
                 continue
             # Without segments nothing moves inside a stratum, and what steering draws is drawn from all of it.
-            effective = _effective(data, tier, options, tiers - 1) if unit.strata and len(segments) > 1 else None
+            effective = _effective(unit, data, tier, options, tiers - 1) if unit.strata and len(segments) > 1 else None
             found += _change_streams(unit, data, tier, since, options, designs[tier], effective, capable=tiers - 1)
             if tier < tiers - 1 and unit.shows_level:
                 found += _level_streams(unit, data, tier, since, options, bounded)
@@ -195,7 +196,9 @@ def _unselected(grid: LabelGrid, tier: int, options: StreamOptions, capable: int
     return k, n
 
 
-def _effective(data: SegmentData, tier: int, options: StreamOptions, capable: int) -> tuple[FloatArray, FloatArray]:
+def _effective(
+    unit: SignalUnit, data: SegmentData, tier: int, options: StreamOptions, capable: int
+) -> tuple[FloatArray, FloatArray]:
     """What change detectors count where strata have names. Shapes (T, strata).
 
     A stratum that has a name goes on while the rates inside it move: when steering takes its reviews from everywhere but leaves each segment its
@@ -208,6 +211,9 @@ def _effective(data: SegmentData, tier: int, options: StreamOptions, capable: in
         n[options.routing_start :, chosen] = 0.0
         k[options.routing_start :, chosen] = 0.0
     k, n = k.sum(1), n.sum(1)
+    if unit.merged is not None:
+        # Strata that are not kept apart are no stream of constant rate, whatever their weights: their parts of it move.
+        k[:, unit.merged : unit.merged + 1] = n[:, unit.merged : unit.merged + 1] = 0.0
     strata = data.plain.strata
     if data.steered is not None:
         # Labels that steering drew for other segments may lie in strata that the plain ones have not, never the other way round.

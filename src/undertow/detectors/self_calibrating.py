@@ -159,3 +159,80 @@ def run_self_calibrating(
         allowed = starts.reshape((-1,) + (1,) * (terms.ndim - 1)) >= data.first
         out[t - 1] = np.sum(np.where(allowed, terms, 0.0), axis=0)
     return out
+
+
+class SelfCalibrating:
+    """The same evidence a day at a time, for runs in which what is counted on a day depends on the evidence so far.
+
+    Args:
+        shape: Shape of a day's counts: streams, then strata (..., H).
+        days: Most days that will come.
+        warmup: As in `run_self_calibrating`.
+        earliest: As there.
+        multipliers: As there.
+
+    Examples:
+        >>> rng = np.random.default_rng(1)
+        >>> n = rng.poisson(30, (40, 5, 2)); k = rng.binomial(n, 0.1)
+        >>> detector = SelfCalibrating((5, 2), 40, warmup=3, earliest=8)
+        >>> daily = np.array([detector.update(*day) for day in zip(k, n, strict=True)])
+        >>> bool(np.allclose(daily, run_self_calibrating(k, n, 3, 8)))
+        True
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        days: int,
+        warmup: int,
+        earliest: int = 0,
+        multipliers: npt.ArrayLike = BET_MULTIPLIERS,
+    ) -> None:
+        self._warmup, self._earliest = warmup, earliest
+        self._multipliers = np.asarray(multipliers, dtype=np.float64)
+        self._day = 0
+        self._begins = np.full(shape[:-1], days)
+        a, b = PRIOR
+        self._a, self._b = np.full(shape, a), np.full(shape, b)
+        self._failures, self._n = (np.zeros((days + 1, *shape)) for _ in range(2))
+        self._before = np.zeros((days, *shape[:-1]))
+        self._failed, self._kept = (np.zeros((days, *shape, len(self._multipliers))) for _ in range(2))
+
+    def update(self, failures: npt.ArrayLike, n: npt.ArrayLike) -> FloatArray:
+        """Take in a day, and tell the evidence at its end.
+
+        Args:
+            failures: Sum of failures by stream and stratum. Shape (..., H).
+            n: Labels, alike.
+
+        Returns:
+            M at the end of the day. Shape (...).
+        """
+        t = self._day
+        k, many = np.asarray(failures, dtype=np.float64), np.asarray(n, dtype=np.float64)
+        self._begins = np.where(many.sum(axis=-1) > 0.0, np.minimum(self._begins, t), self._begins)
+        so_far, labels = self._failures[t], self._n[t]
+        a, b = self._a + so_far, self._b + labels - so_far
+        self._before[t] = np.sum(betaln(a, b) - betaln(self._a, self._b), axis=-1)
+        q = bet_rates(a / (a + b), self._multipliers)
+        self._failed[t], self._kept[t] = np.log(q), np.log1p(-q)
+        is_training = (t < self._begins + self._warmup)[..., None]
+        self._a = self._a + np.where(is_training, k, 0.0)
+        self._b = self._b + np.where(is_training, many - k, 0.0)
+        self._failures[t + 1] = so_far + np.where(is_training, 0.0, k)
+        self._n[t + 1] = labels + np.where(is_training, 0.0, many)
+        self._day = t + 1
+        return self._evidence(t + 1)
+
+    def _evidence(self, t: int) -> FloatArray:
+        k, many = self._failures[t], self._n[t]
+        best = k / np.where(many > 0.0, many, 1.0)
+        log_best = np.sum(xlogy(k, best) + xlog1py(many - k, -best), axis=-1)
+        day = np.arange(t)
+        starts = day[((day >= t - RECENT_DAYS) | (day % 7 == 0)) & (day >= self._earliest)]
+        since = (k - self._failures[starts])[..., None]
+        kept = (many - self._n[starts])[..., None] - since
+        after = np.sum(since * self._failed[starts] + kept * self._kept[starts], axis=-2)
+        terms = np.exp(np.minimum(after + (self._before[starts] - log_best)[..., None], _LOG_CAP)).mean(axis=-1)
+        allowed = starts.reshape((-1,) + (1,) * (terms.ndim - 1)) >= self._begins + self._warmup
+        return np.sum(np.where(allowed, terms, 0.0), axis=0)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from undertow.adapters.store.log import StoreDecisionLog
-from undertow.adapters.store.row_log import SAMPLED, RowLog
+from undertow.adapters.store.row_log import SAMPLED, SKETCHES, RowLog
 from undertow.adapters.store.signal_log import StoreSignalLog
 from undertow.adapters.store.syncing import sync_loop
 from undertow.bootstrap.gateway import Engine, build_engine, writer_name
@@ -35,7 +35,7 @@ from undertow.gateway.sampled import DrawnTexts
 from undertow.gateway.shadowing import ShadowSender
 from undertow.gateway.sidecars import sidecar_sockets
 from undertow.gateway.signals import post_signals
-from undertow.gateway.tallies import SEPARATOR, InForce
+from undertow.gateway.tallies import SEPARATOR, InForce, Restricted
 from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
@@ -45,6 +45,7 @@ from undertow.records.watched import ShadowRequest
 from undertow.services.admit import Context, refused_record
 from undertow.services.collect import rfc3339
 from undertow.services.routing import Incoming
+from undertow.slices.keyed import SketchKey
 
 log = logging.getLogger("undertow.gateway")
 
@@ -70,7 +71,7 @@ class GatewayApp:
         self.decisions = StoreDecisionLog(plan.store, writer)
         self.signals = StoreSignalLog(plan.store, writer)
         self.shadow = ShadowSender(runtime.keeper_shadow_socket, plan.shadow, self._count_shed)
-        self.drawn = self._drawn_texts(writer)
+        self.drawn = self._drawn_texts(writer, env)
         self.engine: Engine = build_engine(
             plan,
             env,
@@ -117,14 +118,14 @@ class GatewayApp:
         await asyncio.gather(*self._background, return_exceptions=True)
         self.turns.flush()
         self.turns.close()
-        if self.drawn is not None:
+        self.decisions.sync()
+        self.decisions.close()
+        self.signals.close()
+        if self.drawn is not None:  # after the records: the user's hook may take some seconds
             self.drawn.close()
         self.shadow.close()
         self._look()
         await self.engine.aclose()
-        self.decisions.sync()
-        self.decisions.close()
-        self.signals.close()
         self.access.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -381,7 +382,9 @@ class GatewayApp:
             return
         decisions = self.decisions
         state = b"ok" if not decisions.waiting and not decisions.lost else b"log_degraded"
-        # A log that cannot be written is an alarm, and no reason to turn traffic away.
+        if self.engine.controls.are_unreadable:
+            state = b"controls_unreadable"
+        # A log that cannot be written is an alarm, and no reason to turn traffic away; so are controls that cannot be read.
         document = b'{"status":"%s","records_waiting":%d,"records_lost":%d}' % (
             state,
             decisions.waiting,
@@ -433,6 +436,14 @@ class GatewayApp:
             )
             for policy, tier, standing, is_suspect in standings(self.engine.judges)
         }
+        controls = self.engine.controls
+        gauges.controls_version, gauges.controls_unreadable = controls.version, controls.are_unreadable
+        self.tallies.restricted = {SEPARATOR.join((policy.name, OTHERS)): Restricted() for policy in self.plan.policies}
+        for policy, restrictions in controls.restrictions.items():
+            for label, found in restrictions.in_force():
+                self.tallies.restricted[SEPARATOR.join((policy, label.replace(SEPARATOR, " ") or OTHERS))] = Restricted(
+                    found.exposure, found.raised_by
+                )
         self.metrics.write()
 
     def _count_dropped_turns(self, count: int) -> None:
@@ -441,7 +452,7 @@ class GatewayApp:
     def _count_shed(self, count: int) -> None:
         self.tallies.shadows_shed += count
 
-    def _drawn_texts(self, writer: str) -> DrawnTexts | None:
+    def _drawn_texts(self, writer: str, env: Mapping[str, str]) -> DrawnTexts | None:
         """Where drawn decisions go; None where the plan has nothing drawn."""
         review, shadow = self.plan.review, self.plan.shadow
         if review.per_day <= 0 and (shadow.share <= 0 or shadow.budget_usd_day <= 0):
@@ -452,7 +463,15 @@ class GatewayApp:
             redaction_hook(self.plan.store.redact),
             self._hand_on,
             self.tallies.add_lost_text,
+            sketches=self._sketches(writer, env),
         )
+
+    def _sketches(self, writer: str, env: Mapping[str, str]) -> tuple[RowLog, SketchKey] | None:
+        store = self.plan.store
+        key = env.get(store.id_key_env or "")
+        if not store.text_sketch or not key:
+            return None
+        return RowLog(Path(store.path), SKETCHES, writer), SketchKey(key.encode())
 
     def _hand_on(self, request: ShadowRequest) -> None:
         """Have a request answered again. Called in another thread."""

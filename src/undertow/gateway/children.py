@@ -20,6 +20,7 @@ from undertow.gateway.worker import READY, RETIRE, STOP, Orders
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "undertow.gateway.worker")
 KEEPER_COMMAND = (sys.executable, "-P", "-m", "undertow.keeper.main")
+ALARM_COMMAND = (sys.executable, "-P", "-m", "undertow.keeper.alarm")
 """`-P`: a folder named undertow where the gateway was started must not stand in for the package."""
 
 WorkerState = Literal["starting", "ready", "leaving"]

@@ -1,10 +1,12 @@
 """What a supervisor serves, and what it needs from around it: values and functions that the command line gives it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from undertow.gateway.children import KEEPER_COMMAND, WORKER_COMMAND
+from undertow.bootstrap.versions import Pinned
+from undertow.gateway.children import ALARM_COMMAND, KEEPER_COMMAND, WORKER_COMMAND
+from undertow.gateway.lookout import PATIENCE, Patience
 from undertow.gateway.sidecars import SIDECAR_COMMAND
 from undertow.records.serving import ServingPlan
 
@@ -24,6 +26,10 @@ class Compiled:
     drain_timeout_s: float = 30.0
 
 
+def _as_compiled(plan: ServingPlan) -> Pinned:
+    return Pinned(plan, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """What a supervisor needs from around it.
@@ -36,7 +42,11 @@ class Host:
         worker_command: What starts a worker.
         keeper_command: What starts a keeper.
         sidecar_command: What starts a sidecar with an encoder.
+        alarm_command: What starts the process that tells people that nobody watches.
+        patience: How long is waited before that.
         today: The day whose prices hold, UTC.
+        pinned: Replaces policies of a plan that were rolled back; asked every few seconds.
+        keep: Told of every plan that begins to serve, so that it can be served by again; says what could not be kept.
     """
 
     compile: Callable[[], Compiled]
@@ -46,4 +56,8 @@ class Host:
     worker_command: Sequence[str] = WORKER_COMMAND
     keeper_command: Sequence[str] = KEEPER_COMMAND
     sidecar_command: Sequence[str] = SIDECAR_COMMAND
+    alarm_command: Sequence[str] = ALARM_COMMAND
+    patience: Patience = PATIENCE
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
+    pinned: Callable[[ServingPlan], Pinned] = _as_compiled
+    keep: Callable[[ServingPlan], Iterable[str]] = lambda _: ()

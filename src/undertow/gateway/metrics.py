@@ -27,6 +27,7 @@ from undertow.gateway.tallies import (
     write_snapshot,
 )
 from undertow.records.runtime_files import HEARTBEAT, Heartbeat
+from undertow.records.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -73,7 +74,7 @@ class Metrics:
     def _heartbeat(self) -> Heartbeat | None:
         try:
             return msgspec.json.decode(Path(self._runtime.runtime_dir, HEARTBEAT).read_bytes(), type=Heartbeat)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             return None
 
 
@@ -93,6 +94,7 @@ class _Collected:
         yield from self._calls()
         yield from self._beside()
         yield from self._thresholds()
+        yield from self._restrictions()
         yield from self._log()
         yield from self._draws()
         yield from self._watching()
@@ -210,6 +212,33 @@ class _Collected:
         for place, is_suspect in suspects.items():
             suspect.add_metric(place, int(is_suspect))
         yield from (threshold, void, suspect)
+
+    def _restrictions(self) -> "Iterator[Metric]":
+        """What the guard restricts."""
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+        labels = ("policy", "segment")
+        exposure = GaugeMetricFamily(
+            "undertow_exposure", "Share of users that may be served below the capable tier.", labels=labels
+        )
+        raised = GaugeMetricFamily(
+            "undertow_threshold_raised_by", "Added to the confidence that a cheap answer needs.", labels=labels
+        )
+        for key, found in self._total.restricted.items():
+            exposure.add_metric(key.split(SEPARATOR), found.exposure)
+            raised.add_metric(key.split(SEPARATOR), found.raised_by)
+        yield from (exposure, raised)
+        gauges = self._total.gauges
+        yield GaugeMetricFamily(
+            "undertow_controls_version",
+            "Of the restrictions in force; 0: none ever were.",
+            value=gauges.controls_version,
+        )
+        yield GaugeMetricFamily(
+            "undertow_controls_unreadable",
+            "1: what is restricted cannot be read, so the capable tier answers everything.",
+            value=int(gauges.controls_unreadable),
+        )
 
     def _log(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
@@ -331,6 +360,11 @@ class _Collected:
                 "undertow_sidecars_missing",
                 "Such processes that are dead; the capable tier answers for them.",
                 value=state.sidecars_missing,
+            )
+            yield GaugeMetricFamily(
+                "undertow_pins_unserved",
+                "Policies that were rolled back to a version that cannot be served; the capable tier answers for them.",
+                value=state.pins_unserved,
             )
             yield CounterMetricFamily(
                 "undertow_sidecar_restarts", "Times one had to be started again.", value=state.sidecar_restarts

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
+from undertow.records.unreadable import UNREADABLE
 
 METRICS_FOLDER = "metrics"
 """Folder below the runtime folder through which workers share their metrics."""
@@ -79,6 +80,7 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
         sidecars: Sidecars of the plan that live.
         sidecars_missing: Sidecars of the plan that are dead. Above zero is an alarm: the capable tier answers for them.
         sidecar_restarts: Times one had to be started again.
+        pins_unserved: Policies that were rolled back to a version that cannot be served. Above zero is an alarm: the capable tier answers for them.
     """
 
     keeper_up: bool = False
@@ -90,6 +92,7 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     sidecars: int = 0
     sidecars_missing: int = 0
     sidecar_restarts: int = 0
+    pins_unserved: int = 0
 
 
 def write_supervision(folder: str, state: Supervision) -> None:
@@ -107,5 +110,5 @@ def read_supervision(folder: str) -> Supervision | None:
     """What the supervisor wrote last, or None where it has not."""
     try:
         return msgspec.json.decode(Path(folder, SUPERVISION).read_bytes(), type=Supervision)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None

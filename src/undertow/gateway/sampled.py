@@ -17,14 +17,18 @@ from undertow.adapters.wire.transcript import transcript
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
 from undertow.records.sampling import Drawn, Purpose
-from undertow.records.watched import SampledText, ShadowRequest
+from undertow.records.watched import SampledText, ShadowRequest, TextSketch
 from undertow.services.routing import Incoming
+from undertow.slices.asked import asked
+from undertow.slices.keyed import SketchKey
+from undertow.slices.sketch import sketch
 
 log = logging.getLogger("undertow.gateway")
 
 TICK_S = 60.0
 ROUND_S, CLOSE_S = 1.0, 3.0
-"""A slow hook holds up the end of a worker for no longer: the one text that it is at, and so many seconds."""
+"""A slow hook holds up the end of a worker for no longer: so many seconds, and the one text that it is at, for which a hook has
+`undertow.bootstrap.redaction.HOOK_S`."""
 MOST_WAITING = 1_000
 MOST_WAITING_BYTES = 64_000_000
 """Of request bodies and answers that wait to be written out."""
@@ -64,6 +68,7 @@ class DrawnTexts:
         hand_on: Takes what is to be answered a second time; called in the other thread.
         count_lost: Told why a text was not kept: `redaction`, `disk` or `error` in the other thread, `full` in the loop's.
         monotonic: Seconds of a clock that is never set.
+        sketches: Where sketches go, and the key that hides them, or None: none is kept.
     """
 
     def __init__(
@@ -73,7 +78,10 @@ class DrawnTexts:
         hand_on: Callable[[ShadowRequest], None],
         count_lost: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        sketches: tuple[TextLog, SketchKey] | None = None,
     ) -> None:
+        self._logs = [log for log in (texts, None if sketches is None else sketches[0]) if log is not None]
+        self._sketches = sketches
         self._texts, self._redact, self._hand_on, self._count_lost = texts, redact, hand_on, count_lost
         self._waiting: deque[tuple[DecisionRecord, Incoming, AnswerFacts]] = deque()
         self._bytes = 0
@@ -94,8 +102,8 @@ class DrawnTexts:
     @property
     def is_dirty(self) -> bool:
         """Whether a sync would have something to do."""
-        texts = self._texts
-        return bool(self._waiting) or (texts is not None and (texts.is_dirty or self._monotonic() >= self._tick_at))
+        logs = self._logs
+        return bool(self._waiting) or any(log.is_dirty or self._monotonic() >= self._tick_at for log in logs)
 
     def tick(self) -> None:
         """What time brings is done in `sync`, in the other thread."""
@@ -103,10 +111,11 @@ class DrawnTexts:
     def sync(self) -> None:
         """Write out what waits, for a second at most, and wait for the disk; what is left is for the next time."""
         self._write_out(ROUND_S)
-        if self._texts is not None:
+        if self._logs:
             self._tick_at = self._monotonic() + TICK_S
-            self._texts.tick()
-            self._texts.sync()
+        for log_ in self._logs:
+            log_.tick()
+            log_.sync()
 
     def close(self) -> None:
         """Write out what waits, for a few seconds at most, and seal the segment. What is left is lost, and counted."""
@@ -114,8 +123,8 @@ class DrawnTexts:
         while self._waiting:
             self._waiting.popleft()
             self._count_lost("full")
-        if self._texts is not None:
-            self._texts.close()
+        for log_ in self._logs:
+            log_.close()
 
     def _write_out(self, seconds: float) -> None:
         until = self._monotonic() + seconds
@@ -141,12 +150,15 @@ class DrawnTexts:
             return
         if shadow is not None:
             self._hand_on(shadow_request(record, incoming, shadow, review, prompt, answer))
-        if review is not None and self._texts is not None:
-            try:
+        try:
+            if self._sketches is not None:
+                rows, key = self._sketches
+                rows.append(text_sketch(record, key, prompt))
+            if review is not None and self._texts is not None:
                 self._texts.append(sampled_text(record, review, prompt, answer))
-            except OSError as error:
-                self._count_lost("disk")
-                log.warning("sampled_text_not_written", extra={"why": error.strerror or "cannot be written"})
+        except OSError as error:
+            self._count_lost("disk")
+            log.warning("sampled_text_not_written", extra={"why": error.strerror or "cannot be written"})
 
     def _clean(self, text: str) -> str:
         if self._redact is None:
@@ -181,6 +193,18 @@ def sampled_text(record: DecisionRecord, draw: Drawn, prompt: str, answer: str) 
         prompt=prompt,
         answer=answer,
     )
+
+
+def text_sketch(record: DecisionRecord, key: SketchKey, prompt: str) -> TextSketch:
+    """The sketch of what a decision's request asked.
+
+    Args:
+        record: Its record.
+        key: Hides it.
+        prompt: The conversation, cleaned.
+    """
+    hidden = key.hidden(sketch(asked(prompt)))
+    return TextSketch(decision_id=record.decision_id, at=record.event_time, hidden=hidden)
 
 
 def shadow_request(

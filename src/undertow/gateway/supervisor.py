@@ -1,11 +1,13 @@
 """The supervisor: one process that serves no request, and sees to it that others do.
 
     start     bind once, write the plan, start the keeper and N workers; ready when all of them are
+    nobody watches  the keeper is gone, or its looks are overdue: start a process that tells people
     death     a worker that dies is started again at once, later and later while it keeps dying; the keeper and sidecars, too
     SIGHUP    compile the settings anew; refused: say why and keep the old. Else start N new workers, and when all are ready
               have the old ones leave, once nobody needs them
     SIGUSR2   run the new version of this program in this process, then the same
     midnight  (UTC) compile anew, because prices have dates; different: the same
+    roll-back the guard pins a policy to an earlier version, or no longer does: put that into the plan, and the same; settings are not read anew
     SIGTERM   (and SIGINT) finish what is under way, end workers, then the keeper, then this; a second SIGINT: at once
 
 It is one thread that waits for signals, for words from its workers, and for what is due. It must not know what a request is.
@@ -17,20 +19,24 @@ import shutil
 import signal
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from undertow.bootstrap.versions import Pinned
 from undertow.errors import UndertowError
 from undertow.gateway import handover as handing
 from undertow.gateway.children import (
     WorkerProcess,
     how_it_ended,
     reap,
+    spawn,
     start_keeper,
     start_worker,
 )
 from undertow.gateway.host import Compiled, Host
 from undertow.gateway.keeping import Keeping
+from undertow.gateway.lookout import Lookout, Trouble
 from undertow.gateway.runtime import METRICS_FOLDER, Runtime, Supervision, write_supervision
 from undertow.gateway.sidecars import Sidecars
 from undertow.records.serving import encode_plan
@@ -49,6 +55,9 @@ KEEPER_STOP_S = 10.0
 MAX_LEAVING_PLANS = 3
 """Workers of more plans than this leave at a quicker pace: each holds memory."""
 TICK_S = 30.0
+LOOK_AT_PINS_S = 2.0
+TRY_PINS_AGAIN_S = 60.0
+"""Seconds after which workers of a version that did not start are tried again."""
 
 
 @dataclass(slots=True)
@@ -56,7 +65,10 @@ class _Roll:
     """New workers on their way, to replace all others."""
 
     generation: int
+    settled: Compiled
+    """As the settings say."""
     compiled: Compiled
+    """The same with what was rolled back replaced: what is served."""
     deadline: float
     is_ready_until: float | None = None
     """All workers are ready; until then they wait for sidecars."""
@@ -84,7 +96,10 @@ class Supervisor:
         self._host = host
         self._listener = listener
         self._runtime_dir = runtime_dir
+        self._settled = compiled
         self._compiled = compiled
+        self._unserved: Mapping[str, str] = {}
+        self._look_at_pins = 0.0
         self._day = host.today()
         self._selector = selectors.DefaultSelector()
         self._wakes, self._waker = socket.socketpair()
@@ -104,6 +119,7 @@ class Supervisor:
         self._status = 0
         self._interrupts = 0
         self._keeping = Keeping(self._start_keeper, host.say)
+        self._lookout = Lookout(runtime_dir, self._start_alarm, host.patience)
         self._sidecars = Sidecars(runtime_dir, host.say, host.sidecar_command)
         os.set_inheritable(listener.fileno(), True)
         Path(runtime_dir, METRICS_FOLDER).mkdir(exist_ok=True)
@@ -148,8 +164,12 @@ class Supervisor:
         now = time.monotonic()
         due = [*self._respawn_at, *self._sidecars.due_at, now + TICK_S]
         due += [at for at in (self._stop_deadline, self._keeper_deadline) if at is not None]
+        if self._stop_deadline is None and self._roll is None:
+            due.append(self._look_at_pins)
         if self._keeping.due_at is not None and self._is_ready:
             due.append(self._keeping.due_at)
+        if self._lookout.due_at is not None and self._is_ready:
+            due.append(self._lookout.due_at)
         if self._roll is not None:
             due.append(self._roll.deadline if self._roll.is_ready_until is None else now + LOOK_AGAIN_S)
         for key, _ in self._selector.select(max(min(due) - now, 0)):
@@ -189,6 +209,7 @@ class Supervisor:
             self._start_worker(self._generation)
         if self._is_ready:
             self._keeping.tick(now)
+            self._lookout.tick(now)
         self._sidecars.tick(now)
         generations = {self._generation, *(worker.generation for worker in self._workers.values())}
         self._sidecars.keep(generations if self._roll is None else {*generations, self._roll.generation})
@@ -199,6 +220,9 @@ class Supervisor:
             elif self._wanted == "reload" or self._host.today() != self._day:
                 self._reload(only_if_different=self._wanted is None)
                 self._wanted = None
+            elif now >= self._look_at_pins:
+                self._look_at_pins = now + LOOK_AT_PINS_S
+                self._follow_pins()
         self._note()
 
     # -- workers
@@ -229,7 +253,7 @@ class Supervisor:
         if pid == self._keeping.pid:
             self._keeping.ended(status, now)
             return
-        if self._sidecars.ended(pid, status, now):
+        if self._lookout.ended(pid) or self._sidecars.ended(pid, status, now):
             return
         worker = self._workers.pop(pid, None)
         if worker is None:
@@ -252,16 +276,22 @@ class Supervisor:
     def _start_keeper(self) -> int:
         return start_keeper(self._plan_file(self._generation), self._runtime_dir, self._host.keeper_command)
 
+    def _start_alarm(self, trouble: Trouble, since: str) -> int:
+        self._host.say(f"monitoring has stopped since {since} ({trouble}); people are told")
+        arguments = ("--plan-file", self._plan_file(self._generation), "--trouble", trouble, "--since", since)
+        return spawn([*self._host.alarm_command, *arguments], os.environ)
+
     def _plan_file(self, generation: int) -> str:
         return f"{self._runtime_dir}/plan-{generation}.json"
 
     # -- rolling
 
-    def _begin_roll(self, compiled: Compiled) -> None:
+    def _begin_roll(self, settled: Compiled, *, has_pins: bool = True) -> None:
+        compiled = self._with_pins(settled) if has_pins else settled
         self._last_generation += 1
         generation = self._last_generation
         Path(self._plan_file(generation)).write_bytes(encode_plan(compiled.plan))
-        self._roll = _Roll(generation, compiled, time.monotonic() + READY_S)
+        self._roll = _Roll(generation, settled, compiled, time.monotonic() + READY_S)
         self._sidecars.begin(compiled.plan, generation, time.monotonic())
         for _ in range(compiled.workers):
             self._start_worker(generation)
@@ -279,9 +309,10 @@ class Supervisor:
     def _finish_roll(self, roll: _Roll, now: float) -> None:
         self._roll = None
         self._generation = roll.generation
-        self._compiled = roll.compiled
+        self._settled, self._compiled = roll.settled, roll.compiled
         self._respawn_at.clear()
         self._quick_deaths = 0
+        self._lookout.renew(roll.compiled.plan.alerts, roll.compiled.plan.monitor_minutes, now)
         for worker in self._workers.values():
             if worker.generation != roll.generation and worker.state != "leaving":
                 worker.retire()
@@ -294,6 +325,40 @@ class Supervisor:
         else:
             self._is_ready = True
             self._host.on_ready()
+        served = {policy.name: policy.version for policy in roll.settled.plan.policies}
+        for policy in roll.compiled.plan.policies:
+            if policy.version != served.get(policy.name):
+                self._host.say(f"policy {policy.name} was rolled back to version {policy.version}")
+        self._keep(roll.compiled)
+
+    def _keep(self, compiled: Compiled) -> None:
+        """Keep what begins to serve, so that it can be served by again."""
+        try:
+            problems = tuple(self._host.keep(compiled.plan))
+        except Exception as error:  # noqa: BLE001 (as above)
+            problems = (type(error).__name__,)
+        for problem in problems:
+            self._host.say(f"what serves now cannot be rolled back to: {problem}")
+
+    def _with_pins(self, settled: Compiled) -> Compiled:
+        """What is to be served of some settings, with what was rolled back replaced."""
+        try:
+            pinned = self._host.pinned(settled.plan)
+        except Exception as error:  # noqa: BLE001 (whatever it is, what serves must go on serving)
+            pinned = Pinned(settled.plan, {"*": type(error).__name__})
+        for policy, why in pinned.unserved.items():
+            if self._unserved.get(policy) != why:
+                self._host.say(f"policy {policy} was rolled back, and the capable tier answers for it: {why}")
+        self._unserved = pinned.unserved
+        return replace(settled, plan=pinned.plan)
+
+    def _follow_pins(self) -> None:
+        """Serve what the guard has rolled back to, or what the settings say where it no longer does."""
+        compiled = self._with_pins(self._settled)
+        if compiled.plan is self._compiled.plan or encode_plan(compiled.plan) == encode_plan(self._compiled.plan):
+            return
+        self._host.say("a policy was rolled back, or is no longer: new workers start")
+        self._try_to_roll(self._settled)
 
     def _new_workers(self) -> list[WorkerProcess]:
         return [worker for worker in self._workers.values() if worker.state == "ready"]
@@ -304,8 +369,12 @@ class Supervisor:
         for worker in self._workers.values():
             if worker.generation == roll.generation:
                 worker.stop()
+        self._look_at_pins = time.monotonic() + TRY_PINS_AGAIN_S
         if self._is_ready:
             self._refuse(why)
+        elif roll.compiled.plan != roll.settled.plan:
+            self._host.say(f"the version that was rolled back to cannot serve, so the capable tier answers: {why}")
+            self._begin_roll(roll.settled, has_pins=False)
         else:
             self._host.say(f"cannot serve: {why}")
             self._status = 1
@@ -325,10 +394,13 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001 (whatever it is, what serves must go on serving)
             self._refuse(type(error).__name__)
             return
-        if only_if_different and encode_plan(compiled.plan) == encode_plan(self._compiled.plan):
+        if only_if_different and encode_plan(compiled.plan) == encode_plan(self._settled.plan):
             return
+        self._try_to_roll(compiled)
+
+    def _try_to_roll(self, settled: Compiled) -> None:
         try:
-            self._begin_roll(compiled)
+            self._begin_roll(settled)
         except OSError as error:
             self._roll = None
             self._refuse(f"the new workers cannot be started ({error.strerror})")
@@ -432,6 +504,7 @@ class Supervisor:
             sidecars=self._sidecars.alive(self._generation),
             sidecars_missing=self._sidecars.missing(self._generation),
             sidecar_restarts=self._sidecars.restarts,
+            pins_unserved=len(self._unserved),
         )
         if state != self._written:
             self._written = state

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from undertow.records.decision import Call, DecisionRecord
+from undertow.records.unreadable import UNREADABLE
 
 LATENCY_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 TTFT_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -82,6 +83,18 @@ class InForce(msgspec.Struct, frozen=True):
     is_suspect: bool = False
 
 
+class Restricted(msgspec.Struct, frozen=True):
+    """What restricts a policy's requests with a label, or all of them.
+
+    Attributes:
+        exposure: Share of the units that may be served below the capable tier.
+        raised_by: Added to the confidence that a cheap answer needs.
+    """
+
+    exposure: float = 1.0
+    raised_by: float = 0.0
+
+
 class Gauges(msgspec.Struct):
     """What holds at the moment.
 
@@ -92,6 +105,8 @@ class Gauges(msgspec.Struct):
         log_waiting: Records in memory that the disk would not take yet.
         log_unsettled: Intents without a record.
         log_sync_errors: Times the disk failed to confirm what was written.
+        controls_version: Of the restrictions in force.
+        controls_unreadable: Nobody knows what is restricted, so the capable tier answers.
     """
 
     at: float = 0.0
@@ -100,6 +115,8 @@ class Gauges(msgspec.Struct):
     log_waiting: int = 0
     log_unsettled: int = 0
     log_sync_errors: int = 0
+    controls_version: int = 0
+    controls_unreadable: bool = False
 
 
 class Snapshot(msgspec.Struct):
@@ -110,6 +127,7 @@ class Snapshot(msgspec.Struct):
         calls: By tier, status.
         beside: By policy.
         in_force: Thresholds at the moment, by policy, tier and value of the group label.
+        restricted: What restricts policies at the moment, by policy and label.
         baseline_usd: What the capable tier alone would have cost.
         signals: Posted signals by kind and outcome.
         key_refusals: Requests refused for their key, by key and why.
@@ -124,6 +142,7 @@ class Snapshot(msgspec.Struct):
     calls: dict[str, Upstreamed] = {}
     beside: dict[str, Beside] = {}
     in_force: dict[str, InForce] = {}
+    restricted: dict[str, Restricted] = {}
     baseline_usd: float = 0.0
     signals: dict[str, int] = {}
     key_refusals: dict[str, int] = {}
@@ -155,6 +174,7 @@ class Tallies:
         self._calls: dict[tuple[str, str], Upstreamed] = {}
         self._beside: dict[str, Beside] = {}
         self.in_force: dict[str, InForce] = {}
+        self.restricted: dict[str, Restricted] = {}
         self._signals: dict[str, int] = {}
         self._key_refusals: dict[str, int] = {}
         self._draws: dict[tuple[str, bool], int] = {}
@@ -236,6 +256,7 @@ class Tallies:
             calls={SEPARATOR.join(key): value for key, value in self._calls.items()},
             beside=self._beside,
             in_force=self.in_force,
+            restricted=self.restricted,
             baseline_usd=self._baseline_usd,
             signals=self._signals,
             key_refusals=self._key_refusals,
@@ -268,7 +289,7 @@ def read_snapshots(folder: Path, except_for: Path | None = None) -> list[Snapsho
             continue
         try:
             found.append(msgspec.json.decode(path.read_bytes(), type=Snapshot))
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNREADABLE):
             continue
     return found
 
@@ -309,6 +330,13 @@ def merge(snapshots: Iterable[Snapshot], *, alive_since: float) -> Snapshot:
             total.gauges.log_unsettled += found.gauges.log_unsettled
             for key, in_force in found.in_force.items():
                 total.in_force[key] = _stricter(total.in_force.get(key), in_force)
+            total.gauges.controls_version = max(total.gauges.controls_version, found.gauges.controls_version)
+            total.gauges.controls_unreadable |= found.gauges.controls_unreadable
+            for key, restricted in found.restricted.items():
+                held = total.restricted.get(key, restricted)
+                total.restricted[key] = Restricted(
+                    min(held.exposure, restricted.exposure), max(held.raised_by, restricted.raised_by)
+                )
     return total
 
 

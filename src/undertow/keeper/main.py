@@ -17,10 +17,13 @@ from undertow.adapters.telemetry.json_logs import configure_logging, fields
 from undertow.bootstrap.judge import JudgeSetUp
 from undertow.bootstrap.keeper import KeeperParts, KeeperPlan, build_keeper, read_keeper_plan
 from undertow.errors import ConfigError
+from undertow.keeper.alerts import Alerts
 from undertow.keeper.conversations import Conversations
+from undertow.keeper.guarding import Guarding
 from undertow.keeper.jobs import Job, run_jobs, run_once
 from undertow.keeper.judging import Judging
 from undertow.keeper.look_ups import LookUps
+from undertow.keeper.outcomes import Outcomes
 from undertow.keeper.pulse import Pulse
 from undertow.keeper.retention import Retention
 from undertow.keeper.reviewing import Reviewing
@@ -46,6 +49,8 @@ RETENTION_S = 600.0
 WATCHING_S = 5.0
 JUDGING_S = 15.0
 REVIEWS_S = 60.0
+OUTCOMES_S = 30.0
+ALERTS_S = 5.0
 
 
 async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) -> None:
@@ -118,6 +123,7 @@ def _jobs(
         Job("recovery", RECOVERY_S, storing.recovery),
         Job("compaction", COMPACTION_S, storing.compaction),
         Job("length_ratios", RATIOS_S, storing.length_ratios),
+        Job("retention", RETENTION_S, Retention(Path(plan.store.path), plan.text_days).run),
     ]
     if inbox is not None and parts.implicit is not None and parts.signals is not None:
         conversations = Conversations(inbox, parts.implicit, parts.signals)
@@ -128,16 +134,19 @@ def _jobs(
         tuning = Tuning(Path(plan.store.path), plan.tuning, plan.calibrations, plan.tiers, plan.committing)
         jobs.append(Job("tuning", 60.0 * plan.tuning.every_minutes, tuning.run))
     if plan.serving is not None:
-        retention = Retention(Path(plan.store.path), plan.serving.review.text_days)
-        jobs.append(Job("retention", RETENTION_S, retention.run))
         key_name = plan.serving.store.id_key_env
         id_key = os.environ.get(key_name, "").encode() if key_name is not None else b""
         reviewing = Reviewing(Path(plan.store.path), plan.serving.review_rules, id_key or None)
         jobs.append(Job("reviews", REVIEWS_S, reviewing.run))
+        if plan.serving.sources:
+            jobs.append(Job("outcomes", OUTCOMES_S, Outcomes(plan.store, plan.serving.sources, os.environ).run))
         if plan.serving.judge is not None:
             judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"), is_over)
             jobs.append(Job("judging", JUDGING_S, judging.run))
+        alerts = Alerts(Path(plan.store.path), plan.serving.alerts)
+        jobs.append(Job("alerts", ALERTS_S, alerts.run))
         if plan.serving.monitor_minutes > 0:
+            guarding = Guarding(Path(plan.store.path), plan.serving)
             watching = Watching(
                 Path(plan.store.path),
                 plan.tuning,
@@ -146,6 +155,9 @@ def _jobs(
                 plan.tiers,
                 tuple(plan.calibrations.get("auto", ())),
                 60.0 * plan.serving.monitor_minutes,
+                after=lambda report: alerts.looked(report, guarding.trail),
+                guard=guarding.look,
+                id_key=id_key or None,
             )
             jobs.append(Job("watching", WATCHING_S, watching.run))
     return jobs

@@ -11,6 +11,7 @@ from undertow.adapters.telemetry.json_logs import fields
 from undertow.adapters.telemetry.segment_tail import Chunk, SegmentTail
 from undertow.adapters.telemetry.spans import Span, spans_of
 from undertow.records.decision import DecisionRecord
+from undertow.records.unreadable import UNREADABLE
 
 log = logging.getLogger("undertow.keeper")
 
@@ -93,6 +94,6 @@ class Traces:
         for line in chunk.lines:
             try:
                 spans += spans_of(self._decode(line), self._providers)
-            except (msgspec.MsgspecError, ValueError, OverflowError):
+            except (ValueError, OverflowError, *UNREADABLE):
                 bad += 1
         return tuple(spans), bad

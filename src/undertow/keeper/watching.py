@@ -11,6 +11,7 @@ from undertow.records.runtime_files import WATCH_REPORT
 from undertow.records.serving import ReviewPlan, ShadowPlan, TuningPlan
 
 if TYPE_CHECKING:
+    from undertow.bootstrap.watching import Watched
     from undertow.records.report import Alarm, AuditReport
     from undertow.records.segment import Segment
 
@@ -32,6 +33,9 @@ class Watching:
         calibrations: Artefacts of the policy `auto`.
         every_s: Longest pause between two looks.
         now: The time, aware.
+        after: Called with the audit of each look that succeeded (None: there is nothing to audit yet); returns what it counted.
+        guard: Called before that with what a look found; returns what it counted.
+        id_key: Key of the store's ids and sketches, or None.
     """
 
     def __init__(
@@ -44,8 +48,13 @@ class Watching:
         calibrations: tuple[str, ...],
         every_s: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        after: "Callable[[AuditReport | None], Mapping[str, int]]" = lambda _: {},
+        guard: "Callable[[Watched], Mapping[str, int]]" = lambda _: {},
+        id_key: bytes | None = None,
     ) -> None:
+        self._id_key = id_key
         self._store, self._monitors, self._tiers, self._now = store, monitors, tiers, now
+        self._after, self._guard = after, guard
         self._review, self._shadow = review, shadow
         self._calibrations, self._every_s = calibrations, every_s
         self._pause_s = min(FIRST_PAUSE_S, every_s)
@@ -81,7 +90,14 @@ class Watching:
 
         settings = audit_settings_of(self._monitors, self._tiers)
         seen = watch_store(
-            self._store, settings, self._review, self._shadow, self._tiers, self._now(), scores_of(self._calibrations)
+            self._store,
+            settings,
+            self._review,
+            self._shadow,
+            self._tiers,
+            self._now(),
+            scores_of(self._calibrations),
+            self._id_key,
         )
         counted = {"looks": 1}
         if seen.is_changed and seen.rates is not None:
@@ -105,7 +121,8 @@ class Watching:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, to_json(seen.report), PRIVATE)  # names and examples of slices are words of users
             counted["alarms_raised"] = self._tell(seen.report)
-        return counted
+        counted |= self._guard(seen)
+        return {**counted, **self._after(seen.report)}
 
     def _tell(self, report: "AuditReport") -> int:
         """Log alarms that were not told before by this process; how many."""

@@ -1,4 +1,4 @@
-"""Daily counts of labels that a loss would bring, drawn for many runs at once.
+"""Daily counts of labels that a loss would bring, drawn for many runs at once, a day at a time: steering follows from the days before.
 
 The slice that is hit has share y of the cheap traffic. From the onset on a share x of its requests are failures of a kind that was not
 there before (they replace ordinary requests, as hidden intents replaced easy ones in the reference incident); reviewers see a part of
@@ -64,7 +64,7 @@ def mix(design: Design, loss: PlannedLoss, progress: float) -> Mix:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Drawn counts; the last axis is the stratum. Shapes (days, runs, 2).
+    """Drawn counts of a day; the last axis is the stratum. Shapes (runs, 2).
 
     Attributes:
         n, k: Plain reviews of the whole tier, and flags among them.
@@ -78,53 +78,43 @@ class Counts:
 
 
 def draw_judged(
-    design: Design, loss: PlannedLoss, days: int, runs: int, rng: np.random.Generator
+    design: Design, now: Mix, runs: int, rng: np.random.Generator, tail_share: float | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Judged pairs of the slice and how many are flagged, by stratum. Shapes (days, runs, 2)."""
-    n = np.zeros((days, runs, 2))
-    k = np.zeros_like(n)
-    for day in range(days):
-        now = mix(design, loss, float(day >= design.baseline_days))
-        n[day] = rng.poisson(design.shadow_per_day * now.share[0], (runs, 2))
-        k[day] = rng.binomial(n[day].astype(np.int64), now.judged[0])
-    return n, k
-
-
-def draw_reviews(
-    design: Design,
-    loss: PlannedLoss,
-    days: int,
-    steered: npt.NDArray[np.bool_],
-    steer_share: float,
-    rng: np.random.Generator,
-) -> Counts:
-    """Reviews, day by day.
+    """A day's judged pairs of the slice and how many are flagged, by stratum.
 
     Args:
         design: Who looks at what.
-        loss: What happens from day `baseline_days` on.
-        days: Length of a run.
-        steered: Days on which steering sends reviews to a stratum of the slice. Shape (days, runs, 2), at most one stratum a day.
-        steer_share: Share of the reviews that it sends.
+        now: The day's traffic.
+        runs: Runs to draw.
+        rng: Source of randomness.
+        tail_share: Share of the pairs that are taken from the long tail; None: as the traffic is.
+
+    Returns:
+        Pairs and flags. Shapes (runs, 2).
+    """
+    where = now.share[0]
+    if tail_share is not None:
+        where = np.array([tail_share, 1.0 - tail_share]) * now.share[0] / now.share.sum(0)
+    n = rng.poisson(design.shadow_per_day * where, (runs, 2))
+    return n.astype(np.float64), rng.binomial(n, now.judged[0]).astype(np.float64)
+
+
+def draw_reviews(design: Design, now: Mix, extra: FloatArray, rng: np.random.Generator) -> Counts:
+    """A day's reviews.
+
+    Args:
+        design: Who looks at what.
+        now: The day's traffic.
+        extra: Reviews that steering moves to each stratum of the slice, in expectation; no more than there are requests. Shape (runs, 2).
         rng: Source of randomness.
     """
-    runs = steered.shape[1]
-    shape = (days, runs, 2)
-    n, k, slice_n, slice_k = (np.zeros(shape) for _ in range(4))
-    by_stratum = (
-        design.reviews_per_day * np.array([design.tail_share, 1.0 - design.tail_share])
-        if design.tail_share > 0
-        else None
-    )
-    for day in range(days):
-        now = mix(design, loss, float(day >= design.baseline_days))
-        quota = by_stratum if by_stratum is not None else design.reviews_per_day * now.share.sum(0)
-        within = now.share[0] / now.share.sum(0)
-        left = np.where(steered[day].any(1), 1.0 - steer_share, 1.0)[:, None]
-        own = rng.poisson(left * quota * within, (runs, 2))
-        rest = rng.poisson(left * quota * (1.0 - within), (runs, 2))
-        extra = rng.poisson(steered[day] * steer_share * design.reviews_per_day)
-        own_k = rng.binomial(own, now.flagged[0])
-        n[day], k[day] = own + rest, own_k + rng.binomial(rest, now.flagged[1])
-        slice_n[day], slice_k[day] = own + extra, own_k + rng.binomial(extra, now.flagged[0])
-    return Counts(n, k, slice_n, slice_k)
+    runs = len(extra)
+    shares = np.array([design.tail_share, 1.0 - design.tail_share]) if design.tail_share > 0 else now.share.sum(0)
+    within = now.share[0] / now.share.sum(0)
+    left = np.maximum(design.reviews_per_day - extra.sum(1, keepdims=True), 0.0) * shares
+    own = rng.poisson(left * within, (runs, 2))
+    rest = rng.poisson(left * (1.0 - within), (runs, 2))
+    more = rng.poisson(np.minimum(extra, design.cheap_per_day * now.share[0]))
+    own_k = rng.binomial(own, now.flagged[0])
+    k, slice_k = own_k + rng.binomial(rest, now.flagged[1]), own_k + rng.binomial(more, now.flagged[0])
+    return Counts(*(x.astype(np.float64) for x in (own + rest, k, own + more, slice_k)))

@@ -3,6 +3,7 @@
     unit      user, else conversation, else the decision itself
     arm       uniform(purpose "holdout") < share
     draw      uniform(purpose "split"), independent of the arm
+    rollout   uniform(purpose "rollout") < exposure, independent of both (`undertow.policies.exposure`)
 
 Nothing is stored. Changing the salt, the hash or a unit's spelling reassigns everybody and mixes the arms; the exact values
 are pinned by a test.
@@ -16,7 +17,7 @@ import msgspec
 from undertow.records.request import RequestFacts
 from undertow.records.serving import HoldoutPlan
 
-Purpose = Literal["holdout", "split"]
+Purpose = Literal["holdout", "split", "rollout"]
 
 _MANTISSA_BITS = 53
 

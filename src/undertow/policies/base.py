@@ -186,11 +186,14 @@ class Setting(msgspec.Struct, frozen=True, gc=False):
             have been applied: with `eligible` false there is no cheaper tier in it than allowed.
         eligible: Constraints allowed the cheap tier.
         is_holdout: The unit is held out: the capable tier answers if it would have been eligible.
-        treatment_probability: Probability of not being held out, in (0, 1].
+        treatment_probability: Probability that the policy decides, rather than the holdout or a restriction of the guard, in [0, 1]: that of
+            not being held out times the exposure. Only propensities are made from it.
         draw: Uniform number in [0, 1), a hash of the unit: the same for the same unit.
         last_tier: Tier that served the conversation's last answer, as far as this process remembers; None: unknown, or the first.
         stays: The conversation is to stay with `last_tier`: it was moved up lately, or its prompt is cached there and moving would cost more
             than it saves (`undertow.policies.sessions`).
+        raised_by: Added to the confidence that a cheap answer needs, in [0, 1].
+        kept_for: Reason for which the capable tier answers and the policy is not asked (`undertow.policies.exposure.decided`), or None.
     """
 
     tiers: tuple[str, ...]
@@ -200,6 +203,8 @@ class Setting(msgspec.Struct, frozen=True, gc=False):
     draw: float
     last_tier: str | None = None
     stays: bool = False
+    raised_by: float = 0.0
+    kept_for: str | None = None
 
 
 class Policy(Protocol):

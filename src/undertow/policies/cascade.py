@@ -176,7 +176,7 @@ class CascadePolicy:
         """Ask one tier; None: its answer was served."""
         judge = self.judges.get(tier, self._plain)
         propensity = None if before.has_failed else setting.treatment_probability
-        raised_by = 0.0 if setting.last_tier in {None, tier} else self.ways.hysteresis
+        raised_by = setting.raised_by + (0.0 if setting.last_tier in {None, tier} else self.ways.hysteresis)
         begun_tokens = self._begun_tokens(judge, facts)
         event = yield Ask(tier, True, before.reason, before.judgement, propensity, before.escalated, begun_tokens)
         if isinstance(event, Begun):

@@ -14,6 +14,7 @@ from undertow.policies.base import (
     Steps,
     ask_upwards,
 )
+from undertow.policies.confidence import raised
 from undertow.policies.holdout import serve_constrained, serve_holdout
 from undertow.records.answer import NO_EVIDENCE, Evidence
 from undertow.records.request import RequestFacts
@@ -65,17 +66,16 @@ class ClassifierPolicy(msgspec.Struct, gc=False):
             yield from serve_constrained(setting)
             return
         event = yield Classify(self.deadline_ms)
+        threshold = raised(self.threshold, setting.raised_by)
         match event:
             case Classified(probability) if math.isfinite(probability) and 0.0 <= probability <= 1.0:
-                is_easy = probability >= self.threshold
-                judgement = Judgement(probability, probability, self.threshold, "uncalibrated")
+                is_easy = probability >= threshold
+                judgement = Judgement(probability, probability, threshold, "uncalibrated")
                 choice = _Choice(is_easy, "easy" if is_easy else "hard", judgement)
             case ClassifierFailed(reason) if reason in FAILURES:
-                choice = _Choice(is_easy=False, reason=reason, judgement=Judgement(threshold=self.threshold))
+                choice = _Choice(is_easy=False, reason=reason, judgement=Judgement(threshold=threshold))
             case _:
-                choice = _Choice(
-                    is_easy=False, reason="classifier_error", judgement=Judgement(threshold=self.threshold)
-                )
+                choice = _Choice(is_easy=False, reason="classifier_error", judgement=Judgement(threshold=threshold))
         yield from _serve(choice, setting)
 
 

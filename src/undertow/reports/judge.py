@@ -245,7 +245,12 @@ def check_lines(report: CheckReport) -> list[str]:
     else:
         lines.append(
             f"change     {'shown' if drift.has_changed else 'not shown'}: {drift.first_agreement or 0:.1%} at first, {drift.agreement or 0:.1%} "
-            f"in {drift.verdicts:,} verdicts since; evidence {float(drift.evidence[-1]):.3g}, it would take {drift.line:,.0f}"
+            f"in {drift.verdicts:,} verdicts since; evidence {float(drift.evidence.max() if drift.has_changed else drift.evidence[-1]):.3g}, "
+            f"it would take {drift.line:,.0f}"
+        )
+    if drift.sets > 1:
+        lines.append(
+            f"           on the anchors of {drift.since}: the set has been changed, and each set is compared with itself alone"
         )
     return lines
 
@@ -285,6 +290,8 @@ def check_document(report: CheckReport) -> dict[str, object]:
         "position_bias": _bias_document(report.bias),
         "drift": {
             "version": drift.version,
+            "anchor_sets": drift.sets,
+            "since": drift.since,
             "anchors": drift.anchors,
             "first_agreement": drift.first_agreement,
             "verdicts": drift.verdicts,

@@ -51,6 +51,13 @@ def part(row: SliceReport) -> str:
     return f"{figures.percent(row.part_of_failures)}{before}"
 
 
+def unknown_words(row: SliceReport) -> str | None:
+    """What is to be said where a slice was found from sketches alone; None: its words are known, or it is none of texts."""
+    if not row.topics or row.words or row.examples:
+        return None
+    return "words not known: the text of these requests is not kept, only its sketch"
+
+
 def examples(row: SliceReport) -> tuple[str, ...]:
     """Its examples, each harmless and on one line."""
     return tuple(clip(text, EXAMPLE_COLUMNS) for text in row.examples)

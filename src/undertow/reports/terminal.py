@@ -355,6 +355,8 @@ class _Page:
                 ("rest fails", slices.rest(row)),
                 ("of failures", slices.part(row)),
             ]
+            if (unknown := slices.unknown_words(row)) is not None:
+                facts.append(("texts", unknown))
             facts += [("for example" if i == 0 else "", text) for i, text in enumerate(slices.examples(row))]
             self._facts(facts)
         self._more(len(report.slices) - len(rows), "slice")

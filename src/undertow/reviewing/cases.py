@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from undertow.records.review import Material, ReviewRules, Sheet
 from undertow.records.sampling import EXTRA
+from undertow.records.watched import AnswerPair, SampledText
 
 DAY_S = 86_400.0
 
@@ -30,6 +31,8 @@ class Case:
         prompt, answer: Its text.
         reference_answer: The other tier's answer, or None.
         known_value: Quality of a seeded case; None: it is a real one.
+        pair_probability: With which both answers were to be seen, in (0, `inclusion_probability`]; None: there is one answer.
+        is_pair_missing: It was drawn for a second answer and has none: the budget was spent, the call failed, or it is under way.
     """
 
     decision_id: str
@@ -42,6 +45,8 @@ class Case:
     answer: str
     reference_answer: str | None = None
     known_value: float | None = None
+    pair_probability: float | None = None
+    is_pair_missing: bool = False
 
     @property
     def is_seeded(self) -> bool:
@@ -76,7 +81,7 @@ class Cases:
     Attributes:
         by_id: By `decision_id`.
         by_item: By the opaque name.
-        problems: Rows that gave no case, by reason: `impossible_probability`, `unreadable_time`, `drawn_twice` (one decision with two
+        problems: Rows that were left, by reason: `impossible_probability`, `unreadable_time`, `drawn_twice` (one decision with two
             different draws; the first counts).
     """
 
@@ -96,7 +101,7 @@ def cases_of(material: Material, rules: ReviewRules) -> Cases:
         True
     """
     problems: Counter[str] = Counter()
-    others = {pair.decision_id: pair.reference_answer for pair in material.pairs} if rules.side_by_side else {}
+    others = {pair.decision_id: pair for pair in material.pairs} if rules.side_by_side else {}
     found: dict[str, Case] = {}
     for row in material.sampled:
         at_s = seconds_of(row.event_time)
@@ -106,6 +111,11 @@ def cases_of(material: Material, rules: ReviewRules) -> Cases:
         if not 0.0 < row.inclusion_probability <= 1.0:
             problems["impossible_probability"] += 1
             continue
+        pair = others.get(row.decision_id)
+        both = None if pair is None or not pair.reference_answer else pair_probability(row, pair)
+        if both is not None and not 0.0 < both <= 1.0:
+            problems["impossible_probability"] += 1
+            both = None
         case = Case(
             row.decision_id,
             at_s,
@@ -115,7 +125,11 @@ def cases_of(material: Material, rules: ReviewRules) -> Cases:
             row.inclusion_probability,
             row.prompt,
             row.answer,
-            others.get(row.decision_id) or None,
+            None if pair is None or both is None else pair.reference_answer,
+            pair_probability=both,
+            is_pair_missing=rules.side_by_side
+            and row.shadow_probability is not None
+            and (pair is None or not pair.reference_answer),
         )
         known = found.setdefault(row.decision_id, case)
         if (known.inclusion_probability, known.stratum) != (case.inclusion_probability, case.stratum):
@@ -126,6 +140,25 @@ def cases_of(material: Material, rules: ReviewRules) -> Cases:
             seed.reference_answer if rules.side_by_side else None, seed.value,
         )  # fmt: skip
     return Cases(found, {item_of(key): case for key, case in found.items()}, problems)
+
+
+def pair_probability(row: SampledText, pair: AnswerPair) -> float:
+    """With which a decision was drawn for review and for a second answer, both.
+
+    A gateway draws for both by one number (`undertow.sampling.draw`), so the smaller one decides. What was drawn for review afterwards
+    was drawn by a number of its own.
+
+    Examples:
+        >>> text = SampledText(decision_id="d", event_time="", tier="cheap", inclusion_probability=.5, stratum="tail", prompt="?", answer="!",
+        ...                    shadow_probability=.25)
+        >>> pair = AnswerPair(decision_id="d", event_time="", answered_at="", tier="cheap", reference_tier="capable", prompt="?", answer="!",
+        ...                   reference_answer="!", inclusion_probability=.25, stratum="tail")
+        >>> pair_probability(text, pair)
+        0.25
+    """
+    if row.shadow_probability is not None:
+        return min(row.inclusion_probability, row.shadow_probability)
+    return row.inclusion_probability * pair.inclusion_probability
 
 
 def sheet_of(case: Case, rules: ReviewRules) -> Sheet:

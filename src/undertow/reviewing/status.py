@@ -25,6 +25,9 @@ BEHIND = 0.1
 MOST_SHORT = 5
 """Tiers and segments below their minimum that get a sentence of their own."""
 
+UNDER_WAY_S = 3_600.0
+"""A second answer that is not there after so long is missing."""
+
 FEWEST_DRAWN = 20
 """Draws of a stratum from which its completeness is compared."""
 
@@ -242,6 +245,9 @@ def _problems(material: Material, cases: Cases, tallies: Tallies, now_s: float) 
     for tally in tallies.by_id.values():
         case = cases.by_id.get(tally.decision_id)
         found.update(reason for vote in tally.votes if (reason := time_problem(vote, case, now_s)) is not None)
+    found["second_answer_missing"] = sum(
+        case.is_pair_missing and now_s - case.at_s > UNDER_WAY_S for case in cases.by_id.values()
+    )
     for note in material.imports:
         found.update({f"import_{reason}": n for reason, n in note.set_aside.items()})
     return dict(sorted((+found).items()))
@@ -278,6 +284,7 @@ PROBLEMS = {
     "unreadable_lines": "lines of the store that cannot be read",
     "unreadable_time": "rows left out because they have no time that can be read",
     "impossible_probability": "draws that are not reviewed because their inclusion probability lies outside (0, 1]",
+    "second_answer_missing": "decisions that were drawn for a second answer too and have none (budget, failure), so that people see one answer alone: what is told of pairs is told of the others",
     "drawn_twice": "decisions with two different draws, of which the first counts",
     "repeated_vote_id": "votes with the id of another one, which count once",
     "repeated": "votes that repeat what the same reviewer said before, and count once",

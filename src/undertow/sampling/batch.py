@@ -6,7 +6,7 @@ what was known when the decisions were made: the capable tier's share, each segm
 tier and segment gets fewer than its minimum, and no cell none, since what is never drawn cannot be estimated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -22,6 +22,15 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 _BISECTIONS = 100
+
+MEASURES = ("confidence", "novelty", "agreement", "judge")
+"""What a long-tail score is made of: the confidence, the novelty, how far further answers agree, and a judge's verdicts."""
+
+USUAL = frozenset({"confidence"})
+"""What a log has without which nothing was set up; its division has no number."""
+
+FIRST_DESIGN = 100
+"""Other divisions are numbered from here on: no gateway divides its tiers anew so often that its own numbers come near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,24 @@ def draw_batch(candidates: Sequence[Candidate], rules: BatchRules, salt: str) ->
         chosen[order[:quota]] = True
         cells.append(Cell(*name, size, quota))
     return BatchDraw(strata, probability, chosen, tuple(cells))
+
+
+def design_of(measured: Collection[str]) -> int:
+    """Number of the division into long tail and the rest, by what the scores of the day are made of.
+
+    On the day on which a judge's verdicts first come, other requests are the most unusual fifth than the day before. The long tail of
+    before and that of afterwards are two strata, each to be compared with its own past only. What is made of the same is the same
+    division again, whatever lies between.
+
+    Args:
+        measured: Of `MEASURES`, what is known of at least one decision of the day.
+
+    Examples:
+        >>> design_of(["confidence"]), design_of(["confidence", "judge"]), design_of(["judge", "confidence"])
+        (1, 108, 108)
+    """
+    changed = {name for name in MEASURES if (name in measured) != (name in USUAL)}
+    return 1 if not changed else FIRST_DESIGN + sum(2**place for place, name in enumerate(MEASURES) if name in changed)
 
 
 def allocate(weight: npt.ArrayLike, total: int, least: npt.ArrayLike, most: npt.ArrayLike) -> IntArray:

@@ -5,12 +5,14 @@ raised as a `WireError` with the status and code that the caller sees.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from undertow.policies.assignment import assign
+from undertow.policies.assignment import assign, uniform
 from undertow.policies.base import Policy, Setting
 from undertow.policies.constraints import is_never_cheap, usable_tiers
+from undertow.policies.exposure import Restrictions, restricted
 from undertow.ports.wire import Dialect, ReadRequest, WireError
 from undertow.records.decision import DecisionRecord
 from undertow.records.pseudonym import pseudonym
@@ -21,6 +23,7 @@ from undertow.services.routing import Incoming, Placement
 
 AUTO = "auto"
 NO_HOLDOUT = HoldoutPlan(share=0.0)
+NO_RESTRICTIONS: Mapping[str, Restrictions] = MappingProxyType({})
 PREFIX = "undertow/"
 """Models are also known as `undertow/auto` and so on, for clients that want a provider's name in front."""
 
@@ -66,6 +69,9 @@ class Admission:
         speaks: Wire format -> tiers with an endpoint that speaks it.
         id_key: Key of pseudonyms, or None.
         stickiness: What is remembered of conversations; None: nothing.
+
+    Attributes:
+        restrictions: What restricts policies, by their names; it is replaced as a whole when that changes (`undertow.bootstrap.controls`).
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class Admission:
         id_key: bytes | None = None,
         stickiness: Stickiness | None = None,
     ) -> None:
+        self.restrictions = NO_RESTRICTIONS
         self._stickiness = stickiness
         self._plan = plan
         self._policies = policies
@@ -153,9 +160,10 @@ class Admission:
         )
 
     def place(self, facts: RequestFacts, kind: str, decision_id: str, origin: str = "live") -> Placement:
-        """Find who decides, and settle eligibility, arm and draw.
+        """Find who decides, and settle eligibility, arm, draw and exposure.
 
-        A suite asks what the policy does with a request: it is in no arm, or the holdout would answer some of its cases.
+        A suite asks what the policy does with a request: it is in no arm, or the holdout would answer some of its cases, and nothing restricts
+        it. Neither does anything where the policy only observes.
 
         Raises:
             WireError: The model is unknown, or no tier may answer this request.
@@ -190,6 +198,11 @@ class Admission:
             observed = named_tier if named_tier is not None else constrained.tiers[-1]
             self._check_allowed(facts, kind, observed)
             return Placement(policy, "observe", setting, observed_tier=observed)
+        restrictions = self.restrictions.get(policy.name) if origin == "live" else None
+        if restrictions is not None:
+            # After the arm, and independent of it: arms and eligibility are as they would be without, and stay comparable.
+            number = uniform(self._plan.holdout.salt, drawn.unit, "rollout")
+            setting = restricted(setting, restrictions.holds(facts.segment, number))
         return Placement(policy, "route", setting, drawn.arm, drawn.arm_probability)
 
     def _direct(self, facts: RequestFacts, kind: str, tier: str) -> Placement:

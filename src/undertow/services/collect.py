@@ -16,12 +16,16 @@ import msgspec
 
 from undertow.records.columns import DEFAULT_SELECTION, SELECTIONS, SIGNAL_COLUMNS, SIGNAL_KINDS
 from undertow.records.signal import SignalRecord
+from undertow.records.unreadable import UNREADABLE
 
 MAX_ROWS = 10_000
 """Most rows of one batch."""
 
 MAX_CHARS = 512
 """Longest id, name or source."""
+
+MAX_REVISION = 2**53
+"""Largest number that every JSON reader knows exactly: more than milliseconds since 1970."""
 
 MAX_AHEAD = timedelta(minutes=5)
 """A time further ahead of ours than this is a mistake, not a clock that runs fast."""
@@ -103,7 +107,7 @@ def read_signals(
     """
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise SignalsError("the body is no valid JSON; expected a signal or an array of signals") from None
     is_batch = isinstance(document, list)
     rows = document if is_batch else [document]
@@ -154,7 +158,10 @@ def _signal(
         row["name"] = DEFAULT_NAME[kind]
     if not any(row.get(key) for key in ("decision_id", "conversation_id", "user_id")):
         raise _RowError("decision_id, conversation_id and user_id are all missing; one of them is needed")
-    value = _number("value", row.get("value"))
+    deleted = row.get("deleted")
+    if deleted is not None and not isinstance(deleted, bool):
+        raise _RowError(f"deleted is {_type_name(deleted)}; expected true or false")
+    value = _number("value", row.get("value", 0.0 if deleted else None))
     if kind != "outcome" and not 0 <= value <= 1:
         raise _RowError(f"value is {value:g}; quality signals lie in [0, 1], 1 is best")
     selection = row.get("selection")
@@ -174,6 +181,11 @@ def _signal(
         of_pair = _number("pair_probability", of_pair)
         if not 0 < of_pair <= 1:
             raise _RowError(f"pair_probability is {of_pair:g}; it lies in (0, 1]")
+    revision = row.get("revision")
+    if revision is not None and (
+        isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision <= MAX_REVISION
+    ):
+        raise _RowError("revision is no whole number from 0 on")
     reference = row.get("reference_value")
     if reference is not None:
         reference = _number("reference_value", reference)
@@ -197,6 +209,8 @@ def _signal(
         reference_value=reference,
         stratum=row.get("stratum"),
         pair_probability=of_pair,
+        revision=revision,
+        deleted=deleted,
     )
 
 

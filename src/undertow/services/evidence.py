@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from undertow.detectors.anchored_pairs import anchored_pairs_evidence
-from undertow.detectors.multiplicity import Stream, alarm_line, combine, stream_weights
+from undertow.detectors.multiplicity import (
+    WARNED_BOUNDS_SHARE,
+    Stream,
+    alarm_line,
+    combine,
+    stream_weights,
+    warning_line,
+)
 from undertow.detectors.quality_gap import SETTLING_S, SegmentData, StreamOptions, unit_streams
 from undertow.detectors.topic_streams import Topic, topic_streams
 from undertow.estimators.periods import Periods
@@ -88,10 +95,10 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
         baseline_until=periods.reference_end if settings.baseline_until is not None else None,
         margin=settings.margin,
         bound_alpha=settings.alpha
-        / 4
+        * (0.25 if alarms else WARNED_BOUNDS_SHARE)
         / max(1, _bounded(cells, units, first + periods.reference_end, first + armed_from)),
     )
-    line = alarm_line(settings.horizon_days, settings.alpha)
+    line = (alarm_line if alarms else warning_line)(settings.horizon_days, settings.alpha)
     segments = watched_segments(cells)
     traffic = {code: traffic_grid(cells, code, first_bucket=first, buckets=buckets) for code in segments}
     is_steered = bool((cells.labels.steered != 0).any())
@@ -101,7 +108,7 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
         for code in segments:
             grid = label_grid(cells, unit, code, first_bucket=first, buckets=buckets)
             plain = grid
-            if is_steered:
+            if is_steered or unit.merged is not None:
                 plain = label_grid(cells, unit, code, first_bucket=first, buckets=buckets, plain=True)
             before = label_grid(
                 cells,
@@ -126,7 +133,7 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
     if not streams:
         return Evidence((), np.zeros(0), np.zeros(buckets), armed_from, line)
     shares = {unit_name(u): SELECTION_SHARES[u.selection] for u in units}
-    begins = _topics_announced(cells, units, first + armed_from) if alarms else {}
+    begins = topics_announced(cells, units, first + armed_from) if alarms else {}
     budget = [Stream(unit_name(s.unit), s.role, s.name, _counts_since(s, cells, begins, armed_from)) for s in streams]
     # A share is put by for topics as soon as there are texts enough, so that finding the topics later moves no other weight.
     held = [
@@ -187,13 +194,15 @@ def _topic_streams(
     cells: AuditCells, unit: SignalUnit, whole: LabelGrid, options: StreamOptions, first: int, buckets: int
 ) -> list[MonitoredStream]:
     topics = {
-        code: Topic(code, bucket - first, label_grid(cells, unit, code, first_bucket=first, buckets=buckets))
+        code: Topic(
+            code, bucket - first, label_grid(cells, unit, code, first_bucket=first, buckets=buckets, apart=True)
+        )
         for code, bucket in cells.topics.items()
     }
     return topic_streams(unit, whole, topics, options) if topics else []
 
 
-def _topics_announced(cells: AuditCells, units: Sequence[SignalUnit], armed_from: int) -> dict[str, int]:
+def topics_announced(cells: AuditCells, units: Sequence[SignalUnit], armed_from: int) -> dict[str, int]:
     """Signals that have texts enough for topics by the time alarms may be raised; the bucket at whose end the first topics are found."""
     rows = cells.rows
     found = {}

@@ -25,12 +25,14 @@ class Scorer:
         judge: Whom to ask.
         name: Model or function.
         version: See `judge_version`.
+        anchors: See `anchor_set`.
         now: The time, aware.
     """
 
     judge: PairJudge
     name: str
     version: str
+    anchors: str
     now: Callable[[], datetime]
 
 
@@ -42,6 +44,17 @@ def anchor_id(anchor: Anchor) -> str:
         '35e1367e2774'
     """
     return hashlib.sha256(msgspec.json.encode(anchor)).hexdigest()[:12]
+
+
+def anchor_set(anchors: Sequence[Anchor]) -> str:
+    """Hash of all anchors, in whatever order: with one added, edited or taken out they are another set, which may be easier or harder.
+
+    Examples:
+        >>> one, other = (Anchor(request="2 + 2?", answer_a="4", answer_b=b, human="A") for b in "56")
+        >>> anchor_set([one, other]) == anchor_set([other, one]), anchor_set([one, other]) == anchor_set([one])
+        (True, False)
+    """
+    return hashlib.sha256(" ".join(sorted(map(anchor_id, anchors))).encode()).hexdigest()[:12]
 
 
 def judge_version(plan: JudgePlan) -> str:
@@ -110,6 +123,7 @@ async def _score(scorer: Scorer, anchor: Anchor) -> AnchorResult:
         at=rfc3339(scorer.now()),
         judge=scorer.name,
         version=scorer.version,
+        anchors=scorer.anchors,
         human=anchor.human,
         outcome=found.missing or "ok",
         verdict=None if found.combined is None else _VERDICTS[found.combined.preference],

@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from undertow.detectors.quality_gap import MIN_SEGMENT_SHARE
-from undertow.estimators.periods import MIN_REFERENCE_LABELS, find_periods, reference_kind
+from undertow.estimators.periods import MIN_REFERENCE_LABELS, Periods, find_periods, reference_kind
 from undertow.planning.options import share_text
 from undertow.records.cells import AuditCells
 from undertow.records.label_grid import SignalUnit, label_grid, signal_units
 from undertow.records.power import Assumption, Design
+from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
+from undertow.services.evidence import alarms_armed_from, gather, topics_announced, unit_name
+from undertow.services.power import watched_weights, watching
 
 RECENT_DAYS = 28
 BLIND_SENSITIVITY = 0.5
@@ -90,9 +93,30 @@ def measured_design(cells: AuditCells, assumed: Design) -> tuple[Design, tuple[A
             )
     shares = _segment_shares(cells)
     if shares:
-        design = replace(design, segment_shares=shares)
+        design = replace(design, segment_shares=shares, steer_cells=2 * _most_of_a_key(cells))
         said.append(Assumption("watched segments", f"{len(shares)}", "log"))
+    if human is not None:
+        design = _as_watched(cells, design, human, periods, first)
+    said += watching(design, "log")
     return design, tuple(said), has_reference
+
+
+def _as_watched(cells: AuditCells, design: Design, unit: SignalUnit, periods: Periods, first: int) -> Design:
+    """The design with the streams among which an audit of this very log divides the false-alarm budget."""
+    settings = AuditSettings(margin=design.margin, alpha=design.alpha, horizon_days=design.horizon_days)
+    evidence = gather(cells, settings, periods, alarms=True)
+    own = [
+        (stream, float(weight))
+        for stream, weight in zip(evidence.streams, evidence.weights, strict=True)
+        if unit_name(stream.unit) == unit_name(unit)
+    ]
+    roles = {str(stream.role) for stream, _ in own} - {"tier", "tail", "segment"}
+    # Which topics there are changes no other weight: a share is put by for them as soon as there are texts enough.
+    if topics_announced(cells, [unit], first + alarms_armed_from(cells, periods)):
+        roles.add("topic")
+    alone = replace(design, other_roles=tuple(sorted(roles)), budget_share=1.0)
+    tier = max((weight for stream, weight in own if stream.role == "tier"), default=0.0)
+    return replace(alone, budget_share=tier / watched_weights(alone)["tier"]) if tier > 0.0 else design
 
 
 def _reviews(design: Design, name: str, tail: float) -> str:
@@ -102,6 +126,15 @@ def _reviews(design: Design, name: str, tail: float) -> str:
 def _most(cells: AuditCells, bases: set[str]) -> SignalUnit | None:
     """The signal of such a basis with most labels, or None."""
     return next((u for u in signal_units(cells) if u.basis in bases and u.selection != "volunteered"), None)
+
+
+def _most_of_a_key(cells: AuditCells) -> int:
+    """Watched segments of the key that has most of them: suspicion is divided among the segments of one key."""
+    traffic = cells.traffic
+    by_segment = np.bincount(traffic.segment, weights=traffic.decisions.astype(np.float64))
+    is_watched = by_segment >= MIN_SEGMENT_SHARE * by_segment[0]
+    keys = [cells.segments[code].key for code in np.flatnonzero(is_watched).tolist() if code != 0]
+    return max((keys.count(key) for key in set(keys)), default=1)
 
 
 def _segment_shares(cells: AuditCells) -> tuple[float, ...]:

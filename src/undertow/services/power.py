@@ -2,8 +2,9 @@
 
 Streams are those of an audit of such a log: the tier, its long tail and the segment that is hit, each calibrating itself on its own
 first days, with the weights that they have beside the other streams. The other streams' evidence is left out, which only lengthens
-the delay. Steering follows the judge's own detector, as in a live gateway: once it suspects a cell, most of the next days' reviews
-go there, and they count in that segment's stream alone.
+the delay. Steering is that of a live gateway: a detector over the judge's verdicts and people's labels in each cell of the slice, and of
+each day's reviews as many for a cell as its evidence deserves among all cells; what is drawn so counts in that segment's stream alone. The
+other cells are taken to be calm.
 """
 
 from collections.abc import Sequence
@@ -12,24 +13,22 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from undertow.detectors.e_detector import first_crossing
-from undertow.detectors.multiplicity import Role, Stream, alarm_line, stream_weights
+from undertow.detectors.multiplicity import ROLE_SHARES, Role, Stream, alarm_line, stream_weights
 from undertow.detectors.quality_gap import EARLIEST_S, WARMUP_S
-from undertow.detectors.self_calibrating import run_self_calibrating
-from undertow.planning.counts import draw_judged, draw_reviews
-from undertow.planning.options import alternatives, unseen
+from undertow.detectors.self_calibrating import SelfCalibrating
+from undertow.planning.counts import Mix, draw_judged, draw_reviews, mix
+from undertow.planning.options import alternatives, share_text, unseen
 from undertow.ports.audit_source import Progress, silent
-from undertow.records.power import Assumption, Delay, Design, Option, PlannedLoss, PowerReport
+from undertow.records.power import Assumption, Delay, Design, Option, PlannedLoss, PowerReport, Source
+from undertow.sampling.quotas import SHADOW_TAIL
+from undertow.sampling.steering import steer_in_proportion
+from undertow.services.suspicion import LEAST_SHARE
 
 FloatArray = npt.NDArray[np.float64]
 
 SECONDS_PER_DAY = 86_400
 WARMUP_DAYS, EARLIEST_DAYS = WARMUP_S // SECONDS_PER_DAY, EARLIEST_S // SECONDS_PER_DAY
-SUSPICION = 20.0
-"""Evidence of the judge's detector in a cell from which it steers."""
-
-STEER_SHARE = 0.7
-"""Share of the reviews that then go there."""
+STRATA = 2
 
 
 def delay(design: Design, loss: PlannedLoss, runs: int, rng: np.random.Generator) -> Delay:
@@ -48,48 +47,127 @@ def delay(design: Design, loss: PlannedLoss, runs: int, rng: np.random.Generator
         (True, 1.0)
     """
     days = design.baseline_days + design.horizon_days
-    steered = np.zeros((days, runs, 2), dtype=np.bool_)
-    if design.shadow_per_day > 0.0 and loss.is_labelled:
-        pairs, flags = draw_judged(design, loss, days, runs, rng)
-        suspicion = run_self_calibrating(flags[..., None], pairs[..., None], WARMUP_DAYS, EARLIEST_DAYS)
-        most = suspicion.argmax(-1)
-        steered[1:] = (suspicion.max(-1) >= SUSPICION)[:-1, :, None] & (most[:-1, :, None] == np.arange(2))
-    counts = draw_reviews(design, loss, days, steered, STEER_SHARE, rng)
-    weights = _weights(len(design.segment_shares), has_tail=design.tail_share > 0.0)
-    is_split = design.tail_share > 0.0
-
-    def evidence(k: FloatArray, n: FloatArray) -> FloatArray:
-        if not is_split:
-            k, n = k.sum(-1, keepdims=True), n.sum(-1, keepdims=True)
-        return run_self_calibrating(k, n, WARMUP_DAYS, EARLIEST_DAYS)
-
-    total = weights["tier"] * evidence(counts.k, counts.n)
-    if is_split:
-        total = total + weights["tail"] * evidence(counts.k[..., :1], counts.n[..., :1])
-    if loss.is_labelled:
-        total = total + weights["segment"] * evidence(counts.slice_k, counts.slice_n)
-    return _delay(loss, total, design)
-
-
-def _weights(segments: int, *, has_tail: bool) -> dict[str, float]:
-    """What each stream's evidence counts for, beside those of a usual log."""
-    roles: list[tuple[Role, str]] = [("tier", "tier"), ("capable", "capable"), ("level", "level")]
-    if has_tail:
-        roles.append(("tail", "tail"))
-    for i in range(max(1, segments)):
-        roles.extend((("segment", f"segment {i}"), ("level_segment", f"segment {i}")))
-    streams = [Stream("review", role, name, 0) for role, name in roles]
-    found = stream_weights(streams, known_by=0)
-    return {stream.role: float(weight) for stream, weight in zip(streams, found, strict=True)}
-
-
-def _delay(loss: PlannedLoss, total: FloatArray, design: Design) -> Delay:
     line = alarm_line(design.horizon_days, design.alpha)
+    watch = _Watch(design, loss, days, runs)
+    before, after = mix(design, loss, 0.0), mix(design, loss, 1.0)
+    alarmed_on = np.full(runs, np.inf)
+    for day in range(days):
+        total = watch.day(before if day < design.baseline_days else after, rng)
+        alarmed_on = np.where((total >= line) & np.isinf(alarmed_on), float(day), alarmed_on)
+        if np.isfinite(alarmed_on).all():
+            break
     # A false alarm before the onset is not counted as having seen it.
-    after = np.where(np.arange(len(total))[:, None] >= design.baseline_days, total, 0.0)
-    quiet = (total[: design.baseline_days] < line).all(0)
-    day = first_crossing(after[:, quiet], line)
-    taken = np.where(day < 0, np.inf, day - design.baseline_days + 1.0)
+    taken = alarmed_on[alarmed_on >= design.baseline_days] - design.baseline_days + 1.0
+    return _summary(loss, taken)
+
+
+class _Watch:
+    """The streams of many runs, day by day, and what they make of the next day's reviews.
+
+    Args:
+        design: Who looks at what.
+        loss: What is looked for.
+        days: Days that will come.
+        runs: Runs.
+    """
+
+    def __init__(self, design: Design, loss: PlannedLoss, days: int, runs: int) -> None:
+        self._design = design
+        self._is_split = design.tail_share > 0.0
+        # Where all segments lose alike, none of them stands out from the others.
+        self._has_segment = loss.is_labelled and loss.slice_share < 1.0
+        self._weights = watched_weights(design)
+
+        def detector(*shape: int) -> SelfCalibrating:
+            return SelfCalibrating((runs, *shape), days, WARMUP_DAYS, EARLIEST_DAYS)
+
+        strata = STRATA if self._is_split else 1
+        self._tier, self._tail, self._segment = detector(strata), detector(1), detector(strata)
+        # In each cell of the slice the judge's verdicts and people's labels, each with a baseline of its own.
+        self._cells = detector(STRATA, 2) if self._has_segment and design.shadow_per_day > 0.0 else None
+        self._extra = np.zeros((runs, STRATA))
+
+    def day(self, now: Mix, rng: np.random.Generator) -> FloatArray:
+        """Draw a day and tell the summed evidence at its end. Shape (runs,)."""
+        runs = len(self._extra)
+        counts = draw_reviews(self._design, now, self._extra, rng)
+        total = self._weights["tier"] * self._tier.update(*self._stratified(counts.k, counts.n))
+        if self._is_split:
+            total = total + self._weights["tail"] * self._tail.update(counts.k[:, :1], counts.n[:, :1])
+        if self._has_segment:
+            evidence = self._segment.update(*self._stratified(counts.slice_k, counts.slice_n))
+            total = total + self._weights["segment"] * evidence
+        if self._cells is not None:
+            pairs, flags = draw_judged(self._design, now, runs, rng, SHADOW_TAIL)
+            suspicion = self._cells.update(
+                np.stack([flags, counts.slice_k], axis=-1), np.stack([pairs, counts.slice_n], axis=-1)
+            )
+            self._extra = self._design.reviews_per_day * deserved(suspicion, self._design.cells)
+        return total
+
+    def _stratified(self, k: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return (k, n) if self._is_split else (k.sum(-1, keepdims=True), n.sum(-1, keepdims=True))
+
+
+def deserved(suspicion: FloatArray, cells: int) -> FloatArray:
+    """Shares of the reviews that go to each suspected cell, as in a live gateway.
+
+    Args:
+        suspicion: Evidence of the cells of a slice. Shape (..., C).
+        cells: Cells of the whole key, at least C; the others are taken to be calm.
+
+    Returns:
+        Shares. Shape (..., C).
+
+    Examples:
+        >>> deserved(np.array([[500.0, 1.0]]), 12).round(2).tolist(), deserved(np.array([[5.0, 1.0]]), 12).tolist()
+        ([[0.71, 0.0]], [[0.0, 0.0]])
+    """
+    own = suspicion.shape[-1]
+    calm = np.zeros((*suspicion.shape[:-1], max(cells - own, 0)))
+    seen = np.concatenate([suspicion, calm], axis=-1)
+    shares = steer_in_proportion(seen, np.full(seen.shape[-1], 1.0 / seen.shape[-1]), 1.0).extra[..., :own]
+    return np.where(shares >= LEAST_SHARE, shares, 0.0)
+
+
+def watched_weights(design: Design) -> dict[str, float]:
+    """Share of the false-alarm budget by which each stream's evidence counts: `tier`, `tail` and each `segment`.
+
+    Examples:
+        >>> design = Design(30_000, 140, 0.6, (0.3, 0.3, 0.4), 0.05, 0.8)
+        >>> {role: round(weight, 3) for role, weight in watched_weights(design).items()}
+        {'tier': 0.165, 'tail': 0.165, 'segment': 0.066}
+    """
+    segments = max(1, len(design.segment_shares))
+    roles: list[Role] = ["tier", *(["tail"] if design.tail_share > 0.0 else []), *(["segment"] * segments)]
+    roles += [role for role in ROLE_SHARES if role in design.other_roles]
+    streams = [Stream("review", role, f"{role} {i}", 0) for i, role in enumerate(roles)]
+    found = stream_weights(streams, known_by=0)
+    by_role = {stream.role: float(weight) for stream, weight in zip(streams, found, strict=True)}
+    return {role: design.budget_share * by_role.get(role, 0.0) for role in ("tier", "tail", "segment")}
+
+
+def watching(design: Design, source: Source) -> tuple[Assumption, Assumption]:
+    """What is assumed of how the log is watched: how the false-alarm budget and suspicion are divided.
+
+    Args:
+        design: Who looks at what.
+        source: Where its roles and cells come from.
+    """
+    weights = {role: share_text(round(weight, 4)) for role, weight in watched_weights(design).items()}
+    tail = f", its long tail {weights['tail']}" if design.tail_share > 0.0 else ""
+    steered = f"{design.cells} (segments of one key, by stratum)" if design.shadow_per_day > 0.0 else "none"
+    return (
+        Assumption(
+            "parts of the false-alarm budget",
+            f"the tier {weights['tier']}{tail}, each watched segment {weights['segment']}",
+            source,
+        ),
+        Assumption("cells that reviews are steered to", steered, source),
+    )
+
+
+def _summary(loss: PlannedLoss, taken: FloatArray) -> Delay:
     runs = len(taken)
     if runs == 0:
         return Delay(loss, None, None, 0.0, 0)

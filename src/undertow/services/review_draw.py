@@ -6,7 +6,7 @@ from datetime import date
 from undertow.errors import DataError
 from undertow.ports.review import DayLog
 from undertow.records.review import DrawRow, KeptDraws
-from undertow.sampling.batch import BatchRules, Cell, draw_batch
+from undertow.sampling.batch import BatchRules, Cell, design_of, draw_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,10 @@ def draw_day(
             f"{day} was drawn for review already; a second draw would make the first one's inclusion probabilities wrong"
         )
     drawn = draw_batch(frame.candidates, rules, salt)
+    design = design_of(frame.measured)
+    tag = f"@{design}" if design > 1 else ""
     rows = [
-        DrawRow(candidate.decision_id, stratum, probability, is_chosen)
+        DrawRow(candidate.decision_id, f"{stratum}{tag}", probability, is_chosen)
         for candidate, stratum, probability, is_chosen in zip(
             frame.candidates, drawn.stratum, drawn.inclusion_probability.tolist(), drawn.chosen.tolist(), strict=True
         )

@@ -36,6 +36,7 @@ from undertow.policies.base import (
     Wait,
     ask_upwards,
 )
+from undertow.policies.exposure import decided
 from undertow.ports.reply import Reply
 from undertow.ports.upstream import UpstreamAnswer, UpstreamFailedError
 from undertow.records.answer import NO_EVIDENCE, AnswerFacts, Evidence
@@ -104,7 +105,7 @@ class _Run(Account):
         elif placement.observed_tier is not None:
             await self.observe(placement.policy, placement.observed_tier)
         else:
-            await self.drive(placement.policy.decide(self.incoming.facts, placement.setting))
+            await self.drive(decided(placement.policy, self.incoming.facts, placement.setting))
         if not self.done:
             self.close("cancelled")
             kind = self.failure.kind if self.failure is not None else "no_endpoint"

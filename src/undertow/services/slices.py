@@ -60,6 +60,8 @@ def _slices_of(
     basis = "human" if alarm.basis == "anchored" else alarm.basis
     mine = (rows.tier == cells.tiers.index(alarm.tier)) & (rows.signal == cells.signals.index(alarm.signal))
     mine &= rows.basis == BASIS_CODES.index(basis) if basis in BASIS_CODES else False
+    # Labels of strata that are not kept apart were not drawn alike.
+    mine &= rows.stratum != cells.merged.get(cells.signals.index(alarm.signal), -1)
     at = np.flatnonzero(mine)[-MOST_LABELS:]
     if not len(at):
         return []
@@ -154,7 +156,7 @@ def _report(
         every[rows.text[at][has_text]] = True
         mine[rows.text[at][has_text & inside]] = True
         failed[rows.text[at][has_text & inside & (labels.failure > 0.5)]] = True
-        known = np.flatnonzero(every)
+        known = np.array([place for place in np.flatnonzero(every).tolist() if topics.asked[place]], dtype=np.int64)
         words = telling_words(word_table([topics.asked[place] for place in known.tolist()]), mine[known])
         examples = examples_of(topics, failed)
     return SliceReport(

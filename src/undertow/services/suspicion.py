@@ -155,7 +155,7 @@ def _stratum(judge: SignalUnit, place: int, *, is_alone: bool) -> Literal["tail"
         return ""
     if not judge.strata:
         return "tail" if place == 0 else "common"
-    name = judge.strata[place]
+    name = _name(judge, place)
     return "tail" if name.startswith("tail") else "common" if name.startswith("common") else ""
 
 
@@ -163,5 +163,10 @@ def _same_stratum(judge: SignalUnit, people: SignalUnit, place: int) -> int | No
     """Where people's labels of a judge's stratum stand: each signal numbers those that it names by itself."""
     if not judge.strata or not people.strata:
         return place
-    name = judge.strata[place]
+    name = _name(judge, place)
     return people.strata.index(name) if name in people.strata else None
+
+
+def _name(judge: SignalUnit, place: int) -> str:
+    """Of a judge's stratum; empty for those of labels that name none, which come after the named ones."""
+    return judge.strata[place] if place < len(judge.strata) else ""

@@ -40,7 +40,7 @@ class LogTopics:
         known_from: Bucket (absolute) at whose end each was found.
         members: Texts of `LabelRows.texts` that belong to each. Shape (texts, topics).
         distance: Distance of each text to the nearest centre of the finest scale. Shape (texts,).
-        asked: What each text asks.
+        asked: What each text asks; empty where only its sketch is kept.
         is_cluster: Whether a topic is a cluster rather than a word. Shape (topics,).
     """
 
@@ -71,7 +71,7 @@ def log_topics(cells: AuditCells, armed_from: int) -> LogTopics | None:
     if int(arrival.min()) > armed_from or start >= last:
         return None
     said = tuple(asked(text) for text in rows.texts)
-    sketches = [sketch(text) for text in said]
+    sketches = _sketches(rows, said)
     found = _generations(sketches, arrival, start, last, max(1, RENEWAL_S // cells.bucket_s))
     return _named_topics(cells, found, said, sketches, arrival) if found else None
 
@@ -82,12 +82,17 @@ def found_topics(cells: AuditCells) -> LogTopics | None:
     if len(rows.texts) < MIN_TEXTS:
         return None
     said = tuple(asked(text) for text in rows.texts)
-    sketches = [sketch(text) for text in said]
+    sketches = _sketches(rows, said)
     last = int(rows.available.max())
     model = find_topics(sketches, SEED)
     if model.clusters == 0:
         return None
     return _named_topics(cells, [(model, last)], said, sketches, _arrival(rows))
+
+
+def _sketches(rows: LabelRows, said: Sequence[str]) -> list[Sketch]:
+    """Sketches of texts; of one that is gone the sketch that was kept."""
+    return [rows.sketch_at(at) or sketch(text) for at, text in enumerate(said)]
 
 
 def _named_topics(
@@ -171,7 +176,7 @@ def _names(
     names: list[str] = []
     column = 0
     for model, bucket in found:
-        early = np.flatnonzero(arrival <= bucket)
+        early = np.array([at for at in np.flatnonzero(arrival <= bucket).tolist() if said[at]], dtype=np.int64)
         texts = [said[at] for at in early.tolist()]
         table = word_table(texts)
         spelt = _spellings(texts, set(model.words.tolist()))
@@ -180,7 +185,9 @@ def _names(
                 told = telling_words(table, members[early, column])
                 name = ", ".join(told) or f"group {topic + 1}"
             else:
-                name = f'"{spelt.get(int(model.words[topic - model.clusters]), "?")}"'
+                spelling = spelt.get(int(model.words[topic - model.clusters]))
+                # Only sketches have it: which word that is cannot be told.
+                name = f"group {topic + 1}" if spelling is None else f'"{spelling}"'
             names.append(_distinct(name, names))
             column += 1
     return names
@@ -257,4 +264,5 @@ def _label_cells(rows: LabelRows, at: IntArray, segment: IntArray) -> LabelCells
 
 def examples_of(topics: LogTopics, texts: BoolArray, most: int = 3) -> tuple[str, ...]:
     """Typical texts among some. `texts` has shape (texts,)."""
-    return typical_texts(topics.asked, texts, topics.distance, most)
+    has_text = np.array([bool(text) for text in topics.asked], dtype=np.bool_)
+    return typical_texts(topics.asked, texts & has_text, topics.distance, most)

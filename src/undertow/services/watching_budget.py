@@ -106,7 +106,9 @@ class WatchingBudget:
         async with self._changed:
             while True:
                 spent = self._book.read(self._purpose)
-                if spent == refused:  # nothing has changed since the book said no, so the limit itself stands in the way
+                if (
+                    spent == refused
+                ):  # nothing has changed since the book said no, so the limit itself stands in the way
                     return None
                 if forecast is None:
                     verdict = "go" if self._limit > 0 and spent.unpriced < self._most_unpriced else "stop"

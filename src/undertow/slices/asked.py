@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from undertow.records.unreadable import UNREADABLE
+
 MOST_PARSED = 200_000
 """Longer texts are not taken apart: their end will do."""
 
@@ -29,7 +31,7 @@ def asked(prompt: str) -> str:
     if prompt.startswith(("[", '"')) and len(prompt) <= MOST_PARSED:
         try:
             found = _last_user(msgspec.json.decode(prompt.encode("utf-8", "replace")))
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             found = None
         if found is not None:
             return found
@@ -47,7 +49,7 @@ def asked(prompt: str) -> str:
 def _unquoted(text: str) -> str:
     try:
         return msgspec.json.decode(text.encode("utf-8", "replace"), type=str)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text
 
 

@@ -1,16 +1,12 @@
 """A text as numbers: hashed words and runs of letters, from which topics are found and by which texts are compared.
 
 The sketch says nothing of order and repetition. No text can be read back from it, but who knows a text, or a likely word, can
-test whether a sketch may be of it: it is pseudonymous, not anonymous (docs/concepts/slices.md).
+test whether a sketch may be of it: it is pseudonymous, not anonymous (docs/concepts/slices.md). Sketches that are kept are hidden with a
+key first (`undertow.slices.keyed`). Made in the serving path too, so nothing heavy is imported here.
 """
 
 import re
 import zlib
-from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
-from scipy import sparse
 
 WORD_BUCKETS = 2**15
 """Words fall into buckets 0 to WORD_BUCKETS - 1, runs of letters into as many after them."""
@@ -70,18 +66,3 @@ def sketch(text: str) -> Sketch:
         for at in range(max(1, len(padded) - run + 1)):
             found.add(WORD_BUCKETS + word_bucket(padded[at : at + run]))
     return tuple(sorted(found))
-
-
-def sketch_matrix(sketches: Sequence[Sketch]) -> sparse.csr_array:
-    """Sketches as rows of zeros and ones. Shape (n, BUCKETS).
-
-    Examples:
-        >>> sketch_matrix([sketch("card"), ()]).sum(axis=1).tolist()
-        [4.0, 0.0]
-    """
-    lengths = np.fromiter((len(each) for each in sketches), dtype=np.int64, count=len(sketches))
-    ends = np.concatenate([[0], np.cumsum(lengths)])
-    columns: npt.NDArray[np.int64] = np.fromiter(
-        (bucket for each in sketches for bucket in each), dtype=np.int64, count=int(ends[-1])
-    )
-    return sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(sketches), BUCKETS))

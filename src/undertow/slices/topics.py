@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from undertow.slices.sketch import BUCKETS, WORD_BUCKETS, Sketch, sketch_matrix
+from undertow.slices.sketch import BUCKETS, WORD_BUCKETS, Sketch
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -174,6 +174,22 @@ def find_topics(
     own = 1.0 - cosine.max(axis=1)
     words = _telling_words(sparse.csr_array(seen[np.flatnonzero(usable)]), cosine.argmax(axis=1), len(ordered), options)
     return TopicModel(rarity, directions, centres, float(np.quantile(own, options.outside_quantile)) + 1e-9, words)
+
+
+def sketch_matrix(sketches: Sequence[Sketch]) -> sparse.csr_array:
+    """Sketches as rows of zeros and ones. Shape (n, BUCKETS).
+
+    Examples:
+        >>> from undertow.slices.sketch import sketch
+        >>> sketch_matrix([sketch("card"), ()]).sum(axis=1).tolist()
+        [4.0, 0.0]
+    """
+    lengths = np.fromiter((len(each) for each in sketches), dtype=np.int64, count=len(sketches))
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    columns: npt.NDArray[np.int64] = np.fromiter(
+        (bucket for each in sketches for bucket in each), dtype=np.int64, count=int(ends[-1])
+    )
+    return sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(sketches), BUCKETS))
 
 
 def _scaled(rows: sparse.csr_array, weight: FloatArray) -> sparse.csr_array:

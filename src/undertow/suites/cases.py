@@ -16,6 +16,7 @@ import msgspec
 
 from undertow.errors import DataError
 from undertow.records.suite import Check, CheckKind, Normalisation, Suite, SuiteCase
+from undertow.records.unreadable import UNREADABLE
 
 MAX_CASES = 20_000
 MAX_LINE_BYTES = 1_000_000
@@ -97,7 +98,7 @@ def _case(
         raise _Wrong(f"longer than {MAX_LINE_BYTES:,} bytes")
     try:
         row = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise _Wrong("this is no JSON; expected one object a line") from None
     if not isinstance(row, dict):
         raise _Wrong(f"expected a JSON object, got {_kind(row)}")

@@ -1,13 +1,16 @@
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from undertow.adapters.judges.book import JudgeBook
 from undertow.bootstrap.audit import AuditRequest, audit_settings, explain, outcome_prices, read_cells, run_audit
 from undertow.config.load import load_settings
+from undertow.detectors.judge_drift import judge_drift
 from undertow.errors import DataError, LogError, UndertowError, UsageError
+from undertow.records.judged import AnchorResult
 from undertow.records.trained import TrainedScores
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -160,3 +163,30 @@ def test_clocks_that_run_ahead_are_found_where_the_present_is_known(log, signals
     last = run_audit(given).period[1]
     assert "dated_in_future" not in run_audit(replace(given, now=last + timedelta(days=10))).coverage.reasons
     assert run_audit(replace(given, now=last - timedelta(days=2))).coverage.reasons["dated_in_future"] > 0
+
+
+def judged_again(days, wrong_from=25):
+    """Anchors of a judge that becomes worse on a day: 20 each day, of 100."""
+    return [
+        AnchorResult(
+            anchor_id=f"a{(20 * day + i) % 100}", at=f"{date(2026, 3, 2) + timedelta(days=day)}T06:00:00.000Z", judge="m", version="v",
+            human="A", verdict="A" if day < wrong_from or i % 3 else "B",
+        )
+        for day in range(days) for i in range(20)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alpha", "stores", "is_warned"), [(0.05, 1, True), (0.05, 2, False), (0.02, 1, False)])
+def test_a_judge_is_said_to_have_changed_by_its_part_of_the_budget_of_warnings(tmp_path, alpha, stores, is_warned):
+    results = judged_again(28)
+    assert 28_800 < judge_drift(results).evidence.max() < 57_600, "an eighth of alpha, and of alpha with two judges"
+    roots = []
+    for number in range(stores):
+        (tmp_path / f"{number}" / "decisions").mkdir(parents=True)
+        rows = ({**row, "decision_id": f"{number}-{row['decision_id']}"} for row in decisions())
+        write(tmp_path / f"{number}" / "decisions" / "log.jsonl", rows)
+        JudgeBook(tmp_path / f"{number}").add_results(results if number == 0 else results[:100])
+        roots.append(str(tmp_path / f"{number}"))
+    chosen = settings(tmp_path, f"[monitors]\nalpha = {alpha}\n")
+    report = run_audit(AuditRequest(tuple(roots), format="undertow", settings=chosen))
+    assert [warning.monitor for warning in report.warnings] == ["judge"] * is_warned

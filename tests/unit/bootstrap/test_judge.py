@@ -155,6 +155,18 @@ def test_a_day_on_which_the_judge_is_down_is_tried_again(tmp_path):
         assert len(check_anchors(set_up(tmp_path, url, anchors=anchors), of_today=True)) == 12
 
 
+def test_results_bear_the_set_that_their_anchors_were_drawn_from(tmp_path):
+    anchors = anchor_file(tmp_path)
+    with judge_server(says_good) as (url, _):
+        given = set_up(tmp_path, url, anchors=anchors)
+        some = {result.anchors for result in check_anchors(given, limit=3)}
+        assert some == {result.anchors for result in check_anchors(given)}
+        anchor_file(tmp_path, 11)
+        fewer = {result.anchors for result in check_anchors(given)}
+    assert len(some) == len(fewer) == 1
+    assert some != fewer
+
+
 def test_anchors_need_a_file(tmp_path):
     with pytest.raises(ConfigError, match=r"judge\.anchors is unset"):
         check_anchors(set_up(tmp_path))

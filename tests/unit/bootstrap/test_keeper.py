@@ -65,3 +65,6 @@ def test_a_store_alone_is_watched_by_its_settings(tmp_path):
     assert (plan.store.path, plan.tiers) == (str(tmp_path), ("cheap", "capable"))
     assert not plan.implicit.enabled
     assert plan.telemetry.log_level == "error"
+    assert plan.text_days == 14.0
+    settings = Settings.model_validate({"tiers": {"cheap": {}, "capable": {}}, "retention": {"sampled_text_days": 3}})
+    assert watching_plan(tmp_path, settings).text_days == 3.0

@@ -67,7 +67,7 @@ def test_every_setting_of_the_data_plane_arrives():
         gateway={"max_body_mb": 1.5, "max_headers": 50, "drain_timeout_s": 5},
         upstream={"max_answer_mb": 2, "connections": 7, "retry_budget": 0.5, "breaker_failures": 3},
         store={"path": "x", "id_key_env": "ID_KEY", "segment_mb": 1, "segment_s": 10},
-        retention={"text_days": 1, "redact": "a.b:c"},
+        retention={"text_days": 1, "redact": "a.b:c", "text_sketch": True},
         implicit={"window_minutes": 5, "human_words": ["agent"]},
         telemetry={"traces": True, "log_level": "error", "metrics": False},
         constraints={"never_cheap": ["intent=fraud"], "cheap_tools": False},
@@ -81,7 +81,7 @@ def test_every_setting_of_the_data_plane_arrives():
     assert (limits.max_answer_bytes, limits.connections_per_upstream, limits.breaker_failures) == (2_000_000, 7, 3)
     assert limits.retry_budget == 0.5
     assert (made.store.path, made.store.id_key_env, made.store.segment_bytes) == ("x", "ID_KEY", 1_000_000)
-    assert (made.store.keeps_text, made.store.redact) == (True, "a.b:c")
+    assert (made.store.keeps_text, made.store.redact, made.store.text_sketch) == (True, "a.b:c", True)
     assert (made.implicit.window_s, made.implicit.human_words) == (300, ("agent",))
     assert (made.traces, made.telemetry.traces) == (True, True)
     assert (made.telemetry.log_level, made.telemetry.metrics) == ("error", False)

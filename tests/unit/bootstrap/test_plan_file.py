@@ -4,9 +4,9 @@ import sys
 import msgspec
 import pytest
 
-from undertow.bootstrap.plan_file import plan_variables, portable, read_plan
+from undertow.bootstrap.plan_file import alert_variables, plan_variables, portable, read_plan
 from undertow.errors import ConfigError
-from undertow.records.serving import EndpointPlan, PolicyPlan, ServingPlan, StorePlan, TierPlan
+from undertow.records.serving import AlertsPlan, EndpointPlan, PolicyPlan, ServingPlan, StorePlan, TierPlan
 
 TOML = '[tiers.only]\nmodel = "m"\nbase_url = "http://h/v1"\napi_key_env = "KEY"\n[policy]\nkind = "fixed"\ntier = "only"\n'
 
@@ -59,6 +59,14 @@ def test_variables_of_the_data_plane_are_listed_once():
         passthrough=EndpointPlan(base_url="http://p/v1", api_key_env="KEY"),
     )
     assert plan_variables(made) == ("KEY", "ID")
+
+
+def test_variables_of_alerts_are_listed_once():
+    plan = AlertsPlan(
+        slack_url_env="A", pagerduty_key_env="B", webhook_secret_env="A", smtp_url_env="C", dead_man_url_env="D"
+    )
+    assert alert_variables(plan) == ("A", "B", "C", "D")
+    assert alert_variables(AlertsPlan()) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -60,13 +61,37 @@ def test_what_is_no_store_and_what_cannot_be_meant_is_refused(run):
     assert "--once" in run("store", "--json").stderr
 
 
+def old_text(store, days):
+    """A file of texts that was written so many days ago."""
+    folder = Path(store, "sampled")
+    folder.mkdir(exist_ok=True)
+    file = folder / f"20260301T120000000Z-w0-0123456789ab-{days:06d}.jsonl"
+    file.write_bytes(b"{}\n")
+    at = time.time() - 86_400 * days
+    os.utime(file, (at, at))
+    return file
+
+
+def test_one_pass_removes_old_texts_as_the_settings_say(run):
+    write()
+    young, old = old_text("store", 5), old_text("store", 20)
+    assert json.loads(run("store", "--once", "--json").stdout)["text_files_removed"] == 1
+    assert (young.exists(), old.exists()) == (True, False)
+    Path("undertow.toml").write_text("[tiers.cheap]\n[tiers.capable]\n[retention]\nsampled_text_days = 3\n")
+    assert "removed: 1 files of texts older than 3 days" in run("store", "--once").stdout
+    assert not young.exists()
+
+
 def test_without_once_it_watches_until_it_is_told_to_stop(tmp_path):
     write(str(tmp_path / "store"))
+    old = old_text(tmp_path / "store", 20)
     command = [sys.executable, "-m", "undertow.cli.main", "watch", "store"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 30
-        while not list(tmp_path.glob("store/decisions/date=*/*.parquet")) and time.monotonic() < deadline:
+        while (
+            not list(tmp_path.glob("store/decisions/date=*/*.parquet")) or old.exists()
+        ) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         out, told = process.communicate(timeout=30)
@@ -74,4 +99,5 @@ def test_without_once_it_watches_until_it_is_told_to_stop(tmp_path):
         process.kill()
     assert process.returncode == 0
     assert out == ""
+    assert not old.exists()
     assert json.loads(told.splitlines()[0])["event"] == "keeper_started"

@@ -9,8 +9,10 @@ import pytest
 from client_plan import Recorder, plan_for
 from gateway_fakes.reply import Reply
 from gateway_fakes.upstream import FakeUpstream
+from undertow.adapters.guard.controls import controls_files, write_controls
 from undertow.client.answer import AnswerError
 from undertow.client.in_process import AsyncClient, read_segment
+from undertow.records.guard import Controls, Pin, PolicyControls, Restriction
 from undertow.records.serving import EndpointPlan, PolicyPlan, TierPlan
 
 ASK = [{"role": "user", "content": "When was my invoice sent?"}]
@@ -271,3 +273,35 @@ def test_ids_that_cannot_be_kept_are_refused(upstream, recorder, given):
 
     run(upstream, recorder, work)
     assert recorder.records == []
+
+
+def test_what_the_guard_restricts_holds_from_the_next_call_on(upstream, recorder, tmp_path, monkeypatch):
+    monkeypatch.setattr("undertow.bootstrap.controls.LOOK_AGAIN_S", 0.0)
+    closed = PolicyControls(restrictions=(Restriction(exposure=0.0, source="a1"),))
+
+    async def main():
+        async with AsyncClient(plan_for(upstream, tmp_path / "store"), sink=recorder.sink, env={}) as client:
+            for given in (None, closed, PolicyControls()):
+                if given is not None:
+                    file = controls_files(tmp_path / "store")[1]
+                    file.parent.mkdir(exist_ok=True)
+                    write_controls(file, Controls(version=len(recorder.records), at="t", policies={"auto": given}))
+                await client.chat.completions.create(model="auto", messages=ASK)
+
+    asyncio.run(main())
+    assert [record.tier for record in recorder.records] == ["cheap", "capable", "cheap"]
+    assert (recorder.records[1].reason, recorder.records[1].propensity) == ("routed_back", 1.0)
+
+
+def test_a_version_that_was_rolled_back_is_not_served_cheaply_by_a_client_either(upstream, recorder, tmp_path):
+    file = controls_files(tmp_path / "store")[0]
+    file.parent.mkdir(parents=True)
+    pinned = PolicyControls(pin=Pin(bad="v1", good="v0", source="a1"))
+    write_controls(file, Controls(version=1, at="t", policies={"auto": pinned}))
+
+    async def main():
+        async with AsyncClient(plan_for(upstream, tmp_path / "store"), sink=recorder.sink, env={}) as client:
+            await client.chat.completions.create(model="auto", messages=ASK)
+
+    asyncio.run(main())
+    assert [(record.tier, record.reason) for record in recorder.records] == [("capable", "routed_back")]

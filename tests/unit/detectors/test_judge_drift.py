@@ -1,5 +1,6 @@
 from datetime import date, timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -94,3 +95,83 @@ def test_the_same_judge_passes_the_line_no_oftener_than_it_may():
     for right in (SHARP, np.full(200, 0.8)):
         crossed = sum(judge_drift(history(rng, days, 20, right), line=line).has_changed for _ in range(runs))
         assert crossed <= 0.3 * runs + 3 * np.sqrt(runs * 0.3 * 0.7)
+
+
+EASY, HARD = np.full(100, 0.97), np.full(100, 0.6)
+
+
+def on_set(rng, name, right, start, days, left=None):
+    """First verdicts on day `start`, then 20 a day of those anchors that are `left` (all, if not said)."""
+    among = range(len(right)) if left is None else left
+    rows = [result(n, start, rng.random() < right[n], anchors=name) for n in among]
+    for day in range(start + 1, start + days):
+        rows += [result(n, day, rng.random() < right[n], anchors=name) for n in rng.choice(among, 20, replace=False)]
+    return rows
+
+
+def changed_sets(rng, change):
+    """40 days of one set, then 40 of another one, of a judge that stays the same."""
+    both = np.r_[EASY, HARD]
+    if change == "harder added":
+        return on_set(rng, "a", EASY, 0, 40) + on_set(rng, "b", both, 40, 40)
+    if change == "easier added":
+        return on_set(rng, "a", both[::-1][:100], 0, 40) + on_set(rng, "b", both[::-1], 40, 40)
+    return on_set(rng, "a", both, 0, 40) + on_set(rng, "b", both, 40, 40, range(100, 200))
+
+
+def unmarked(rows):
+    """The same results as if the set had stayed the same: first verdicts of known anchors are later ones then."""
+    return [msgspec.structs.replace(row, anchors="a") for row in rows]
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("change", ["harder added", "easier added", "easier taken out"])
+def test_anchors_that_are_added_or_taken_out_are_no_change_of_the_judge(change):
+    runs, line = 60, 80 / 0.3
+    rng = np.random.default_rng([20261127, len(change)])
+    logs = [changed_sets(rng, change) for _ in range(runs)]
+    crossed = sum(judge_drift(rows, line=line).has_changed for rows in logs)
+    assert crossed <= 0.3 * runs + 3 * np.sqrt(runs * 0.3 * 0.7)
+    told = sum(judge_drift(unmarked(rows), line=line).has_changed for rows in logs)
+    assert told > 0.5 * runs, "taken for one set it would pass the line: the mix of anchors has changed"
+
+
+@pytest.mark.statistical
+def test_anchors_that_come_one_day_after_the_other_are_no_change_either():
+    runs, line = 60, 80 / 0.3
+    rng, right = np.random.default_rng(20261128), np.r_[EASY, HARD]
+    crossed = 0
+    for _ in range(runs):
+        rows = [
+            result(n, day, rng.random() < right[n]) for day in range(80) for n in rng.choice(200, 20, replace=False)
+        ]
+        crossed += judge_drift(rows, line=line).has_changed
+    assert crossed <= 0.3 * runs + 3 * np.sqrt(runs * 0.3 * 0.7)
+
+
+def test_a_change_of_the_judge_is_found_on_the_new_anchors_and_one_shown_before_stays():
+    rng, both = np.random.default_rng(6), np.r_[EASY, HARD]
+    before = on_set(rng, "a", EASY, 0, 40)
+    worse = before + on_set(rng, "b", both, 40, 30)
+    worse += [result(n, day, rng.random() < 0.3, anchors="b") for day in range(70, 90) for n in rng.choice(200, 20)]
+    found = judge_drift(worse)
+    assert found.sets == 2
+    assert found.since == str(START + timedelta(days=40))
+    assert START + timedelta(days=70) <= date.fromisoformat(found.detected_on) <= START + timedelta(days=89)
+    shown = before[:] + [result(n, day, False, anchors="a") for day in range(40, 50) for n in rng.choice(100, 20)]
+    alone = judge_drift(shown)
+    again = judge_drift(shown + on_set(rng, "b", np.full(200, 0.1), 49, 30))
+    assert alone.has_changed
+    assert again.detected_on == alone.detected_on, "an anchor more silences no warning"
+    assert (again.sets, again.anchors, again.first_agreement) == (2, 100, alone.first_agreement)
+    assert list(again.days) == [str(START + timedelta(days=day)) for day in range(1, 79)]
+
+
+def test_a_set_that_begins_anew_needs_first_verdicts_again():
+    rng = np.random.default_rng(7)
+    found = judge_drift(on_set(rng, "a", EASY, 0, 40) + [result(n, 50, True, anchors="b") for n in range(100)])
+    assert (found.sets, found.anchors, found.verdicts, found.agreement) == (2, 100, 0, None)
+
+
+def test_the_line_is_the_judges_part_of_the_warnings():
+    assert DEFAULT_LINE == 180 / (0.05 / 8)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from undertow.detectors.locating import segment_of_rise
+from undertow.detectors.locating import Rest, segment_of_rise
 
 BEFORE_N = np.array([[600.0], [200.0], [200.0], [200.0]])
 BEFORE = np.array([[30.0], [10.0], [10.0], [10.0]])
@@ -71,18 +71,49 @@ def counts(tail_rates):
     return k, n, np.concatenate([after.sum(0, keepdims=True), after]), STEERED
 
 
-PLAIN = np.array([[300.0, 300.0], *([[100.0, 100.0]] * 3)])
+REQUESTS = np.array([[3000.0, 3000.0], *([[1000.0, 1000.0]] * 3)])
+"""What those labels stand for: as many requests in each segment."""
+
+
+def equal_weights(n, requests):
+    """Labels of the whole tier, as its segments' are worth: Kish's count, as each segment's requests are drawn at a rate of its own."""
+    worth = requests[1:].sum(0) ** 2 / (requests[1:] ** 2 / n[1:]).sum(0)
+    return np.concatenate([worth[None], n[1:]])
+
+
+def where(k, n, after, n_after, requests):
+    """What is found where rates of drawing differ: the rest of each segment is weighted, too."""
+    rest_k, rest_n = (x[1:].sum(0) - x[1:] for x in (k, n))
+    share = requests[1:] / n_after[1:]
+    rest_requests = requests[1:].sum(0) - requests[1:]
+    rest_failed = (share * after[1:]).sum(0) - share * after[1:]
+    rest_n_after = rest_requests**2 / ((share**2 * n_after[1:]).sum(0) - share**2 * n_after[1:])
+    rest = Rest(rest_k, rest_n, rest_n_after * rest_failed / rest_requests, rest_n_after)
+    return segment_of_rise(k, n, after, equal_weights(n_after, requests), [0, 0, 0], requests, rest)
 
 
 def test_a_segment_is_not_named_for_what_steering_drew_there():
-    assert segment_of_rise(*counts([0.4, 0.4, 0.4]), keys=[0, 0, 0], plain_after=PLAIN) is None
+    assert where(*counts([0.4, 0.4, 0.4]), REQUESTS) is None
 
 
 def test_a_steered_segment_is_named_where_it_bears_the_loss_and_another_where_that_does():
-    assert segment_of_rise(*counts([0.15, 0.4, 0.15]), keys=[0, 0, 0], plain_after=PLAIN) == 1
-    assert segment_of_rise(*counts([0.15, 0.2, 0.7]), keys=[0, 0, 0], plain_after=PLAIN) == 2
+    assert where(*counts([0.15, 0.4, 0.15]), REQUESTS) == 1
+    assert where(*counts([0.15, 0.2, 0.7]), REQUESTS) == 2
 
 
-def test_without_steering_all_labels_are_plain():
-    given = (PLAIN * 0.1, PLAIN * 2, PLAIN * [[0.2], [0.1], [0.4], [0.1]], PLAIN)
-    assert segment_of_rise(*given, keys=[0, 0, 0]) == segment_of_rise(*given, keys=[0, 0, 0], plain_after=PLAIN) == 1
+def test_a_segment_drawn_more_often_must_lead_by_what_its_labels_stand_for():
+    """The first has most flags, since most of it was reviewed, and would not let the second lead, which loses more requests."""
+    n = np.array([[800.0], [600.0], [100.0], [100.0]])
+    before, after = n * 0.05, np.array([[0.0], [0.2 * 600], [0.5 * 100], [0.05 * 100]])
+    after[0] = after[1:].sum(0)
+    requests = np.array([[3000.0], [1000.0], [1000.0], [1000.0]])
+    plainly = segment_of_rise(before, n, after, n, keys=[0, 0, 0])
+    assert (plainly, where(before, n, after, n, requests)) == (None, 1)
+
+
+def test_labels_that_all_stand_for_as_many_requests_are_plain_ones():
+    n = np.array([[300.0, 300.0], *([[100.0, 100.0]] * 3)])
+    given = (n * 0.1, n * 2, n * [[0.2], [0.1], [0.4], [0.1]], n)
+    rest = Rest(*(x[:1] - x[1:] for x in given))
+    weighted = segment_of_rise(*given, keys=[0, 0, 0], requests_after=7.0 * n, rest=rest)
+    assert segment_of_rise(*given, keys=[0, 0, 0]) == weighted == 1

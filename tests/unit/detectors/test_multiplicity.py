@@ -5,12 +5,15 @@ import pytest
 
 from undertow.detectors.multiplicity import (
     RESERVE,
+    WARNED_BOUNDS_SHARE,
     Stream,
     alarm_line,
     combine,
+    judge_change_line,
     late_share,
     locate,
     stream_weights,
+    warning_line,
 )
 
 KNOWN = [
@@ -81,3 +84,10 @@ def test_locate_names_all_that_pass_and_always_the_largest():
     # Neither passes alone: only the larger one is named.
     assert locate([0.5, 0.5], [99.0, 90.0], 100.0).tolist() == [True, False]
     assert locate([0.5, 0.5], [[300.0, 1.0], [1.0, 300.0]], 100.0).tolist() == [[True, False], [False, True]]
+
+
+def test_all_warnings_of_judges_together_have_half_of_alpha():
+    horizon, alpha = 180, 0.05
+    sums = horizon / warning_line(horizon, alpha)
+    changes = 2 * horizon / judge_change_line(horizon, alpha, judges=2)
+    assert sums + WARNED_BOUNDS_SHARE * alpha + changes == pytest.approx(alpha / 2)

@@ -11,8 +11,10 @@ from undertow.records.traffic_grid import bucket_range, traffic_grid
 PRE, DAYS = 10, 50
 
 
-def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_until=None, unit=0, names=()):
-    cells = replace(build(*parts, tiers=tiers), strata={0: names} if names else {})
+def streams(*parts, tiers=("cheap", "capable"), routing_start=PRE, baseline_until=None, unit=0, names=(), merged=None):
+    cells = replace(
+        build(*parts, tiers=tiers), strata={0: names} if names else {}, merged={} if merged is None else {0: merged}
+    )
     first, buckets = bucket_range(cells)
     chosen = signal_units(cells)[unit]
     data = []
@@ -241,3 +243,51 @@ def test_the_tails_of_all_divisions_are_one_stream_and_named_strata_need_no_sett
     assert tail.n.sum(0).tolist() == [200.0, 300.0]
     assert tier.n.sum(0).tolist() == [200.0, 300.0, 500.0, 600.0]
     assert max(tail.evidence.max(), tier.evidence.max()) < 10.0
+
+
+@pytest.mark.parametrize("names", [("tail", "common"), ()])
+@pytest.mark.parametrize("segments", [False, True])
+def test_strata_that_are_counted_together_are_no_stream_of_constant_rate(names, segments):
+    """Two strata beyond the most, that fail at 5 and 50 %: from day 30 on most labels come of the second. Neither has changed."""
+    days = DAYS - PRE
+    parts = [served("capable", 9, days=PRE)]
+    for segment in ("intent=a", "intent=b") if segments else (None,):
+        parts += [served("cheap", 150, days=days, start=PRE, segment=segment)]
+        for stratum in (0, 1):
+            parts.append(labels("cheap", 20, 1, days=days, start=PRE, stratum=stratum, segment=segment))
+        for few, rate, weight in ((False, 0.05, 4.0), (True, 0.5, 2.0)):
+            n = np.where((np.arange(days) >= 20) == few, 36, 4)
+            parts.append(labels("cheap", n, rate * n, days=days, start=PRE, stratum=2, weight=weight, segment=segment))
+    told = named(streams(*parts, names=(*names, "tail@2") if names else ()))
+    assert max(stream.evidence.max() for key, stream in told.items() if key[1] == "change") > 1e4, (
+        "as one stream it looks like one"
+    )
+    found = named(streams(*parts, names=names, merged=2))
+    changes = [stream for key, stream in found.items() if key[1] == "change"]
+    assert {stream.role for stream in changes} == {"tier", "tail", *(("segment",) if segments else ())}
+    for stream in changes:
+        assert stream.evidence.max() < DAYS
+        assert stream.n.sum() in {40.0 * days, 20.0 * days, 80.0 * days}, "labels of the other strata alone"
+
+
+def test_a_change_in_a_stratum_that_is_kept_apart_is_seen_beside_those_that_are_not():
+    days = DAYS - PRE
+    rate = np.where(np.arange(days) >= 20, 0.3, 0.05)
+    parts = [
+        served("capable", 9, days=PRE), ROUTED[0], labels("cheap", 40, 40 * rate, days=days, start=PRE),
+        labels("cheap", 40, 2, days=days, start=PRE, stratum=2),
+    ]  # fmt: skip
+    assert named(streams(*parts, names=("tail", "common"), merged=2))[TIER].evidence[-1] > 1e4
+
+
+def test_pairs_that_are_seen_more_seldom_than_their_answers_are_reviewed_count_by_their_own_weight():
+    """Nine tenths of the traffic lose nothing and have few second answers; in the rest three of ten pairs are lost."""
+    lost = labels("cheap", 10, 1, days=40, start=PRE, pairs=True, lost=3)
+
+    def evidence(**weights):
+        sound = labels("cheap", 10, 1, days=40, start=PRE, pairs=True, lost=0, stratum=1, **weights)
+        (found,) = (s for s in streams(*ROUTED, served("capable", 9, days=PRE), lost, sound) if s.monitor == "shadow")
+        return found.evidence
+
+    np.testing.assert_allclose(evidence(weight=1.0, pair_weight=20.0), evidence(weight=20.0))
+    assert evidence(weight=1.0, pair_weight=20.0)[-1] < DAYS < 1e4 < evidence(weight=1.0)[-1]

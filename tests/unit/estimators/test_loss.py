@@ -198,3 +198,19 @@ def test_own_change_splits_at_the_onset():
     assert found.loss == pytest.approx(0.2)
     assert (found.n, found.reference_n) == (8 * 50, 12 * 50)
     assert own_change(grid, 0, 0, ALL_ARMS, 0.95).loss is None
+
+
+def test_pairs_that_are_seen_more_seldom_than_their_answers_are_reviewed_count_by_their_own_weight():
+    often = labels("cheap", 20, 5, days=20, start=5, pairs=True, lost=10)
+
+    def found(**weights):
+        seldom = labels("cheap", 20, 5, days=20, start=5, pairs=True, lost=0, stratum=1, **weights)
+        return loss("pairs", *CASCADE[:3], often, seldom)
+
+    own, label = found(weight=1.0, pair_weight=4.0), found(weight=4.0)
+    assert (
+        (own.loss, own.low, own.high)
+        == (label.loss, label.low, label.high)
+        == (pytest.approx(0.1), label.low, label.high)
+    )
+    assert found(weight=4.0, pair_weight=1.0).loss == pytest.approx(0.25)

@@ -5,12 +5,12 @@ import msgspec
 import pytest
 
 from gateway_fakes.upstream import FakeUpstream
-from undertow.adapters.store.row_log import SAMPLED, read_rows
+from undertow.adapters.store.row_log import SAMPLED, SKETCHES, read_rows
 from undertow.records.runtime_files import SAMPLING
 from undertow.records.sampling import SampleRate, SamplingRates
 from undertow.records.serving import ReviewPlan, ShadowPlan, TelemetryPlan
 from undertow.records.shadow_frame import LENGTH_BYTES, decode_frame
-from undertow.records.watched import SampledText
+from undertow.records.watched import SampledText, TextSketch
 from unit.gateway.asgi_calls import KEY, SECRET, gateway, plan_for, run
 
 
@@ -218,6 +218,21 @@ def test_with_retention_of_nothing_no_text_is_written(tmp_path, upstream):
         async with gateway(tmp_path, plan) as g:
             assert (await g.chat()).status == 200
         assert g.records()[0]["draws"][0]["chosen"]
+        assert not (tmp_path / "store" / SAMPLED).exists()
+
+    run(steps)
+
+
+def test_a_sketch_is_kept_where_it_is_wanted_though_no_text_is(tmp_path, upstream):
+    async def steps():
+        plan = drawing(tmp_path, upstream, review=1.0)
+        store = msgspec.structs.replace(plan.store, text_sketch=True, id_key_env="ID_KEY")
+        plan = msgspec.structs.replace(plan, store=store, review=ReviewPlan(per_day=100, text_days=0.0))
+        async with gateway(tmp_path, plan, {"ID_KEY": "secret"}) as g:
+            assert (await g.chat()).status == 200
+        (row,) = read_rows(tmp_path / "store", SKETCHES, TextSketch).rows
+        assert row.decision_id == g.records()[0]["decision_id"]
+        assert row.hidden
         assert not (tmp_path / "store" / SAMPLED).exists()
 
     run(steps)

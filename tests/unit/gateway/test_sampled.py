@@ -7,15 +7,17 @@ import threading
 import msgspec
 import pytest
 
-from undertow.adapters.store.row_log import SAMPLED, RowLog, read_rows
+from undertow.adapters.store.row_log import SAMPLED, SKETCHES, RowLog, read_rows
 from undertow.adapters.wire.chat import ChatDialect
 from undertow.gateway import sampled
 from undertow.gateway.sampled import DrawnTexts
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord
 from undertow.records.sampling import Drawn
-from undertow.records.watched import SampledText
+from undertow.records.watched import SampledText, TextSketch
 from undertow.services.routing import Incoming
+from undertow.slices.keyed import SketchKey
+from undertow.slices.sketch import sketch
 
 BODY = b'{"model": "auto",  "temperature":0.50, "messages": [{"role": "user", "content": "my card 4711"}], "metadata": {"intent": "billing"}}'
 REVIEW = Drawn("review", "tail", 0.25, chosen=True)
@@ -79,6 +81,14 @@ def test_the_text_of_a_decision_drawn_for_review_is_kept_with_what_a_reviewer_ne
         )
     ]
     assert (kept.requests, kept.lost) == ([], [])
+
+
+def test_a_text_says_with_which_probability_a_second_answer_was_drawn_too(tmp_path):
+    kept = Kept(tmp_path)
+    kept.texts.take(*drawn(1, REVIEW, SHADOW))
+    kept.texts.take(*drawn(2, REVIEW, Drawn("shadow", "common", 0.5, chosen=False)))
+    kept.texts.sync()
+    assert {row.decision_id: row.shadow_probability for row in kept.rows} == {"d1": 0.5, "d2": None}
 
 
 def test_what_is_answered_again_goes_on_with_the_caller_s_own_body_and_into_no_file(tmp_path):
@@ -240,3 +250,34 @@ def test_both_threads_can_be_at_work(tmp_path):
     kept.texts.close()
     assert [row.decision_id for row in kept.rows] == [f"d{number}" for number in range(300)]
     assert kept.lost == []
+
+
+def test_a_sketch_is_kept_of_what_was_asked_though_no_text_is(tmp_path):
+    key, requests = SketchKey(b"secret"), []
+    texts = DrawnTexts(
+        None,
+        lambda text: text.replace("4711", "#"),
+        requests.append,
+        print,
+        sketches=(RowLog(tmp_path, SKETCHES, "w0"), key),
+    )
+    texts.take(*drawn(1, REVIEW))
+    texts.take(*drawn(2, SHADOW))
+    texts.sync()
+    rows = read_rows(tmp_path, SKETCHES, TextSketch).rows
+    assert [row.decision_id for row in rows] == ["d1", "d2"]
+    assert {key.shown(row.hidden) for row in rows} == {sketch("my card #")}, "of the last message alone, and redacted"
+    assert not (tmp_path / SAMPLED).exists()
+    texts.close()
+    assert not list((tmp_path / SKETCHES).glob("*.open"))
+
+
+def test_what_cannot_be_redacted_leaves_no_sketch_either(tmp_path):
+    lost = []
+    texts = DrawnTexts(
+        None, lambda _: 1 / 0, print, lost.append, sketches=(RowLog(tmp_path, SKETCHES, "w0"), SketchKey(b"secret"))
+    )
+    texts.take(*drawn())
+    texts.close()
+    assert lost == ["redaction"]
+    assert read_rows(tmp_path, SKETCHES, TextSketch).rows == []

@@ -133,3 +133,66 @@ def test_a_new_version_takes_over_children_socket_and_counts(start):
     until(lambda: running.children("time.sleep") and running.children("time.sleep") != keeper)
     until(lambda: len(running.children("stub_worker")) == 2)
     assert running.stop() == 0
+
+
+def kept(running):
+    return (running.folder / "kept").read_text().split()
+
+
+def test_what_is_rolled_back_to_is_served_within_seconds_and_so_is_what_is_released(start):
+    running = ready(start("v2"))
+    (running.folder / "version").write_text("broken")  # a roll-back reads no settings
+    (running.folder / "pin").write_text("v1")
+    running.wait_for(r"2 new workers serve \(policy auto v1\)")
+    running.wait_for("policy auto was rolled back to version v1")
+    serves(running, "v1")
+    (running.folder / "pin").unlink()
+    running.wait_for(r"2 new workers serve \(policy auto v2\)")
+    serves(running, "v2")
+    assert kept(running) == ["v2", "v1", "v2"]
+
+
+def test_a_reload_of_what_was_rolled_back_stays_rolled_back(start):
+    running = ready(start("v2"))
+    (running.folder / "pin").write_text("v1")
+    serves(running, "v1")
+    mark = len(running.said)
+    running.signal(signal.SIGHUP)
+    running.wait_for(r"2 new workers serve \(policy auto v1\)", after=mark)
+    serves(running, "v1")
+
+
+def test_a_version_that_cannot_be_served_is_said_once_and_counted(start):
+    running = ready(start("v2"))
+    for said, why in (("unreadable", "it cannot be read"), ("bug", "KeyError")):
+        (running.folder / "pin").write_text(said)
+        running.wait_for(f"was rolled back, and the capable tier answers for it: {why}")
+        until(lambda: supervision(running).pins_unserved == 1)
+    time.sleep(2.5)
+    assert len([line for line in running.said if "capable tier answers" in line]) == 2
+    assert version_served(running) == "v2"
+    (running.folder / "pin").unlink()
+    until(lambda: supervision(running).pins_unserved == 0)
+
+
+def test_a_version_whose_workers_do_not_start_leaves_those_of_the_settings_serving(start):
+    running = ready(start("v2"))
+    (running.folder / "pin").write_text("cannot-start")
+    running.wait_for("reload refused, the old settings stay: a new worker did not start")
+    assert version_served(running) == "v2"
+    until(lambda: supervision(running).reloads_refused == 1)
+    time.sleep(2.5)
+    assert supervision(running).reloads_refused == 1, "it is not tried again at once"
+
+
+def test_a_start_does_not_fail_because_of_what_was_rolled_back_to(start, tmp_path):
+    (tmp_path / "pin").write_text("cannot-start")
+    running = ready(start("v2"))
+    assert version_served(running) == "v2"
+    running.wait_for("the version that was rolled back to cannot serve, so the capable tier answers")
+
+
+def test_a_version_that_cannot_be_kept_is_served_and_said(start):
+    running = ready(start("v9"))
+    running.wait_for("what serves now cannot be rolled back to: the disk is full")
+    assert version_served(running) == "v9"

@@ -306,3 +306,13 @@ def test_what_earlier_tiers_were_judged_by_stays_in_the_record_under_their_names
     assert (features["small/mean_logprob"], features["mean_logprob"]) == (-1.0, -0.1)
     four = trace({"a": UNSURE, "b": UNSURE, "c": UNSURE, "d": LARGE}, ("a", "b", "c", "d")).served.judgement.features
     assert {"a/mean_logprob", "b/mean_logprob", "mean_logprob"} <= set(four)
+
+
+def test_a_raise_of_the_guard_adds_to_the_hysteresis_of_a_conversation():
+    ways = Ways(hysteresis=0.1)
+    moved = {"last_tier": "large"}
+    for raised_by, setting, tier, threshold in (
+        (0.0, {}, "small", 0.7), (0.15, {}, "small", 0.85), (0.05, moved, "small", 0.85), (0.15, moved, "large", 0.95), (1.0, {}, "large", 1.0),
+    ):  # fmt: skip
+        served = run(ways, world(answer(0.9)), raised_by=raised_by, **setting).served
+        assert (served.tier, round(served.judgement.threshold, 9)) == (tier, threshold)

@@ -1,6 +1,7 @@
 """A request is cheap only where the classifier said so, in time and with a probability."""
 
 import pytest
+from msgspec.structs import replace
 
 from conformance.check_policy import World, drive
 from undertow.policies.base import Classified, ClassifierFailed, Classify, Setting
@@ -69,3 +70,15 @@ def test_rules(segment, by, reason):
     held_out = drive(policy, facts, setting(is_holdout=True), World(ANSWERS)).served
     assert held_out.propensity == pytest.approx(0.1 if by == "small" else 1.0)
     assert drive(policy, facts, setting(eligible=False), World(ANSWERS)).served.reason == "constraint"
+
+
+@pytest.mark.parametrize(("raised_by", "tier"), [(0.0, "small"), (0.1, "small"), (0.2, "large"), (1.0, "large")])
+def test_a_raise_of_the_guard_adds_to_the_threshold(raised_by, tier):
+    facts = RequestFacts("chat.completions", "auto")
+    raised = replace(setting(), raised_by=raised_by)
+    served = drive(ClassifierPolicy("auto", "v", 0.7, 30.0), facts, raised, World(ANSWERS, Classified(0.85))).served
+    assert served.tier == tier
+    assert served.judgement.threshold == min(0.7 + raised_by, 1.0)
+    rules = RulesPolicy("auto", "v", frozenset({"intent=faq"}))
+    by_rule = drive(rules, replace(facts, segment={"intent": "faq"}), raised, World(ANSWERS)).served
+    assert by_rule.tier == "small", "rules have no confidence to raise"

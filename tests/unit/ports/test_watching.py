@@ -43,6 +43,10 @@ def test_a_reservation_is_within_the_limit_or_adds_nothing(book):
 
 
 def test_calls_without_a_price_are_reserved_by_their_number(book):
-    assert [book.reserve("shadow", 0.0, 1.0, day=DAY, unpriced=1, most_unpriced=2) for _ in range(3)] == [True, True, False]
+    assert [book.reserve("shadow", 0.0, 1.0, day=DAY, unpriced=1, most_unpriced=2) for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
     assert book.read("shadow") == Spent(DAY, 0.0, 2)
     assert book.reserve("shadow", 0.5, 1.0, day=DAY)  # one with a price is none of them

@@ -3,6 +3,7 @@ import pytest
 
 from undertow.records.serving import (
     SCHEMA,
+    AlertsPlan,
     EndpointPlan,
     KeyPlan,
     PolicyPlan,
@@ -59,3 +60,9 @@ def test_a_plan_of_another_version_is_refused_by_name():
 def test_what_is_no_plan_is_refused(document):
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
         decode_plan(document)
+
+
+def test_somebody_is_told_where_a_channel_is_named():
+    assert not AlertsPlan(dead_man_url_env="D", link_url="https://x").is_anybody_told
+    for named in ({"slack_url_env": "S"}, {"pagerduty_key_env": "P"}, {"alertmanager_url": "https://a"}, {"webhook_url": "https://w"}, {"email_to": ("a@b",)}):  # fmt: skip
+        assert AlertsPlan(**named).is_anybody_told

@@ -162,3 +162,12 @@ def test_a_judge_that_changed_is_told_with_its_day():
     )
     assert "change     shown: 100.0% at first" in "\n".join(check_lines(report))
     assert np.isfinite(check_document(report)["drift"]["evidence"])
+
+
+def test_a_set_of_anchors_that_was_changed_is_told_with_its_day():
+    rows = [anchor(n, anchors=name) for name in "ab" for n in range(10)]
+    lines = check_lines(check_report(rows))
+    assert "unknown until anchors were judged again" in "\n".join(lines)
+    assert "on the anchors of 2026-03-01: the set has been changed" in lines[-1]
+    assert check_document(check_report(rows))["drift"]["anchor_sets"] == 2
+    assert not any("the set has been changed" in line for line in check_lines(check_report(rows[:10])))

@@ -105,3 +105,12 @@ def test_what_strangers_wrote_acts_on_nothing(report, width):
     assert "\u202e" not in shown + page + summary
     assert "<script>alert" not in page
     assert "<script>" not in summary
+
+
+def test_a_slice_of_sketches_alone_says_that_its_words_are_not_known(report):
+    gone = replace(ROW, topics=("group 3",), words=(), examples=())
+    told = replace(report, slices=(gone,))
+    assert "words not known" in terminal(told)
+    assert "words not known" in render_html(told)
+    assert "words not known" not in terminal(report)
+    assert slices.unknown_words(replace(gone, topics=())) is None

@@ -75,3 +75,25 @@ def test_times_come_back():
     assert seconds_of("") is None
     for beyond in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         assert seconds_of(beyond) is None, "there is no such time in UTC"
+
+
+def test_a_pair_has_the_probability_of_both_draws():
+    """One number decides for review and second answer, so the smaller probability does; a draw after the fact has one of its own."""
+    found = cases(
+        sampled("few", inclusion_probability=0.8, shadow_probability=0.1),
+        sampled("many", inclusion_probability=0.05, shadow_probability=0.1),
+        sampled("later", inclusion_probability=0.5),
+        sampled("alone", shadow_probability=0.1),
+        pairs=(
+            pair("few", inclusion_probability=0.1), pair("many", inclusion_probability=0.1),
+            pair("later", inclusion_probability=0.1), pair("alone", reference_answer=""),
+        ),
+    ).by_id  # fmt: skip
+    assert [found[key].pair_probability for key in ("few", "many", "later", "alone")] == [0.1, 0.05, 0.05, None]
+    assert [key for key, case in found.items() if case.is_pair_missing] == ["alone"]
+
+
+def test_a_pair_whose_probability_cannot_be_is_not_shown():
+    found = cases(sampled("d"), pairs=(pair("d", inclusion_probability=0.0),))
+    assert found.by_id["d"].reference_answer is None
+    assert found.problems == {"impossible_probability": 1}

@@ -1,6 +1,6 @@
 import pytest
 
-from review_factory import NOON, cases, sampled, text_of, vote
+from review_factory import NOON, cases, pair, sampled, text_of, vote
 from undertow.records.review import SEED_PREFIX, ReviewRules, SeededCase
 from undertow.reviewing.labels import UNDO_S, is_settled, signal_of, time_problem
 from undertow.reviewing.resolving import tally_votes
@@ -59,3 +59,14 @@ def test_votes_can_be_taken_back_for_a_while():
     assert is_settled(tally, NOON + UNDO_S, leaving="bob")
     assert is_settled(tally, NOON + 100 + UNDO_S)
     assert is_settled(tally_votes([vote("d", at=text_of(NOON + 9e6))], RULES).by_id["d"], NOON)
+
+
+def test_a_verdict_on_two_answers_bears_the_probability_of_the_pair_beside_that_of_the_review():
+    case = cases(sampled("d", inclusion_probability=0.8, shadow_probability=0.1), pairs=(pair("d"),)).by_id["d"]
+
+    def given(given_vote):
+        return signal_of(case, tally_votes([given_vote], RULES).by_id["d"], RULES, NOON + 60, str)
+
+    both = given(vote("d", value=0.0, reference_value=1.0, is_side_by_side=True))
+    assert (both.inclusion_probability, both.pair_probability) == (0.8, 0.1)
+    assert given(vote("d", value=0.0)).pair_probability is None

@@ -114,3 +114,15 @@ def test_many_short_segments_are_said_in_few_words():
     words = status(*(sampled(f"d{i}", segment={"intent": f"i{i}"}) for i in range(20))).words
     assert sum("minimum asks for" in word for word in words) == 6
     assert any(word.startswith("other tiers and segments") and word.endswith(": 16") for word in words)
+
+
+def test_second_answers_that_are_missing_are_told():
+    rows = [
+        sampled("a", shadow_probability=0.5),
+        sampled("b", shadow_probability=0.5, event_time=text_of(NOON + 1_990)),
+        sampled("c"),
+    ]
+    found = status(*rows, now_s=NOON + 2_000)
+    assert found.problems == {"second_answer_missing": 1}, "one may still be under way, one was not drawn"
+    assert any("have none (budget, failure)" in word for word in found.words)
+    assert status(*rows, rules=ReviewRules(side_by_side=False)).problems == {}

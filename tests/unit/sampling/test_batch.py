@@ -1,10 +1,11 @@
 from collections import Counter
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from undertow.records.review import Candidate
-from undertow.sampling.batch import BatchRules, allocate, draw_batch
+from undertow.sampling.batch import MEASURES, BatchRules, allocate, design_of, draw_batch
 
 
 def day(count=1_000, seed=1, **values):
@@ -132,3 +133,10 @@ def test_whole_numbers_in_proportion_within_bounds(weight, total, least, most, e
 
 def test_no_numbers_from_no_weights():
     assert allocate([], 3, [], []).tolist() == []
+
+
+def test_each_sort_of_score_is_a_division_of_its_own():
+    sorts = [combo for many in range(5) for combo in combinations(MEASURES, many)]
+    designs = [design_of(combo) for combo in sorts]
+    assert len(set(designs)) == len(sorts) == 16
+    assert design_of(("confidence",)) == 1

@@ -5,7 +5,9 @@ import pytest
 
 from undertow.adapters.wire.chat import ChatDialect
 from undertow.policies.build import build_policy
+from undertow.policies.exposure import compiled
 from undertow.ports.wire import WireError
+from undertow.records.guard import Restriction
 from undertow.records.pseudonym import pseudonym
 from undertow.records.serving import (
     ConstraintsPlan,
@@ -183,3 +185,60 @@ def test_a_suites_request_is_in_no_holdout_and_keeps_its_origin():
             held[origin] += incoming.placement.setting.is_holdout
     assert held["live"] > 5
     assert held["suite"] == 0
+
+
+def restricted_admission(*restrictions, plan=PLAN, policy="auto"):
+    made = admission(plan)
+    made.restrictions = {policy: compiled(restrictions)}
+    return made
+
+
+def placed(made, *, user="u", origin="live", model="auto", labels=None):
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "user": user}).encode()
+    context = Context("d", "2026-01-01T00:00:00.000Z", 0.0, labels or {}, origin=origin)
+    return made.admit(ChatDialect(), body, context).placement
+
+
+ROUTED_BACK = Restriction(segment="intent=billing", exposure=0.0, source="a1")
+
+
+def test_a_restriction_keeps_a_segment_on_the_capable_tier_and_leaves_arm_and_eligibility_alone():
+    made = restricted_admission(ROUTED_BACK)
+    kept = placed(made, labels={"intent": "billing"})
+    assert (kept.setting.kept_for, kept.setting.eligible, kept.arm, kept.arm_probability) == (
+        "routed_back",
+        True,
+        "treatment",
+        1.0,
+    )
+    assert placed(made, labels={"intent": "faq"}) == placed(admission(), labels={"intent": "faq"})
+
+
+def test_exposure_is_by_user_and_multiplies_the_probability_of_treatment():
+    plan = msgspec.structs.replace(PLAN, holdout=HoldoutPlan(share=0.2))
+    made = restricted_admission(
+        Restriction(exposure=0.25, raised_by=0.1, reason="not_exposed", source="rollout"), plan=plan
+    )
+    found = [placed(made, user=f"u{number}") for number in range(2000)]
+    treated = [one for one in found if one.arm == "treatment"]
+    assert all(one.setting.treatment_probability == 0.2 for one in found)
+    assert all(one.setting.raised_by == 0.1 for one in found)
+    assert all(one.setting.kept_for is None for one in found if one.arm == "holdout")
+    assert abs(sum(one.setting.kept_for is None for one in treated) / len(treated) - 0.25) < 0.04
+    assert placed(made, user="u1") == placed(made, user="u1")
+    arms = [one.arm for one in (placed(admission(plan), user=f"u{number}") for number in range(2000))]
+    assert [one.arm for one in found] == arms, "nobody changes his arm"
+
+
+def test_a_suite_an_observer_a_named_tier_and_another_policy_are_not_restricted():
+    labels = {"intent": "billing"}
+    made = restricted_admission(ROUTED_BACK)
+    assert placed(made, labels=labels, origin="suite").setting.kept_for is None
+    assert placed(made, labels=labels, model="small").setting.kept_for is None
+    assert placed(made, labels=labels, model="half").setting.kept_for is None
+    assert placed(restricted_admission(ROUTED_BACK, plan=OBSERVING), labels=labels).setting.kept_for is None
+
+
+def test_what_is_not_eligible_is_answered_as_ever():
+    made = restricted_admission(Restriction(exposure=0.0, source="a1"))
+    assert placed(made, labels={"intent": "fraud"}) == placed(admission(), labels={"intent": "fraud"})

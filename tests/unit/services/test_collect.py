@@ -87,6 +87,20 @@ def test_a_sampled_label_needs_its_probability_and_a_review_without_one_is_unkno
     assert "it lies in (0, 1]" in reason({**base, "inclusion_probability": 0})
 
 
+def test_a_pair_may_have_a_probability_of_its_own():
+    base = {
+        "decision_id": "d",
+        "kind": "review",
+        "name": "accuracy",
+        "value": 1,
+        "reference_value": 1,
+        "inclusion_probability": 0.5,
+    }
+    assert read(base).signals[0].pair_probability is None
+    assert read({**base, "pair_probability": 0.1}).signals[0].pair_probability == 0.1
+    assert "pair_probability is 1.5; it lies in (0, 1]" in reason({**base, "pair_probability": 1.5})
+
+
 @pytest.mark.parametrize(
     ("time", "expected"),
     [

@@ -144,3 +144,30 @@ def test_segments_with_labels_are_watched_and_the_whole_comes_first():
     assert watched_segments(cells) == [0, 2]
     assert watched_segments(replace(cells, labels=cells.labels.take(np.zeros(len(cells.labels), bool)))) == [0]
     assert cells.first_event == DAY * FIRST
+
+
+def test_strata_that_are_counted_together_change_no_evidence_of_change():
+    """The part that the second of two merged strata has in them grows from a tenth to nine tenths; it always failed more often."""
+    days = DAYS - PRE
+    grown = np.where(np.arange(days) >= 20, 36, 4)
+    parts = [
+        served("capable", 100, days=PRE), served("cheap", 100, days=days, start=PRE), labels("cheap", 40, 2, days=days, start=PRE),
+        labels("cheap", 40 - grown, 0.05 * (40 - grown), days=days, start=PRE, stratum=1),
+        labels("cheap", grown, 0.5 * grown, days=days, start=PRE, stratum=1),
+    ]  # fmt: skip
+
+    def found(merged):
+        cells = replace(build(*parts), merged=merged)
+        first, buckets = bucket_range(cells)
+        traffic = traffic_grid(cells, 0, first_bucket=first, buckets=buckets)
+        streams = gather(cells, AuditSettings(), find_periods(traffic, cells.bucket_s, None), alarms=True).streams
+        return max(stream.evidence.max() for stream in streams if stream.kind == "change")
+
+    assert found({}) > 1e4
+    assert found({0: 1}) < DAYS
+
+
+def test_warnings_have_a_line_of_their_own_so_that_the_judges_change_fits_into_their_budget():
+    parts = [*log(), *log(signal="judge.score", basis="judge")]
+    assert evidence(*parts).line == 7200
+    assert evidence(*parts, alarms=False).line == 180 / (0.05 * 5 / 16)

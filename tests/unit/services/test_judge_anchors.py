@@ -5,7 +5,7 @@ import msgspec
 from judge_factory import NOON, A, SaidJudge, pair_judge, plan, sees_good
 from undertow.ports.judge import JudgeReply
 from undertow.records.judged import Anchor
-from undertow.services.judge_anchors import Scorer, anchor_id, anchors_of_day, judge_version, score_anchors
+from undertow.services.judge_anchors import Scorer, anchor_id, anchor_set, anchors_of_day, judge_version, score_anchors
 
 ANCHORS = [
     Anchor(request="r1", answer_a="good", answer_b="bad", human="A"),
@@ -17,7 +17,7 @@ ANCHORS = [
 
 def score(say, anchors=ANCHORS):
     judge = SaidJudge(say)
-    scorer = Scorer(pair_judge(judge), judge.name, "v1", lambda: NOON)
+    scorer = Scorer(pair_judge(judge), judge.name, "v1", "set-1", lambda: NOON)
     return asyncio.run(score_anchors(scorer, anchors)), judge
 
 
@@ -26,7 +26,7 @@ def test_a_judge_is_right_where_it_says_what_people_say():
     assert [result.verdict for result in results] == ["A", "B", "tie", "A"]
     assert [result.is_right for result in results] == [True, True, True, False]
     assert {result.judge for result in results} == {"judge-1"}
-    assert {result.version for result in results} == {"v1"}
+    assert {(result.version, result.anchors) for result in results} == {("v1", "set-1")}
     assert len({result.anchor_id for result in results}) == 4
 
 
@@ -40,6 +40,13 @@ def test_a_judge_that_cannot_be_reached_is_asked_about_a_handful():
     results, judge = score(lambda _: JudgeReply(status="failed", is_outage=True), ANCHORS * 20)
     assert len(results) == len(judge.asked) == 4
     assert all(result.is_right is None for result in results)
+
+
+def test_a_set_is_another_one_when_an_anchor_is_added_edited_or_taken_out():
+    edited = [msgspec.structs.replace(ANCHORS[0], human="B"), *ANCHORS[1:]]
+    sets = [ANCHORS, ANCHORS[1:], [*ANCHORS, msgspec.structs.replace(ANCHORS[0], request="r5")], edited]
+    assert len({anchor_set(each) for each in sets}) == 4
+    assert anchor_set(ANCHORS[::-1]) == anchor_set(ANCHORS)
 
 
 def test_an_anchor_that_was_edited_is_another_one():

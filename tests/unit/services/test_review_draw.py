@@ -13,9 +13,12 @@ DAY = date(2026, 3, 1)
 class Log:
     """A log of one day in memory."""
 
-    def __init__(self, count=100, is_drawn=False):
+    def __init__(self, count=100, is_drawn=False, measured=("confidence",)):
         self.frame = DayFrame(
-            tuple(Candidate(f"d{i}", "cheap", confidence=i / 100) for i in range(count)), "intent", is_drawn
+            tuple(Candidate(f"d{i}", "cheap", confidence=i / 100) for i in range(count)),
+            "intent",
+            is_drawn,
+            frozenset(measured),
         )
         self.kept = None
 
@@ -56,3 +59,18 @@ def test_a_day_is_drawn_once():
 def test_a_day_without_decisions_is_none():
     with pytest.raises(DataError, match="no served decision on 2026-03-01"):
         drawn(Log(count=0))
+
+
+def strata(*measured):
+    log = Log(measured=measured)
+    drawn(log)
+    return {row.stratum for row in log.kept[1]}
+
+
+def test_strata_before_and_after_a_judge_comes_are_not_one():
+    before, after = strata("confidence"), strata("confidence", "judge")
+    assert before == {"tail", "common"}
+    assert not before & after
+    assert {name.partition("@")[0] for name in after} == before
+    assert strata("confidence", "judge") == after
+    assert not strata("confidence", "agreement") & after

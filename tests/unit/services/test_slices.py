@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from topic_log import CHANGE, START, read_rows, rows
+from topic_log import CHANGE, START, read_rows, rows, without_texts
 from undertow.records.report import AuditSettings
 from undertow.services.audit import audit
 from undertow.services.slices import alarm_slices
@@ -82,3 +82,20 @@ def test_a_healthy_log_has_neither(tmp_path):
     report = audit(read_rows(tmp_path, decisions, signals), AuditSettings())
     assert report.alarms == ()
     assert report.slices == ()
+
+
+def test_labels_of_strata_that_are_counted_together_are_neither_searched_nor_watched_by_topic(cells, report):
+    code = cells.signals.index("review.accuracy")
+    together = replace(cells, merged={code: int(cells.rows.stratum.max())})
+    assert report.alarms
+    assert alarm_slices(together, None, report.alarms, 0.05, 0.95) == ()
+    assert all(alarm.kind == "level" for alarm in audit(together, AuditSettings()).alarms)
+
+
+def test_texts_that_are_gone_are_searched_by_their_sketches_and_not_named(cells, report):
+    found = alarm_slices(without_texts(cells), None, report.alarms, 0.05, 0.95)
+    assert found
+    assert found[0].topics
+    assert found[0].share == pytest.approx(0.06, abs=0.02)
+    assert found[0].interval[0] < 0.6 < found[0].interval[1]
+    assert all(row.words == () and row.examples == () for row in found)

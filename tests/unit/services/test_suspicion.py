@@ -90,3 +90,15 @@ def test_people_and_judge_number_the_strata_that_they_name_each_by_itself():
 
 def test_what_an_alarm_has_told_of_is_not_looked_at_for_ever():
     assert suspicions(log(0.2), told={("cheap", "intent=billing")}) == ()
+
+
+def test_strata_that_are_counted_together_raise_no_suspicion():
+    rose = log(0.2)
+    code = rose.signals.index("judge.quality")
+    assert suspicions(replace(rose, merged={code: 0})) == ()
+
+
+def test_labels_that_name_no_stratum_beside_named_ones_are_of_either():
+    rose = log(0.2)
+    found = suspicions(replace(rose, strata={rose.signals.index("judge.quality"): ("whole",)}))
+    assert {each.stratum for each in found} == {""}

@@ -1,17 +1,18 @@
 """Topics of a log: when they are found, from what, and what they add to the cells."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from topic_log import CHANGE, DAYS, START, read_rows, rows
+from topic_log import CHANGE, DAYS, START, read_rows, rows, without_texts
 from undertow.estimators.periods import find_periods
 from undertow.records.label_grid import label_grid, signal_units
 from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
 from undertow.services.evidence import alarms_armed_from, gather
-from undertow.services.topics import MIN_TEXTS, found_topics, log_topics, with_topics
+from undertow.services.topics import MIN_TEXTS, examples_of, found_topics, log_topics, with_topics
 
 FIRST = int(START.timestamp()) // 86_400
 
@@ -33,7 +34,7 @@ def armed(cells):
 def cut(cells, day):
     """The cells as of the end of a day: what came later was never seen."""
     keep = cells.rows.available <= FIRST + day
-    names = [name for name in type(cells.rows).__dataclass_fields__ if name not in {"texts", "left_out"}]
+    names = [name for name in type(cells.rows).__dataclass_fields__ if name not in {"texts", "sketches", "left_out"}]
     return replace(cells, rows=replace(cells.rows, **{name: getattr(cells.rows, name)[keep] for name in names}))
 
 
@@ -137,3 +138,16 @@ def test_a_log_whose_texts_begin_late_has_none_to_monitor(cells):
     late = replace(cells, rows=replace(cells.rows, text=np.where(keep, cells.rows.text, -1)))
     assert log_topics(late, armed(late)) is None
     assert found_topics(late) is not None
+
+
+def test_sketches_find_the_topics_that_their_texts_would_have_found_without_names(cells):
+    gone = without_texts(cells)
+    mine, theirs = found_topics(cells), found_topics(gone)
+    np.testing.assert_array_equal(mine.members, theirs.members)
+    assert all(re.fullmatch(r"group \d+( \(\d+\))?", segment.value) for segment in theirs.segments)
+    assert examples_of(theirs, np.ones(len(theirs.asked), dtype=np.bool_)) == ()
+
+
+def test_where_some_texts_are_kept_they_name_the_topics(cells):
+    half = without_texts(cells, keep=lambda place: place % 2 == 0)
+    assert any("charge" in segment.value for segment in found_topics(half).segments)

@@ -163,12 +163,13 @@ def test_a_book_that_says_no_for_its_own_reasons_ends_it():
 
 
 def race(roots, barrier, granted, is_priced):
-    """In each store, all processes at once: take what can be taken, and never settle."""
+    """In each store, all processes at once: take what can be taken; every call costs what it was to cost."""
 
     async def take(root):
-        budget = WatchingBudget("shadow", 1.0, StoreSpendBook(Path(root), clock=lambda: 0.0), most_unpriced=3)
+        budget = WatchingBudget("shadow", 1.0, StoreSpendBook(Path(root), clock=lambda: 0.0), most_unpriced=1)
         count = 0
-        while await budget.reserve(call(0.3) if is_priced else None) is not None:
+        while (taken := await budget.reserve(call(1.0) if is_priced else None)) is not None:
+            await budget.settle(taken, None)
             count += 1
         return count
 
@@ -191,8 +192,6 @@ def test_processes_that_race_never_overspend_together(tmp_path, is_priced):
         counts[root] += count
     for racer in racers:
         racer.join(60)
-    assert set(counts.values()) == {3}  # of 0.30 each, or three without a price
+    assert set(counts.values()) == {1}  # of 1.00, or one without a price
     sums = [StoreSpendBook(Path(root), clock=lambda: 0.0).read("shadow") for root in roots]
-    assert all(
-        (each.usd, each.unpriced) == ((pytest.approx(0.9), 0) if is_priced else (0.0, 3)) for each in sums
-    )
+    assert all((each.usd, each.unpriced) == ((1.0, 0) if is_priced else (0.0, 1)) for each in sums)

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from undertow.slices.sketch import BUCKETS, MAX_CHARS, WORD_BUCKETS, sketch, sketch_matrix, word_bucket, words
+from undertow.slices.sketch import BUCKETS, MAX_CHARS, WORD_BUCKETS, sketch, word_bucket, words
+from undertow.slices.topics import sketch_matrix
 
 
 def test_words_do_not_depend_on_case_or_the_shape_of_the_apostrophe():

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from undertow.errors import UsageError
+from undertow.records.unreadable import UNREADABLE
 
 TRUE_WORDS = frozenset({"true", "t", "yes", "y", "1", "on"})
 FALSE_WORDS = frozenset({"false", "f", "no", "n", "0", "off"})
@@ -240,7 +241,7 @@ def _decode_json(text: str) -> Any:
     for candidate in (text, text.replace('""', '"')):
         try:
             return msgspec.json.decode(candidate)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+        except UNREADABLE:
             continue
     return None
 

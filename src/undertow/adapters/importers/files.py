@@ -23,6 +23,7 @@ import zstandard
 
 from undertow.adapters.listing import files_below
 from undertow.errors import LogError
+from undertow.records.unreadable import UNREADABLE
 
 CHUNK = 1 << 20
 PARQUET_BATCH = 2048
@@ -137,7 +138,7 @@ def _spans_lines(text: bytes) -> bool:
     first, _, rest = text.partition(b"\n")
     try:
         msgspec.json.decode(first)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except UNREADABLE:
         return bool(rest) and (first.rstrip().endswith(b"[") or not rest.lstrip().startswith(b"{"))
     return False
 
@@ -207,7 +208,7 @@ def _json_lines(path: Path, max_bytes: int) -> Iterator[Any]:
             line = line.removeprefix(b"\xef\xbb\xbf")  # noqa: PLW2901
         try:
             yield decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError, UnicodeError):
+        except UNREADABLE:
             yield _leniently(line)
 
 

@@ -44,7 +44,7 @@ CHURN_FLAGS = ("churn", "churned", "is_churned", "exited", "attrition")
 STARS = SignalRule("csat", scale=(1.0, 5.0))
 _IDS = ("decision_id", "conversation_id", "user_id")
 _EVENT_NAMES = ("name", "outcome", "event", "event_name", "event_type")
-_VALUES = ("value", "amount", "score", "count")
+VALUE_COLUMNS = ("value", "amount", "score", "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +359,7 @@ def _event(record: Mapping[str, Any], stem: str, reading: Reading) -> Signal | R
     )
     label = fields.text(first(record, *(names[name] for name in _EVENT_NAMES if name in names)))
     name = rule.name if rule else label or stem
-    value_column = rule.column if rule and rule.column else next((names[v] for v in _VALUES if v in names), None)
+    value_column = rule.column if rule and rule.column else next((names[v] for v in VALUE_COLUMNS if v in names), None)
     value = record.get(value_column) if value_column else 1.0
     identity = fields.text(record.get(names.get("id", names.get("event_id", ""))))
     base = _base(record, rule.source if rule and rule.source else f"outcomes.{name}", identity, stamp(made), reading)

@@ -15,6 +15,7 @@ from undertow.adapters.whole_file import write_whole
 from undertow.errors import ConfigError
 from undertow.records.judged import ANCHOR_RESULTS, JUDGE_SCHEMA, JUDGE_STATE, Anchor, AnchorResult, JudgeState
 from undertow.records.runtime_files import SAMPLING
+from undertow.records.unreadable import UNREADABLE
 from undertow.records.watched import AnswerPair
 
 OVERLAP = timedelta(days=1)
@@ -82,7 +83,7 @@ class JudgeBook:
             state = msgspec.json.decode(self._path.read_bytes(), type=JudgeState)
         except FileNotFoundError:
             return JudgeState()
-        except ValueError:  # msgspec's errors, and bytes that are no text
+        except UNREADABLE:
             state = None
         if state is None or state.schema != JUDGE_SCHEMA or (state.until and _moment(state.until) is None):
             raise ConfigError(
@@ -103,7 +104,7 @@ class JudgeBook:
         """By which decisions of this store are drawn; the default where no rates were written yet."""
         try:
             return msgspec.json.decode((self._root / SAMPLING).read_bytes(), type=_Salted).salt
-        except (OSError, ValueError):
+        except (OSError, *UNREADABLE):
             return _Salted().salt
 
     def waiting(self, state: JudgeState, now: datetime | None = None) -> Waiting:
@@ -135,7 +136,7 @@ class JudgeBook:
                 ):
                     found.append((at, whole.decode(line)))
                     seen.add(head.decision_id)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 broken += 1
         return Waiting([pair for _, pair in sorted(found, key=lambda each: each[0])], broken)
 
@@ -154,7 +155,7 @@ class JudgeBook:
         for line in lines:
             try:
                 found.append(decoder.decode(line))
-            except ValueError:
+            except UNREADABLE:
                 continue
         return found
 
@@ -228,10 +229,7 @@ def read_anchors(path: Path) -> list[Anchor]:
             continue
         try:
             anchor = decoder.decode(line)
-        except (
-            ValueError,
-            RecursionError,
-        ):  # msgspec's errors (their texts may quote the line), and bytes that are no text
+        except UNREADABLE:  # their texts may quote the line
             raise ConfigError(
                 f'{path}:{number}: this is no anchor; expected {{"request": "...", "answer_a": "...", "answer_b": "...", "human": "A"}} '
                 "with human A, B or tie, in UTF-8"

@@ -24,7 +24,7 @@ def read_recording(path: Path) -> OutcomeTable:
     """
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         msg = (
             f"cannot read the recording {str(path)!r}: {error.__class__.__name__}; make it with scripts/record_demo.py"
         )

@@ -21,6 +21,7 @@ from undertow.ports.audit_source import Progress, silent
 from undertow.records.columns import DRAWS_SQL_TYPE
 from undertow.records.review import Candidate, DayFrame, DrawRow, KeptDraws
 from undertow.records.watched import SampledText
+from undertow.sampling.batch import MEASURES
 
 MEMORY_LIMIT = "1GB"
 MOST_VALUES = 64
@@ -72,6 +73,12 @@ class StoreDayLog:
                 FROM day LEFT JOIN disputes USING (decision_id) ORDER BY decision_id
                 """
             ).fetchall()
+            known = engine.execute(
+                f"""
+                SELECT count(confidence), count(novelty), count({_element("features", "agreement")}), count(disputed)
+                FROM day LEFT JOIN disputes USING (decision_id)
+                """
+            ).fetchone()
             drawn = engine.execute(
                 "SELECT count(*) FROM (SELECT unnest(draws) AS drawn FROM day) WHERE drawn.purpose = 'review'"
             ).fetchone()
@@ -88,7 +95,8 @@ class StoreDayLog:
             )
             for decision_id, tier, value, keys, values, confidence, novelty, disagreement in rows
         )
-        return DayFrame(candidates, key, is_drawn)
+        measured = frozenset(name for name, many in zip(MEASURES, known or (), strict=True) if many)
+        return DayFrame(candidates, key, is_drawn, measured)
 
     def keep(self, day: date, rows: Sequence[DrawRow], at: str) -> KeptDraws:
         """Write `draws/date=DAY/review-batch.parquet`, and the texts of what was chosen."""

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from undertow.adapters.store.layout import OPEN, SEALED, list_segments
+from undertow.records.unreadable import UNREADABLE
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -52,6 +53,6 @@ class RowCache(Generic[Row]):
         for line in content.split(b"\n")[:-1]:
             try:
                 rows.append(self._decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 broken += 1
         return len(content), tuple(rows), broken

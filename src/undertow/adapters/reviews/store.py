@@ -14,6 +14,7 @@ from undertow.adapters.reviews.row_cache import RowCache
 from undertow.adapters.store.row_log import PAIRS, SAMPLED, VOTES, RowLog
 from undertow.adapters.whole_file import write_whole
 from undertow.records.review import CLAIMS, IMPORTS, SEEDS, Claim, ImportNote, Material, SeededCase
+from undertow.records.unreadable import UNREADABLE
 from undertow.records.watched import AnswerPair, SampledText, Vote
 
 Answer = TypeVar("Answer")
@@ -86,7 +87,7 @@ class StoreReviews:
         """The claims as they are; a file that is none counts as empty, since claims lapse anyway."""
         try:
             return msgspec.json.decode((self._root / CLAIMS).read_bytes(), type=tuple[Claim, ...])
-        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        except (FileNotFoundError, *UNREADABLE):
             return ()
 
     def add_seeds(self, seeds: tuple[SeededCase, ...]) -> None:
@@ -115,7 +116,7 @@ def _lines(path: Path, type_: type[Line]) -> tuple[tuple[Line, ...], int]:
     for line in content.splitlines():
         try:
             found.append(decoder.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             broken += 1
     return tuple(found), broken
 

@@ -12,6 +12,7 @@ import msgspec
 from undertow.adapters.whole_file import write_whole
 from undertow.errors import LogError
 from undertow.records.suite import CaseResult, RunResults, SuiteRun
+from undertow.records.unreadable import UNREADABLE
 
 FOLDER = "suites"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -131,5 +132,5 @@ class StoreRuns:
 def _decoded(path: Path, kind: type[Line], line: bytes) -> Line:
     try:
         return msgspec.json.decode(line, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         raise LogError(f"{path}: damaged; remove it, and the run counts no more") from None

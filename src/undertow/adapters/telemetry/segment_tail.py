@@ -15,6 +15,7 @@ from threading import Lock
 import msgspec
 
 from undertow.adapters.store.layout import OPEN, OPEN_FOLDER, SEALED, list_segments
+from undertow.records.unreadable import UNREADABLE
 
 OFFSETS_FILE = "trace-offsets.json"
 LOCK_FILE = "trace-tail.lock"
@@ -193,7 +194,7 @@ class SegmentTail:
 def _read_offsets(path: Path) -> dict[str, int]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *UNREADABLE):
         return {}
 
 

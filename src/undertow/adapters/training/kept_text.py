@@ -21,7 +21,7 @@ def asked_text(kept: str) -> str:
     if start == "[":
         try:
             return last_user_text(read_messages({"messages": msgspec.Raw(kept.encode("utf-8", "replace"))}))[0]
-        except (WireError, ValueError):
+        except (WireError, ValueError, RecursionError):
             return kept
     if start == '"':
         try:

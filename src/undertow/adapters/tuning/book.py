@@ -18,6 +18,7 @@ from undertow.errors import ConfigError
 from undertow.records.calibration import ThresholdStates
 from undertow.records.runtime_files import THRESHOLDS
 from undertow.records.tuning import HISTORY, LOCK, MEMORY, SCHEMA, TuningEntry, TuningMemory
+from undertow.records.unreadable import UNREADABLE
 
 
 class StoreBook:
@@ -70,7 +71,7 @@ class StoreBook:
             memory = msgspec.json.decode(self._memory.read_bytes(), type=TuningMemory)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise ConfigError(
                 f"{self._memory}: is no memory of controllers ({error}); move it away, and they begin anew"
             ) from None
@@ -94,7 +95,7 @@ class StoreBook:
         for number, line in enumerate(lines, 1):
             try:
                 entries.append(msgspec.json.decode(line, type=TuningEntry))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 if number == len(lines):
                     break
                 raise ConfigError(f"{self._history}, line {number}: no entry of the history ({error})") from None

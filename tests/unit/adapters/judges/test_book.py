@@ -1,5 +1,6 @@
 import multiprocessing
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest

@@ -91,6 +91,17 @@ def test_disagreement_is_that_of_samples_or_of_a_judge_whichever_is_more(written
     ]
     frame = written(rows, signals).read(DAY, None)
     assert [c.disagreement for c in frame.candidates] == [0.75, 1.0, 0.75, None]
+    assert frame.measured == {"confidence", "agreement", "judge"}
+
+
+def test_what_scores_are_made_of_is_what_that_day_has(written):
+    verdict = {"signal_id": "s1", "event_time": AT, "kind": "judge", "name": "q", "value": 1.0}
+    another_day = decision(9, event_time="2026-03-02T00:00:00Z", novelty=1.0)
+    rows = [decision(0), decision(1), another_day]
+    assert written(rows, [verdict | {"decision_id": "d9"}]).read(DAY, None).measured == {"confidence"}
+    assert written(rows, [verdict | {"decision_id": "d1"}]).read(DAY, None).measured == {"confidence", "judge"}
+    rows = [decision(0, confidence=None, novelty=0.0)]
+    assert written(rows).read(DAY, None).measured == {"novelty"}
 
 
 def test_a_day_that_the_gateway_drew_is_drawn(written):

@@ -374,3 +374,15 @@ def test_features_that_bear_the_tiers_name_are_its_own_whichever_tier_was_judged
     found = read(tmp_path, [passed], [signal(1, 1.0, 0.5)])
     assert found.features["mean_logprob"].tolist() == [-0.7]
     assert set(found.features) == {"mean_logprob"}
+
+
+def test_a_pair_counts_by_the_probability_with_which_both_answers_were_seen(tmp_path):
+    signals = [
+        signal(1, 0.6, 0.6, kind="review"),
+        signal(2, 0.5, 0.6, kind="review", pair_probability=0.1),
+        signal(3, 0.6, 0.6, kind="review", pair_probability=0.9),
+    ]
+    found = read(tmp_path, [served(1), served(2), served(3)], signals)
+    by_id = dict(zip(labels(found), found.weight.tolist(), strict=True))
+    assert by_id["2"] == pytest.approx(5 * by_id["1"])
+    assert by_id["3"] == pytest.approx(by_id["1"]), "a pair is seen no oftener than its decision is reviewed"

@@ -1,0 +1,283 @@
+"""What the guard of one store needs: its book, the episodes of the last audit, the versions that serve, the losses since a rollout began."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from undertow.actions.at_alarm import ACTING, AlarmLook
+from undertow.actions.entries import waiting
+from undertow.actions.evidence import TierEvidence
+from undertow.actions.moments import moment_of, text_of
+from undertow.actions.outlook import PlaceOutlook, outlook
+from undertow.actions.standing import rollouts_of
+from undertow.actions.versions import KnownVersion
+from undertow.adapters.alerts.book import StoreAlertBook
+from undertow.adapters.guard.book import StoreGuardBook
+from undertow.alerting.episodes import alarm_key, episodes_of
+from undertow.bootstrap.rollout_start import serving_versions
+from undertow.errors import DataError, LogError
+from undertow.ports.audit_source import Progress, silent
+from undertow.ports.guard import GuardBook
+from undertow.records.alert import Episode, Episodes
+from undertow.records.guard import Controls, RolloutState, TrailEntry
+from undertow.records.serving import GuardPlan, PolicyPlan, RolloutPlan
+from undertow.services.guard import GuardLook, GuardReport, began_at, begin_rollouts, look_and_act, troubles_of
+from undertow.services.guard_dry_run import DryRun, dry_run
+
+if TYPE_CHECKING:
+    from undertow.config.settings import Settings
+    from undertow.records.cells import AuditCells
+    from undertow.records.report import AuditReport
+
+AUDITED = "auto"
+"""Policy that the audit of a store is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard of a store works by.
+
+    Attributes:
+        guard: Modes and bounds of actions.
+        rollout: How versions are exposed.
+        policies: As they are compiled from the settings; empty: known from the versions that have served alone.
+    """
+
+    guard: GuardPlan
+    rollout: RolloutPlan
+    policies: tuple[PolicyPlan, ...] = ()
+
+
+def guarded_of(settings: "Settings", folder: Path, day: date) -> Guarded:
+    """What the guard works by, from settings. Where they are not enough to serve by, policies are known from what has served.
+
+    Args:
+        settings: Settings as loaded.
+        folder: Where relative paths in them start.
+        day: For prices.
+    """
+    from undertow.bootstrap.calibration_files import with_certified_margin  # noqa: PLC0415 (pydantic)
+    from undertow.bootstrap.plan import compile_plan  # noqa: PLC0415
+    from undertow.errors import ConfigError  # noqa: PLC0415
+
+    margin = settings.rollout.margin or with_certified_margin(settings, folder).monitors_margin
+    rollout = RolloutPlan(**settings.rollout.model_dump(exclude={"margin"}), margin=margin)
+    try:
+        policies = compile_plan(settings, folder, day).policies
+    except ConfigError:
+        policies = ()
+    return Guarded(GuardPlan(**settings.guard.model_dump()), rollout, policies)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStanding:
+    """A rollout, for people.
+
+    Attributes:
+        state: Where it stands.
+        places: Its places with what they need; empty: the log cannot be audited, or is not of this policy.
+        waiting: Moves that wait for a person.
+        note: Why there are no places, or empty.
+    """
+
+    state: RolloutState
+    places: tuple[PlaceOutlook, ...]
+    waiting: tuple[TrailEntry, ...]
+    note: str = ""
+
+
+def rollouts_standing(
+    store: Path, plan: Guarded, settings: "Settings", now: datetime, progress: Progress = silent
+) -> tuple[RolloutStanding, ...]:
+    """All rollouts of a store with what they need, by an audit of it now.
+
+    Args:
+        store: Its root folder.
+        plan: What the guard works by.
+        settings: For the audit.
+        now: Aware.
+        progress: Told what is done.
+
+    Raises:
+        ConfigError: The trail cannot be read.
+    """
+    from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells  # noqa: PLC0415 (scipy, pydantic)
+
+    book = StoreGuardBook(store)
+    trail = book.trail()
+    found = []
+    look, note = None, ""
+    if rollouts_of(trail):
+        request = AuditRequest((str(store),), format="undertow", settings=settings, now=now)
+        try:
+            cells = read_cells(request, progress)
+            report = audit_cells(request, cells)
+        except (DataError, LogError) as error:
+            note = f"there is nothing to judge by yet ({error})"
+        else:
+            episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
+            look = look_of(report, episodes.episodes, cells, known_versions(book), {}, plan)
+    for policy, state in sorted(rollouts_of(trail).items()):
+        asked = tuple(e for e in waiting(trail) if e.policy == policy and e.kind in {"advance", "step_back"})
+        said = (
+            note
+            if policy == AUDITED
+            else f"only policy {AUDITED} is judged by the log; this one holds until a person moves it"
+        )
+        places: tuple[PlaceOutlook, ...] = ()
+        if look is not None and policy == AUDITED:
+            alarmed = frozenset(each.segment for each in troubles_of(look, policy))
+            places = outlook(state, look.evidence(state, began_at(trail, policy, now)), plan.rollout, alarmed, now)
+        found.append(RolloutStanding(state, places, asked, said))
+    return tuple(found)
+
+
+def guard_store(
+    store: Path,
+    plan: Guarded,
+    report: "AuditReport | None",
+    cells: "AuditCells | None",
+    now: datetime,
+) -> GuardReport:
+    """One look of the guard at a store.
+
+    Args:
+        store: Its root folder.
+        plan: What it works by.
+        report: The audit, or None: there is nothing to audit yet.
+        cells: What it was made of.
+        now: Aware.
+
+    Raises:
+        ConfigError: The trail cannot be read. Nothing was done.
+    """
+    book = StoreGuardBook(store)
+    if report is None or cells is None:
+        serving = serving_versions(plan.policies, None, ())
+        return begin_rollouts(book, serving, plan.guard, plan.rollout, now)
+    episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
+    if not _has_work(book, plan, episodes):
+        return GuardReport("done")
+    versions = known_versions(book)
+    look = look_of(
+        report,
+        episodes.episodes,
+        cells,
+        versions,
+        serving_versions(plan.policies, _controls(book), versions),
+        plan,
+    )
+    return look_and_act(book, look, plan.guard, plan.rollout, now)
+
+
+def look_of(
+    report: "AuditReport",
+    episodes: Sequence[Episode],
+    cells: "AuditCells",
+    versions: tuple[KnownVersion, ...],
+    serving: Mapping[str, str],
+    plan: Guarded,
+) -> GuardLook:
+    """What an audit gives the guard to decide by.
+
+    Args:
+        report: The audit.
+        episodes: Open and lately closed.
+        cells: What the audit was made of.
+        versions: All that have served.
+        serving: Version by policy.
+        plan: What the guard works by.
+    """
+    alarms = {alarm_key(alarm): alarm for alarm in report.alarms}
+    mine = {each.id: [alarms[key] for key in each.alarms if key in alarms] for each in episodes if each.kind == "alarm"}
+
+    def evidence(state: RolloutState, began: datetime) -> tuple[TierEvidence, ...]:
+        from undertow.services.rollout_evidence import rollout_evidence  # noqa: PLC0415 (scipy)
+
+        return rollout_evidence(cells, report.settings, state, began)
+
+    return GuardLook(
+        AlarmLook(
+            episodes=tuple(episodes),
+            acting=frozenset(name for name, found in mine.items() if any(alarm.basis in ACTING for alarm in found)),
+            serving=serving,
+            versions=versions,
+            tightens=frozenset(policy.name for policy in plan.policies if has_threshold(policy)),
+            kinds={name: found[0].kind for name, found in mine.items() if found},
+        ),
+        evidence=evidence,
+        until=report.period[1],
+        audited=AUDITED,
+    )
+
+
+def has_threshold(policy: PolicyPlan) -> bool:
+    """Whether a policy compares a confidence with a threshold, which can be raised."""
+    return policy.kind == "cascade" or (policy.kind == "classifier" and policy.method != "rules")
+
+
+def known_versions(book: GuardBook) -> tuple[KnownVersion, ...]:
+    """All versions that have served, oldest first."""
+    return tuple(KnownVersion(each.policy.name, each.version, each.first_served_at) for each in book.versions())
+
+
+def dry_run_store(
+    store: Path, plan: Guarded, settings: "Settings", days: int, now: datetime, progress: Progress = silent
+) -> DryRun:
+    """What the guard would have done on the last days of a store's log, one look at the end of each.
+
+    Args:
+        store: Its root folder.
+        plan: What it works by.
+        settings: For the audits.
+        days: How many, at least 1, up to the log's last.
+        now: Aware.
+        progress: Told what is done.
+
+    Raises:
+        LogError: The store cannot be read.
+        DataError: It has no decision with a tier.
+    """
+    from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells  # noqa: PLC0415 (scipy, pydantic)
+
+    whole = AuditRequest((str(store),), format="undertow", settings=settings, now=now)
+    cells = read_cells(whole, progress)
+    last = datetime.fromtimestamp(max(cells.last_event, cells.last_available), UTC)
+    end = min(last.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1), now)
+    moments = [end - timedelta(days=back) for back in reversed(range(days))]
+    versions = known_versions(StoreGuardBook(store))
+    episodes = Episodes(at="")
+
+    def look_at(moment: datetime) -> GuardLook | None:
+        nonlocal episodes
+        progress(f"as of {moment:%Y-%m-%d}", moments.index(moment), len(moments))
+        request = AuditRequest((str(store),), format="undertow", settings=settings, until=moment, now=now)
+        try:
+            then = read_cells(request)
+            report = audit_cells(request, then)
+        except (DataError, LogError):
+            return None  # nothing was served by then
+        episodes = episodes_of(report, episodes, AUDITED, text_of(moment))
+        served = tuple(each for each in versions if moment_of(each.first_served_at) <= moment)
+        serving = serving_versions((), None, served)
+        if not serving:
+            serving = {policy.name: policy.version for policy in plan.policies if policy.name == AUDITED}
+        return look_of(report, episodes.episodes, then, served, serving, plan)
+
+    return dry_run(moments, look_at, plan.guard, plan.rollout)
+
+
+def _has_work(book: GuardBook, plan: Guarded, episodes: Episodes) -> bool:
+    is_asked = plan.rollout.enabled or any(each.closed_at is None for each in episodes.episodes)
+    return is_asked or bool(book.trail())
+
+
+def _controls(book: GuardBook) -> Controls | None:
+    from undertow.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        return book.controls()
+    except ConfigError:
+        return None

@@ -1,0 +1,51 @@
+"""Beginning the rollouts of new versions, quickly enough for a supervisor that is about to serve them: no audit, nothing heavy is loaded."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from undertow.actions.versions import KnownVersion
+from undertow.adapters.guard.book import StoreGuardBook
+from undertow.records.guard import Controls
+from undertow.records.serving import PolicyPlan, ServingPlan
+from undertow.services.guard import GuardReport, begin_rollouts
+
+
+def begin_store_rollouts(plan: ServingPlan, now: datetime) -> GuardReport:
+    """Begin the rollouts of the versions that a plan is about to serve.
+
+    Args:
+        plan: Compiled from the settings.
+        now: Aware.
+
+    Raises:
+        ConfigError: The trail cannot be read. Nothing was done.
+
+    Examples:
+        >>> from datetime import UTC
+        >>> begin_store_rollouts(ServingPlan(tiers=(), policies=()), datetime(2026, 3, 1, tzinfo=UTC)).outcome  # rollouts are off
+        'done'
+    """
+    serving = serving_versions(plan.policies, None, ())
+    return begin_rollouts(StoreGuardBook(Path(plan.store.path)), serving, plan.guard, plan.rollout, now)
+
+
+def serving_versions(
+    policies: Sequence[PolicyPlan], controls: Controls | None, versions: Sequence[KnownVersion]
+) -> Mapping[str, str]:
+    """Version by policy that serves now: what the settings compile to, or what replaces it.
+
+    Args:
+        policies: As compiled; empty: the latest of each policy's versions stands in.
+        controls: In force, or None.
+        versions: All that have served, oldest first.
+
+    Examples:
+        >>> serving_versions((), None, [KnownVersion("auto", "v1", "t1"), KnownVersion("auto", "v2", "t2")])
+        {'auto': 'v2'}
+    """
+    found = {each.policy: each.version for each in versions} if not policies else {p.name: p.version for p in policies}
+    for name, held in ({} if controls is None else controls.policies).items():
+        if held.pin is not None and found.get(name) == held.pin.bad:
+            found[name] = held.pin.good
+    return found

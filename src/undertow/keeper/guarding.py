@@ -1,0 +1,74 @@
+"""What the keeper does after each look at the log: the guard decides, and what it does is told."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from undertow.adapters.telemetry.json_logs import fields
+from undertow.errors import UndertowError
+from undertow.records.serving import ServingPlan
+
+if TYPE_CHECKING:
+    from undertow.bootstrap.watching import Watched
+    from undertow.records.guard import TrailEntry
+
+log = logging.getLogger("undertow.keeper")
+
+
+class Guarding:
+    """The guard of one store, after each look.
+
+    Args:
+        store: Its root folder.
+        plan: What is served, and what the guard may do.
+        now: The time, aware.
+
+    Attributes:
+        trail: The whole audit trail, as the last look left it.
+    """
+
+    def __init__(self, store: Path, plan: ServingPlan, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store, self._plan, self._now = store, plan, now
+        self.trail: tuple[TrailEntry, ...] = ()
+
+    def look(self, seen: "Watched") -> Mapping[str, int]:
+        """Decide by what a look found; what was counted. Whatever stands in the way is logged: people are told of alarms all the same.
+
+        Args:
+            seen: What it found.
+        """
+        from undertow.bootstrap.guarding import Guarded, guard_store  # noqa: PLC0415 (only a keeper that looks)
+
+        plan = self._plan
+        guarded = Guarded(plan.guard, plan.rollout, plan.policies)
+        try:
+            report = guard_store(self._store, guarded, seen.report, seen.cells, self._now())
+        except (UndertowError, OSError) as error:
+            log.exception("guard_failed", extra=fields(why=str(error)))
+            return {"guard_failures": 1}
+        self.trail = report.trail or self.trail
+        if report.outcome == "busy":
+            log.info("guard_busy", extra=fields(why=report.problem))
+        elif report.outcome == "failed":
+            log.error("guard_failed", extra=fields(why=report.problem))
+        for entry in report.entries:
+            self._tell(entry)
+        done = [entry for entry in report.entries if entry.status == "done" and entry.kind != "hold"]
+        return {
+            "guard_actions": len(done),
+            "guard_suggestions": sum(entry.status == "suggested" for entry in report.entries),
+            "guard_failures": max(int(report.outcome == "failed"), sum(e.status == "failed" for e in report.entries)),
+        }
+
+    def _tell(self, entry: "TrailEntry") -> None:
+        level = {"failed": logging.ERROR, "done": logging.WARNING}.get(entry.status, logging.INFO)
+        log.log(
+            level,
+            "guard_action",
+            extra=fields(
+                id=entry.id, kind=entry.kind, status=entry.status, policy=entry.policy, segment=entry.segment,
+                before=entry.before, after=entry.after, why=entry.why,
+            ),
+        )  # fmt: skip

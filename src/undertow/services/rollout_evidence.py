@@ -1,0 +1,168 @@
+"""What a rollout decides by, from the log's sufficient statistics: losses since it began, and since each stage began. Pure.
+
+The intervals are a family of their own, apart from those of the audit's report: they count requests since the rollout began, so that what an
+earlier version did counts for nothing. Half of the error is for whole tiers, half for segments, divided alike.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from undertow.actions.evidence import PlaceEvidence, TierEvidence
+from undertow.actions.moments import moment_of
+from undertow.actions.standing import since_of
+from undertow.estimators.loss import LossEstimate, loss_estimate
+from undertow.estimators.periods import Periods, ReferenceKind, find_periods, reference_kind
+from undertow.estimators.suspect import is_suspect
+from undertow.records.cells import AuditCells
+from undertow.records.guard import RolloutState
+from undertow.records.label_grid import LabelGrid, SignalUnit, label_grid, signal_units
+from undertow.records.report import AuditSettings
+from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
+from undertow.services.audit import main_unit
+from undertow.services.evidence import raises_alarms, watched_segments
+
+LEVELS: frozenset[ReferenceKind] = frozenset({"holdout", "pairs", "pre_routing"})
+"""References from elsewhere: by these a tier can be shown to be good, not only unchanged."""
+
+LATELY_DAYS = 7.0
+"""Days over which the rate of labels is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    cells: AuditCells
+    settings: AuditSettings
+    periods: Periods
+    kind: ReferenceKind
+    unit: SignalUnit
+    first: int
+    buckets: int
+
+    def grid(self, code: int) -> LabelGrid:
+        return label_grid(self.cells, self.unit, code, by="decided", first_bucket=self.first, buckets=self.buckets)
+
+    def traffic(self, code: int) -> TrafficGrid:
+        return traffic_grid(self.cells, code, first_bucket=self.first, buckets=self.buckets)
+
+    def bucket(self, moment: datetime) -> int:
+        """First bucket that lies wholly after a moment, counted from the log's first."""
+        return math.ceil(moment.timestamp() / self.cells.bucket_s) - self.first
+
+
+def rollout_evidence(
+    cells: AuditCells, settings: AuditSettings, state: RolloutState, began: datetime
+) -> tuple[TierEvidence, ...]:
+    """Losses of all tiers below the capable one, since a rollout began.
+
+    Args:
+        cells: The log's sufficient statistics.
+        settings: Error levels, who is believed.
+        state: Where the rollout stands.
+        began: When it began, aware.
+
+    Returns:
+        One for each tier that has served since then; empty where there are no labels that count.
+    """
+    first, buckets = bucket_range(cells)
+    units = tuple(unit for unit in signal_units(cells) if raises_alarms(unit, settings))
+    unit = main_unit(units, settings)
+    if unit is None:
+        return ()
+    traffic = traffic_grid(cells, 0, first_bucket=first, buckets=buckets)
+    until = settings.baseline_until.timestamp() if settings.baseline_until else None
+    found = find_periods(traffic, cells.bucket_s, until)
+    begin = min(max(found.routing_start, math.ceil(began.timestamp() / cells.bucket_s) - first), buckets)
+    periods = replace(found, routing_start=begin)
+    whole = label_grid(cells, unit, 0, by="decided", first_bucket=first, buckets=buckets)
+    log = _Log(cells, settings, periods, reference_kind(unit, whole, periods), unit, first, buckets)
+    served = traffic.served[begin:]
+    tiers = [code for code in range(len(cells.tiers) - 1) if served[:, code].sum() > 0]
+    codes = [code for code in watched_segments(cells) if code != 0]
+    error = (1.0 - settings.level) / 2.0 / max(len(tiers), 1)
+    return tuple(_tier(log, state, tier, codes, 1.0 - error, 1.0 - error / max(len(codes), 1)) for tier in tiers)
+
+
+def _tier(
+    log: _Log, state: RolloutState, tier: int, codes: list[int], level: float, segment_level: float
+) -> TierEvidence:
+    grid, traffic = log.grid(0), log.traffic(0)
+    begin = log.periods.routing_start
+    served = float(traffic.served[begin:, tier].sum())
+
+    def fresh_of_tier(since: str) -> int:
+        return _labels(log, grid, tier, since)
+
+    whole = _place(log, state, tier, "", 1.0, grid, traffic, level, None, fresh_of_tier)
+    quality = _estimate(log, grid, traffic, tier, level, begin).reference_quality
+    segments = []
+    for code in codes:
+        mine = log.traffic(code)
+        here = float(mine.served[begin:, tier].sum())
+        if here > 0.0 and served > 0.0:
+            name = str(log.cells.segments[code])
+            segments.append(
+                _place(
+                    log, state, tier, name, here / served, log.grid(code), mine, segment_level, quality, fresh_of_tier
+                )
+            )
+    days = max(1, round(LATELY_DAYS * 86_400 / log.cells.bucket_s))
+    lately = max(begin, log.buckets - days)
+    span = max((log.buckets - lately) * log.cells.bucket_s / 86_400, log.cells.bucket_s / 86_400)
+    return TierEvidence(
+        tier=log.cells.tiers[tier],
+        whole=whole,
+        segments=tuple(segments),
+        shows_level=log.kind in LEVELS,
+        level=level,
+        segment_level=segment_level,
+        labels_per_day=float(grid.window(lately, log.buckets).n[:, tier].sum()) / span,
+    )
+
+
+def _place(
+    log: _Log,
+    state: RolloutState,
+    tier: int,
+    name: str,
+    share: float,
+    grid: LabelGrid,
+    traffic: TrafficGrid,
+    level: float,
+    reference_quality: float | None,
+    fresh_of_tier: Callable[[str], int],
+) -> PlaceEvidence:
+    since = since_of(state, name)
+    found = _estimate(log, grid, traffic, tier, level, log.periods.routing_start)
+    is_broken = bool(name) and is_suspect(found, reference_quality)
+    begin = log.bucket(moment_of(since))
+    fresh = _estimate(log, grid, traffic, tier, level, begin) if begin < log.buckets else None
+    is_known = log.kind in LEVELS and not is_broken
+    return PlaceEvidence(
+        segment=name,
+        share=share,
+        n=found.n,
+        loss=found.loss if is_known else None,
+        low=found.low if is_known and found.low is not None else -1.0,
+        high=found.high if is_known and found.high is not None else 1.0,
+        stage_since=since,
+        fresh=_labels(log, grid, tier, since),
+        tier_fresh=fresh_of_tier(since),
+        fresh_loss=fresh.loss if is_known and fresh is not None else None,
+        fresh_low=fresh.low if is_known and fresh is not None and fresh.low is not None else -1.0,
+    )
+
+
+def _estimate(log: _Log, grid: LabelGrid, traffic: TrafficGrid, tier: int, level: float, begin: int) -> LossEstimate:
+    return loss_estimate(
+        log.kind, grid, traffic, tier, log.periods, level, bucket_s=log.cells.bucket_s, start=max(begin, 0)
+    )
+
+
+def _labels(log: _Log, grid: LabelGrid, tier: int, since: str) -> int:
+    """Labels of requests since a moment: of pairs, where pairs are compared."""
+    begin = min(max(log.bucket(moment_of(since)), log.periods.routing_start), log.buckets)
+    window = grid.window(begin, log.buckets)
+    counted = window.pairs if log.kind == "pairs" else window.n
+    return round(float(counted[:, tier].sum()))
