@@ -1,4 +1,4 @@
-"""A supervisor of stub workers and a real keeper: `watched_keeper.py FOLDER PLAN PORT`; it is soon out of patience with the keeper."""
+"""A supervisor of stub workers and a real keeper: `watched_keeper.py FOLDER PLAN SECONDS`; its patience with the keeper ends after so long."""
 
 import socket
 import sys
@@ -11,7 +11,7 @@ from undertow.gateway.supervisor import Supervisor
 from undertow.records.serving import decode_plan
 
 
-def main(folder, plan_file):
+def main(folder, plan_file, gone_s):
     compiled = Compiled(decode_plan(plan_file.read_bytes()), workers=1, drain_timeout_s=2.0)
     listener = socket.create_server(("127.0.0.1", 0))
     runtime = folder / "runtime"
@@ -21,10 +21,10 @@ def main(folder, plan_file):
         say=say,
         on_ready=lambda: say("ready"),
         worker_command=WORKER,
-        patience=Patience(gone_s=3.0, steady_s=2.0, tell_again_s=1.0),
+        patience=Patience(gone_s=gone_s, steady_s=2.0, tell_again_s=1.0),
     )
     return Supervisor(host, listener, str(runtime), compiled).run()
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))

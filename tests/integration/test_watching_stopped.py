@@ -33,7 +33,7 @@ def kill_keepers(gateway, until):
 def started(tmp_path):
     processes = []
 
-    def start(url):
+    def start(url, gone_s=3.0):
         alerts = AlertsPlan(webhook_url=url, allow_internal=True)
         made = msgspec.structs.replace(
             plan("v1"), store=StorePlan(path=str(tmp_path / "store")), alerts=alerts, monitor_minutes=30.0
@@ -41,7 +41,7 @@ def started(tmp_path):
         (tmp_path / "plan.json").write_bytes(encode_plan(made))
         script = PROJECT / "tests" / "gateway_stub" / "watched_keeper.py"
         process = subprocess.Popen(
-            [sys.executable, str(script), str(tmp_path), str(tmp_path / "plan.json")],
+            [sys.executable, str(script), str(tmp_path), str(tmp_path / "plan.json"), str(gone_s)],
             env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")},
             stderr=subprocess.DEVNULL,
         )
@@ -74,7 +74,7 @@ def test_a_receiver_that_is_down_at_first_is_told_in_the_end_while_the_keeper_is
 
 def test_a_keeper_that_lives_is_no_reason_to_tell_anybody(started):
     with hook(OK) as receiver:
-        gateway = started(receiver.url)
-        time.sleep(7)
+        gateway = started(receiver.url, gone_s=15.0)
+        time.sleep(20)
         assert gateway.children(KEEPER)
         assert receiver.requests == []

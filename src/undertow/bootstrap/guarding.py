@@ -1,7 +1,7 @@
 """What the guard of one store needs: its book, the episodes of the last audit, the versions that serve, the losses since a rollout began."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,6 +140,7 @@ def guard_store(
     report: "AuditReport | None",
     cells: "AuditCells | None",
     now: datetime,
+    fault: str = "",
 ) -> GuardReport:
     """One look of the guard at a store.
 
@@ -149,6 +150,7 @@ def guard_store(
         report: The audit, or None: there is nothing to audit yet.
         cells: What it was made of.
         now: Aware.
+        fault: Why the gateway does not apply what is in force, in words; empty: it does.
 
     Raises:
         ConfigError: The trail cannot be read. Nothing was done.
@@ -169,7 +171,7 @@ def guard_store(
         serving_versions(plan.policies, _controls(book), versions),
         plan,
     )
-    return look_and_act(book, look, plan.guard, plan.rollout, now)
+    return look_and_act(book, replace(look, fault=fault), plan.guard, plan.rollout, now)
 
 
 def look_of(

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,7 @@ def status(config: str | None, store: str | None, as_json: bool) -> None:
     at = opened(config, store)
     held = read(_book(at), at.now)
     asked = waiting(held.trail)
-    failed = _failed(held.trail)
+    failed = _failed(held.trail, at.now)
     rollouts = held.memory.rollouts
     if as_json:
         click.echo(
@@ -354,19 +354,16 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
 
 
-def _failed(trail: "Sequence[TrailEntry]") -> "list[TrailEntry]":
-    """What could not be applied, and was not done since."""
-    return [
-        entry
-        for i, entry in enumerate(trail)
-        if entry.status == "failed"
-        and not any(
-            later.status == "done"
-            and (later.kind, later.policy, later.segment, later.episode)
-            == (entry.kind, entry.policy, entry.segment, entry.episode)
-            for later in trail[i + 1 :]
-        )
-    ]
+def _failed(trail: "Sequence[TrailEntry]", now: datetime) -> "list[TrailEntry]":
+    """What could not be applied within the last day, and was not done since."""
+    since = (now - timedelta(days=1)).isoformat()
+    found = []
+    for i, entry in enumerate(trail):
+        what = (entry.kind, entry.policy, entry.segment, entry.episode)
+        later = ((e.kind, e.policy, e.segment, e.episode) for e in trail[i + 1 :] if e.status in {"done", "failed"})
+        if entry.status == "failed" and entry.at > since and what not in later:
+            found.append(entry)
+    return found
 
 
 def _in_force_since(report: "GuardReport") -> str:

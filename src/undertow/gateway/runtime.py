@@ -8,14 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
+from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, SUPERVISION, TURNS_SOCKET
 from undertow.records.unreadable import UNREADABLE
 
 METRICS_FOLDER = "metrics"
 """Folder below the runtime folder through which workers share their metrics."""
-
-SUPERVISION = "supervision.json"
-"""File below the runtime folder with the `Supervision`."""
 
 
 @dataclass(frozen=True, slots=True)

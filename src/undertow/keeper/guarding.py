@@ -6,15 +6,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from undertow.adapters.telemetry.json_logs import fields
 from undertow.errors import UndertowError
+from undertow.records.runtime_files import SUPERVISION
 from undertow.records.serving import ServingPlan
+from undertow.records.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from undertow.bootstrap.watching import Watched
     from undertow.records.guard import TrailEntry
 
+UNSERVED = "the gateway cannot serve by the version that was rolled back to, so its capable tier answers; see the gateway's log"
+
 log = logging.getLogger("undertow.keeper")
+
+
+class _Supervision(msgspec.Struct):
+    """What matters here of the supervisor's file."""
+
+    pins_unserved: int = 0
+
+
+def serving_fault(runtime_dir: Path | None) -> str:
+    """Why this gateway does not apply what the guard holds in force, in words; empty: it does, as far as is known.
+
+    Args:
+        runtime_dir: Folder of its sockets, or None: there is no gateway here.
+    """
+    if runtime_dir is None:
+        return ""
+    try:
+        found = msgspec.json.decode((runtime_dir / SUPERVISION).read_bytes(), type=_Supervision)
+    except (OSError, *UNREADABLE):
+        return ""
+    return UNSERVED if found.pins_unserved else ""
 
 
 class Guarding:
@@ -23,14 +50,21 @@ class Guarding:
     Args:
         store: Its root folder.
         plan: What is served, and what the guard may do.
+        runtime_dir: Folder of the gateway's sockets, or None: there is none.
         now: The time, aware.
 
     Attributes:
         trail: The whole audit trail, as the last look left it.
     """
 
-    def __init__(self, store: Path, plan: ServingPlan, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._store, self._plan, self._now = store, plan, now
+    def __init__(
+        self,
+        store: Path,
+        plan: ServingPlan,
+        runtime_dir: Path | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store, self._plan, self._runtime_dir, self._now = store, plan, runtime_dir, now
         self.trail: tuple[TrailEntry, ...] = ()
 
     def look(self, seen: "Watched") -> Mapping[str, int]:
@@ -44,7 +78,8 @@ class Guarding:
         plan = self._plan
         guarded = Guarded(plan.guard, plan.rollout, plan.policies)
         try:
-            report = guard_store(self._store, guarded, seen.report, seen.cells, self._now())
+            fault = serving_fault(self._runtime_dir)
+            report = guard_store(self._store, guarded, seen.report, seen.cells, self._now(), fault)
         except (UndertowError, OSError) as error:
             log.exception("guard_failed", extra=fields(why=str(error)))
             return {"guard_failures": 1}

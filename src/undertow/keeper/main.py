@@ -80,7 +80,7 @@ async def keep(plan: KeeperPlan, runtime_dir: Path | None, stop: asyncio.Event) 
         if shadowing is not None:
             await asyncio.to_thread(shadowing.start)
         log.info("keeper_started", extra=fields(pid=os.getpid(), store=plan.store.path))
-        jobs = _jobs(plan, parts, traces, inbox, stop.is_set)
+        jobs = _jobs(plan, parts, traces, inbox, stop.is_set, runtime_dir)
         if shadowing is not None:
             jobs.append(Job("shadow", SHADOW_S, shadowing.run, is_run_at_end=True))
         # What dead writers left must be settled before it can be converted.
@@ -113,6 +113,7 @@ def _jobs(
     traces: Traces | None,
     inbox: TurnInbox | None,
     is_over: Callable[[], bool] = never,
+    runtime_dir: Path | None = None,
 ) -> list[Job]:
     def hold_for_traces() -> None:
         if parts.tail is not None and parts.tail.own():
@@ -146,7 +147,7 @@ def _jobs(
         alerts = Alerts(Path(plan.store.path), plan.serving.alerts)
         jobs.append(Job("alerts", ALERTS_S, alerts.run))
         if plan.serving.monitor_minutes > 0:
-            guarding = Guarding(Path(plan.store.path), plan.serving)
+            guarding = Guarding(Path(plan.store.path), plan.serving, runtime_dir)
             watching = Watching(
                 Path(plan.store.path),
                 plan.tuning,

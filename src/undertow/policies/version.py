@@ -1,6 +1,7 @@
 """The version of a policy: a short hash over all that a decision depends on, and over nothing else.
 
-Prices, addresses and names of policies decide nothing, so records before and after a change of those stay comparable.
+Prices, addresses and names of policies decide nothing, so records before and after a change of those stay comparable. Nor does a field that
+is as by default: whoever changes what a default means gives the field another name.
 """
 
 import hashlib
@@ -37,10 +38,10 @@ def policy_version(
     """
     document = msgspec.json.encode(
         [
-            msgspec.structs.replace(policy, name="", version="", artefact=None, calibrations=(), predictive=None),
+            _set(msgspec.structs.replace(policy, name="", version="", artefact=None, calibrations=(), predictive=None)),
             [(name, tiers[name].model, tiers[name].parameters, tiers[name].context_tokens) for name in policy.tiers],
-            constraints,
-            holdout,
+            _set(constraints),
+            _set(holdout),
         ],
         order="deterministic",
     )
@@ -48,6 +49,17 @@ def policy_version(
     for content in artefacts:
         digest.update(content)
     return digest.hexdigest()[:VERSION_CHARS]
+
+
+def _set(plan: msgspec.Struct) -> dict[str, object]:
+    """What is not as by default: a version of Undertow that adds a field leaves the versions of policies that do not use it as they were."""
+    known = {field.name: field for field in msgspec.structs.fields(plan)}
+    values = {name: getattr(plan, name) for name in known}
+    return {name: value for name, value in values.items() if known[name].required or value != _default(known[name])}
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
 
 
 def artefact_paths(policy: PolicyPlan) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ LOOKUP_SOCKET = "keeper.sock"
 HEARTBEAT = "keeper.json"
 """File that the keeper replaces every second, a `Heartbeat`; its age is the keeper's."""
 
+SUPERVISION = "supervision.json"
+"""File that the supervisor replaces when its children change: how they fare."""
+
 LENGTH_RATIOS = "state/length-ratios.json"
 """File under the store's folder with the keeper's `LengthRatios`."""
 

@@ -26,6 +26,8 @@ from undertow.records.serving import GuardPlan, RolloutPlan
 
 BUSY = "another process changes what the guard holds in force (a keeper, or another `undertow guard`); try again in a moment"
 
+DAY = timedelta(days=1)
+
 SETTLED = timedelta(hours=1)
 """A version that has served for so long before its policy was ever rolled out is not new."""
 
@@ -302,17 +304,12 @@ def _is_news(memory: GuardMemory, before: GuardMemory) -> bool:
 
 def _failed(book: GuardBook, held: Held, entries: Sequence[TrailEntry], error: OSError, now: datetime) -> GuardReport:
     """What was decided could not be written. Say so where that can be written; the next look decides and tries again."""
-    said, at = _said(error), text_of(now)
-    failed = tuple(
-        msgspec.structs.replace(
-            entry, id=entry_id("failed", entry.id, at), status="failed", of=entry.id, controls_version=None, why=said
-        )
-        for entry in entries
-        if entry.status == "done" and entry.kind != "hold"
-    )
-    failed, trail = with_own_ids(failed, held.trail), held.trail
+    said, trail = _said(error), held.trail
+    decided = [entry for entry in entries if entry.status == "done" and entry.kind != "hold"]
+    failed = _told_failed(decided, trail, said, now)
     try:
-        book.write(None, held.memory, failed)
+        if failed:
+            book.write(None, held.memory, failed)
         trail = (*trail, *failed)
     except OSError:
         pass  # the report says it
@@ -320,21 +317,38 @@ def _failed(book: GuardBook, held: Held, entries: Sequence[TrailEntry], error: O
 
 
 def _unapplied(trail: Sequence[TrailEntry], fault: str, now: datetime) -> tuple[TrailEntry, ...]:
-    """Actions in force that no gateway applies, said once an action and fault."""
+    """Roll-backs in force that gateways cannot serve by. (Restrictions need no gateway's help: workers read them.)"""
     if not fault:
         return ()
-    in_force = {each.source for controls in policies_of(trail).values() for each in controls.restrictions}
-    in_force |= {c.pin.source for c in policies_of(trail).values() if c.pin is not None}
-    said = {(entry.of, entry.why) for entry in trail if entry.status == "failed"}
-    at = text_of(now)
-    return tuple(
+    pins = {each.pin.source for each in policies_of(trail).values() if each.pin is not None}
+    return _told_failed([entry for entry in trail if entry.id in pins], trail, fault, now)
+
+
+def _told_failed(
+    entries: Sequence[TrailEntry], trail: Sequence[TrailEntry], why: str, now: datetime
+) -> tuple[TrailEntry, ...]:
+    """Lines that say what failed, for each action and reason once a day."""
+    at, since = text_of(now), text_of(now - DAY)
+    said = {_what(entry) for entry in trail if entry.status == "failed" and entry.why == why and entry.at > since}
+    found = (
         msgspec.structs.replace(
-            entry, id=entry_id("failed", entry.id, at), at=at, who=GUARD, status="failed", of=entry.id,
-            controls_version=None, why=fault,
+            entry,
+            id=entry_id("failed", entry.id, at),
+            at=at,
+            who=GUARD,
+            status="failed",
+            of=entry.id,
+            controls_version=None,
+            why=why,
         )
-        for entry in trail
-        if entry.id in in_force and (entry.id, fault) not in said
-    )  # fmt: skip
+        for entry in entries
+        if _what(entry) not in said
+    )
+    return with_own_ids(found, trail)
+
+
+def _what(entry: TrailEntry) -> tuple[str, str, str, str | None]:
+    return entry.kind, entry.policy, entry.segment, entry.episode
 
 
 def _said(error: OSError) -> str:

@@ -62,9 +62,14 @@ def test_variables_of_the_data_plane_are_listed_once():
 
 
 def test_variables_of_alerts_are_listed_once():
-    plan = AlertsPlan(
-        slack_url_env="A", pagerduty_key_env="B", webhook_secret_env="A", smtp_url_env="C", dead_man_url_env="D"
-    )
+    names = {
+        "slack_url_env": "A",
+        "pagerduty_key_env": "B",
+        "webhook_secret_env": "A",
+        "smtp_url_env": "C",
+        "dead_man_url_env": "D",
+    }
+    plan = AlertsPlan(**names)
     assert alert_variables(plan) == ("A", "B", "C", "D")
     assert alert_variables(AlertsPlan()) == ()
 

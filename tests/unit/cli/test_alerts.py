@@ -27,7 +27,10 @@ def configure(alerts):
     Path("undertow.toml").write_text(f'[store]\npath = "store"\n[alerts]\n{alerts}\n', encoding="utf-8")
 
 
-def told(segment=Segment("intent", "billing")):
+BILLING = Segment("intent", "billing")
+
+
+def told(segment=BILLING):
     rules = AlertRules(("slack", "webhook"))
     announce(report(alarm(segment)), (), StoreAlertBook(Path("store")), rules, "auto", NOW)
 

@@ -40,3 +40,15 @@ def test_names_paths_addresses_and_prices_decide_nothing():
 def test_all_files_of_a_policy_are_named_in_order():
     policy = replace(POLICY, artefact="/x", calibrations=("/a", "/b"), predictive="/y")
     assert artefact_paths(policy) == ("/x", "/a", "/b", "/y")
+
+
+def test_a_field_that_is_as_by_default_is_not_in_the_hash():
+    class Wider(PolicyPlan, frozen=True, kw_only=True):
+        novel: int = 3
+
+    plain = PolicyPlan(name="auto", version="", kind="cascade", tiers=("only",))
+    wider = Wider(name="auto", version="", kind="cascade", tiers=("only",))
+    used = Wider(name="auto", version="", kind="cascade", tiers=("only",), novel=4)
+    tiers = {"only": TierPlan(name="only", model="m", endpoints=())}
+    versions = [policy_version(each, tiers, ConstraintsPlan(), HoldoutPlan(), []) for each in (plain, wider, used)]
+    assert versions[0] == versions[1] != versions[2]

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -51,7 +52,7 @@ def test_the_states_of_sources_last(tmp_path):
 def test_rows_set_aside_stand_in_a_file_with_place_and_reason(book):
     book.note([], [aside("a.csv", 3), aside("a.csv", 4, "missing_id"), aside("b.csv", 1)], "crm")
     path = book.close_pull("crm", SourceState())
-    lines = [json.loads(line) for line in open(path, encoding="utf-8")]
+    lines = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
     assert lines[0] == {
         "source": "crm",
         "file": "a.csv",
@@ -64,7 +65,7 @@ def test_rows_set_aside_stand_in_a_file_with_place_and_reason(book):
     book.begin("crm", "a.csv")
     book.note([], [aside("a.csv", 4, "missing_id")], "crm")
     assert book.set_aside("crm") == {"missing_id": 1, "naive_time": 1}
-    assert len(open(book.close_pull("crm", SourceState()), encoding="utf-8").readlines()) == 2
+    assert Path(book.close_pull("crm", SourceState())).read_text(encoding="utf-8").count("\n") == 2
     book.begin("crm", "a.csv")
     book.begin("crm", "b.csv")
     assert book.close_pull("crm", SourceState()) is None

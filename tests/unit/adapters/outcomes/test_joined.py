@@ -15,9 +15,9 @@ from undertow.records.signal import SignalRecord
 WINDOWS = (OutcomeWindow("ticket", 2.0, 10.0),)
 
 
-def outcome(name, hours=1.0, *, source="outcomes:crm", **values):
+def outcome(identity, hours=1.0, *, source="outcomes:crm", **values):
     given = {"kind": "outcome", "name": "ticket", "value": 1.0, "received_at": stamp(hours + 1)}
-    return SignalRecord(signal_id=name, event_time=stamp(hours), source=source, **(given | values))
+    return SignalRecord(signal_id=identity, event_time=stamp(hours), source=source, **(given | values))
 
 
 def joins(store, priced=frozenset({"ticket"})):
