@@ -50,7 +50,7 @@ def test_no_heavy_library_is_loaded_and_no_socket_opened(code):
 
 UNUSED_BY_A_CLIENT = (HEAVY - {"msgspec"}) | {
     "click", "uvicorn", "prometheus_client", "sqlite3", "fsspec", "difflib", "sklearn", "opentelemetry",
-    "jsonschema_rs",
+    "jsonschema_rs", "sqlalchemy",
 }  # fmt: skip
 TIER = '[tiers.{name}]\nmodel = "{name}"\nrank = {rank}\nbase_url = "http://127.0.0.1:9/v1"\n'
 

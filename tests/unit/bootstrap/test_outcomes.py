@@ -24,9 +24,10 @@ from undertow.records.serving import SourcePlan, StorePlan
 
 KEY = b"secret"
 ENV = {"ID_KEY": "secret"}
+PLAIN = PullOptions()
 
 
-def pull(tmp_path, *plans, options=PullOptions(), id_key_env=None, env=None, now=NOW):
+def pull(tmp_path, *plans, options=PLAIN, id_key_env=None, env=None, now=NOW):
     store = StorePlan(path=str(tmp_path / "store"), id_key_env=id_key_env)
     return pull_sources(store, plans, options, env=env or {}, now=lambda: now)
 

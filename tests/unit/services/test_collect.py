@@ -175,3 +175,16 @@ def test_the_stratum_of_a_draw_is_kept():
     assert read(base).signals[0].stratum is None
     assert "stratum has 513 characters" in reason({**base, "stratum": "x" * 513})
     assert "stratum is an object" in reason({**base, "stratum": {}})
+
+
+def test_an_outcome_may_be_corrected_and_taken_back():
+    base = {"user_id": "u", "name": "refund", "signal_id": "r1"}
+    options = {"default_kind": "outcome"}
+    (signal,) = read({**base, "value": 3, "revision": 1}, **options).signals
+    assert (signal.revision, signal.deleted) == (1, None)
+    (signal,) = read({**base, "revision": 1_772_366_400_000, "deleted": True}, **options).signals
+    assert (signal.value, signal.deleted) == (0.0, True)
+    for wrong in (-1, 1.5, True, "1", 2**60):
+        assert "revision is no whole number" in reason({**base, "value": 3, "revision": wrong}, **options)
+    assert "deleted is text; expected true or false" in reason({**base, "value": 3, "deleted": "yes"}, **options)
+    assert "value is missing" in reason({**base, "deleted": False}, **options)

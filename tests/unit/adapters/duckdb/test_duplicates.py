@@ -1,12 +1,14 @@
 """Repeated ids: the same row twice, two rows in conflict, and which one is kept."""
 
 import itertools
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from undertow.adapters.duckdb import duplicates
-from unit.adapters.duckdb.logs import at, decision, read, signal, write_jsonl, write_parquet
+from undertow.adapters.duckdb import DuckDbAuditSource, LogInputs, duplicates
+from undertow.ports.audit_source import CellOptions
+from unit.adapters.duckdb.logs import START, at, decision, read, signal, write_jsonl, write_parquet
 
 
 def test_the_same_row_twice_counts_once(tmp_path: Path) -> None:
@@ -71,3 +73,68 @@ def test_a_signal_that_came_late_does_not_displace_one_that_was_there(tmp_path: 
     there = signal(1, 2, value=1.0)
     cells = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", [late, there])),))
     assert float(cells.labels.failures.sum()) == 0.0
+
+
+def outcome(number: int, hours: float, **values: object) -> dict[str, object]:
+    return signal(number, hours, decision_id="d1", kind="outcome", name="refund", inclusion_probability=None, **values)
+
+
+def test_the_latest_revision_of_an_outcome_holds_and_the_others_are_counted(tmp_path: Path) -> None:
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(1)])
+    rows = [
+        outcome(1, 1, value=5.0, revision=2, received_at=at(9)),
+        outcome(1, 1, value=9.0, revision=1, received_at=at(99)),
+        outcome(1, 1, value=1.0),
+        outcome(2, 1, value=7.0, revision=1),
+        outcome(2, 1, value=7.0, revision=1),
+    ]
+    cells = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", rows)),))
+    assert (float(cells.outcomes.events.sum()), float(cells.outcomes.value.sum())) == (2.0, 12.0)
+    assert (cells.coverage.duplicates, cells.coverage.reasons) == (1, {"corrected_outcome": 2})
+
+
+def test_an_outcome_that_was_taken_back_does_not_count(tmp_path: Path) -> None:
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(1)])
+    rows = [
+        outcome(1, 1, value=5.0),
+        outcome(1, 1, value=5.0, revision=1, deleted=True),
+        outcome(2, 1, value=3.0, deleted=True),
+        outcome(3, 1, value=2.0, deleted=True),
+        outcome(3, 1, value=2.0, revision=1),
+    ]
+    cells = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", rows)),))
+    assert float(cells.outcomes.value.sum()) == 2.0
+    assert cells.coverage.reasons == {"corrected_outcome": 2, "deleted_outcome": 2}
+
+
+def test_a_correction_counts_from_when_it_was_known(tmp_path: Path) -> None:
+    """A log cut off in between still has what was known then."""
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(1)])
+    rows = [outcome(1, 1, value=5.0), outcome(1, 1, value=5.0, revision=1, deleted=True, received_at=at(50))]
+    path = str(write_jsonl(tmp_path / "s.jsonl", rows))
+    before = read(log, signals=(path,), options=CellOptions(until=START + timedelta(hours=40)))
+    assert float(before.outcomes.events.sum()) == 1.0
+    assert float(read(log, signals=(path,)).outcomes.events.sum()) == 0.0
+
+
+def test_quality_signals_have_no_revisions(tmp_path: Path) -> None:
+    """What a monitor saw must stay as it was: only outcomes are corrected."""
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(1)])
+    rows = [signal(1, 1, value=1.0), signal(1, 1, value=0.0, revision=1, received_at=at(9))]
+    cells = read(log, signals=(str(write_jsonl(tmp_path / "s.jsonl", rows)),))
+    assert float(cells.labels.failures.sum()) == 0.0
+    assert cells.coverage.reasons == {"conflicting_duplicate": 1}
+
+
+def test_an_export_holds_the_latest_revision_alone(tmp_path: Path) -> None:
+    log = write_jsonl(tmp_path / "d.jsonl", [decision(1)])
+    rows = [
+        outcome(1, 1, value=5.0),
+        outcome(1, 1, value=4.0, revision=1),
+        outcome(2, 1, value=5.0),
+        outcome(2, 1, value=5.0, revision=1, deleted=True),
+    ]
+    inputs = LogInputs((str(log),), signals=(str(write_jsonl(tmp_path / "s.jsonl", rows)),))
+    DuckDbAuditSource(inputs, threads=1).export_parquet(tmp_path / "d.parquet", tmp_path / "s.parquet")
+    cells = read(tmp_path / "d.parquet", signals=(str(tmp_path / "s.parquet"),))
+    assert (cells.coverage.signals, float(cells.outcomes.value.sum()), cells.coverage.reasons) == (1, 4.0, {})

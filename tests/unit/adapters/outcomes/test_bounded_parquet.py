@@ -37,7 +37,7 @@ def test_a_small_file_of_huge_texts_stays_small(tmp_path):
 
 def test_damage_and_width_are_refused(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1nonsensePAR1")
-    with pytest.raises(LogError, match="bad.parquet: cannot be read as Parquet"):
+    with pytest.raises(LogError, match=r"bad\.parquet: cannot be read as Parquet"):
         list(parquet_records(tmp_path / "bad.parquet", "bad.parquet"))
     wide = write(tmp_path / "wide.parquet", "SELECT " + ", ".join(f"1 AS c{n}" for n in range(MAX_COLUMNS + 1)))
     with pytest.raises(LogError, match="columns"):

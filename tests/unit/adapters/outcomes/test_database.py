@@ -99,17 +99,15 @@ def test_rows_are_streamed_and_a_deadline_holds_between_them(address):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id, 'u' AS user_id, '2026-03-01T10:00:00Z' AS event_time FROM n"
     source = DatabaseRows(plan(endless), {"CRM_URL": address}, timeout_s=1.0)
     (place,) = source.places(None)
-    read = 0
+    read: list[int] = []
     with pytest.raises(LogError, match="took longer"):
-        for batch in place.rows:
-            read += len(batch)
-    assert read > 1_000
+        read.extend(len(batch) for batch in place.rows)
+    assert sum(read) > 1_000
 
 
 def test_errors_hold_neither_address_nor_statement_nor_values(address, tmp_path):
-    secret = "sqlite:////nowhere/s3cret.sqlite"
     for url, query in (
-        (secret, QUERY),
+        ("sqlite:////nowhere/s3cret.sqlite", QUERY),
         (address, "SELECT 's3cret' AS id FROM missing"),
         ("s3cret", QUERY),
         ("s3cret://u:p@h/d", QUERY),

@@ -104,7 +104,7 @@ def test_a_pipe_a_folder_and_what_is_gone_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(LogError, match="no regular file"):
         copy(tmp_path / "pipe.csv", tmp_path)
-    with pytest.raises(LogError, match="pipe|folder|regular|directory|cannot be read"):
+    with pytest.raises(LogError, match="no regular file"):
         copy(tmp_path, tmp_path)
     with pytest.raises(LogError, match="cannot be read"):
         copy(tmp_path / "none.csv", tmp_path)

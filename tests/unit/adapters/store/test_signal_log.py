@@ -3,6 +3,7 @@
 import errno
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from undertow.adapters.store import append_file
@@ -76,4 +77,13 @@ def test_an_old_segment_is_sealed_by_a_sync(tmp_path: Path, monkeypatch: pytest.
     assert log.is_dirty
     log.sync()
     assert names(tmp_path, "signals/open") == [".jsonl", ".jsonl.open"]
+    log.close()
+
+
+def test_each_revision_of_an_id_is_kept_once(tmp_path: Path):
+    log = StoreSignalLog(plan(tmp_path), "w0")
+    first = signal(1)
+    revised = msgspec.structs.replace(first, revision=1)
+    assert log.add((first, revised, revised)) == (True, True, False)
+    assert log.add((first, revised, msgspec.structs.replace(first, revision=0))) == (False, False, False)
     log.close()
