@@ -124,7 +124,7 @@ def settle(
         now: Aware.
     """
     at = text_of(now)
-    entries = with_own_ids(entries, trail)
+    entries = with_own_ids(map(_with_plain_numbers, entries), trail)
     whole = (*trail, *entries)
     after = next_controls(controls, policies_of(whole), at)
     cooling = {place: until for place, until in memory.cooling.items() if until > at}
@@ -145,6 +145,12 @@ def settle(
             for entry in entries
         )
     return Outcome(tuple(entries), new, after)
+
+
+def _with_plain_numbers(entry: TrailEntry) -> TrailEntry:
+    """Numbers of an audit are NumPy's, which are floats and yet cannot be written down."""
+    plain = {name: float(value) if isinstance(value, float) else value for name, value in entry.evidence.items()}
+    return msgspec.structs.replace(entry, evidence=plain)
 
 
 def mode_of(plan: GuardPlan, kind: ActionKind, segment: str) -> ActionMode:

@@ -49,6 +49,10 @@ def advice(settings: Settings) -> Iterator[Problem]:
             "would show less; take another model to judge",
         )
     alerts = settings.alerts
+    if alerts.smtp_url_env is not None and not alerts.email_to:
+        yield Problem(
+            ("alerts", "smtp_url_env"), "alerts.smtp_url_env is set, but alerts.email_to is not: nobody gets a mail"
+        )
     if alerts.webhook_url is not None and alerts.webhook_secret_env is None:
         yield Problem(
             ("alerts", "webhook_url"),
@@ -80,7 +84,6 @@ def _alert_contradictions(settings: Settings) -> Iterator[Problem]:
     alerts = settings.alerts
     pairs = (
         ("email_to", bool(alerts.email_to), "smtp_url_env", alerts.smtp_url_env is not None, "mail needs a server"),
-        ("smtp_url_env", alerts.smtp_url_env is not None, "email_to", bool(alerts.email_to), "nobody gets a mail"),
         (
             "webhook_secret_env",
             alerts.webhook_secret_env is not None,

@@ -79,7 +79,7 @@ class AlertsSettings(Section):
         description="Address of PagerDuty's Events API; accounts in the EU have another one.",
     )
     alertmanager_url: Url | None = Field(
-        examples=["http://127.0.0.1:9093"], default=None, description="Address of a Prometheus Alertmanager."
+        examples=["https://alertmanager.example.org"], default=None, description="Address of a Prometheus Alertmanager."
     )
     webhook_url: Url | None = Field(
         examples=["https://example.org/hooks/undertow"],

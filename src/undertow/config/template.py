@@ -21,7 +21,7 @@ _HEAD = """\
 # Editors complete and check this file with `undertow config schema > undertow.schema.json`.
 """
 
-_NAMED_EXAMPLES = {"tiers.NAME": "cheap", "outcomes.NAME": "ticket", "keys.NAME": "web"}
+_NAMED_EXAMPLES = {"tiers.NAME": "cheap", "outcomes.NAME": "ticket", "sources.NAME": "tickets", "keys.NAME": "web"}
 _SECOND_TIER = "#[tiers.capable]\n#models = []\n#rank = 1  # (unset)"
 _MORE_POLICIES = '# More policies, asked for by their names; the settings are those of [policy].\n#[policies.nightly]\n#kind = "fixed"\n#tier = "cheap"'
 

@@ -110,7 +110,9 @@ class Rises:
         stays = max(1, STAYS_S // scene.cells.bucket_s)
 
         def grid(code: int) -> LabelGrid:
-            return label_grid(scene.cells, stream.unit, code, first_bucket=scene.first, buckets=scene.buckets, apart=True)
+            return label_grid(
+                scene.cells, stream.unit, code, first_bucket=scene.first, buckets=scene.buckets, apart=True
+            )
 
         everything = grid(0)
         scale = design_scale(everything, stream.tier, stays)

@@ -1,6 +1,7 @@
 """Actions at alarms: each bounded, once an episode, by evidence that may act, and only ever restricting."""
 
 import msgspec
+import numpy as np
 import pytest
 
 from guard_factory import at, episode, text
@@ -206,3 +207,9 @@ def test_a_person_is_asked_once_for_a_place_however_many_episodes_speak_of_it():
     assert guard.look(both, 20) == [("route_back", "intent=billing", "suggested")]
     assert guard.trail[0].episode == "e1"
     assert guard.look(look(episode("e2")), 21) == []
+
+
+def test_numbers_of_an_audit_can_be_written_down():
+    guard = Guard()
+    guard.look(look(episode(loss=np.float64(0.08), loss_interval=(np.float64(0.04), np.float64(0.12)))), 20)
+    assert b'"loss":0.08' in msgspec.json.encode(guard.trail)

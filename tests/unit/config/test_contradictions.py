@@ -25,7 +25,6 @@ def key(key_id: str = "Hx3k9Qab", **values) -> dict:
         ({"tiers": TIERS, "policies": {"x": {"tiers": ["gold"]}}}, "policies.x.tiers names the tier 'gold'"),
         ({"tiers": {"a": {"rank": 1}, "b": {"rank": 1}}}, "two tiers have the same rank"),
         ({"alerts": {"email_to": ["a@x.org"]}}, "alerts.email_to is set, but alerts.smtp_url_env is not"),
-        ({"alerts": {"smtp_url_env": "S"}}, "alerts.smtp_url_env is set, but alerts.email_to is not"),
         ({"alerts": {"webhook_secret_env": "S"}}, "alerts.webhook_secret_env is set, but alerts.webhook_url is not"),
         ({"alerts": {"alertmanager_url": "http://127.0.0.1:9093"}}, "alerts.alertmanager_url is an internal address"),
         ({"alerts": {"webhook_url": "http://localhost/x", "webhook_secret_env": "S"}}, "alerts.webhook_url is an internal"),
@@ -57,6 +56,7 @@ def test_alerts_that_are_unsigned_or_that_nobody_looks_for_are_pointed_out():
     unwatched = {"alerts": {"slack_url_env": "S"}, "monitors": {"every_minutes": 0}}
     assert [problem.path for problem in advice(settings(**unwatched))] == [("monitors", "every_minutes")]
     assert list(advice(settings(alerts={"slack_url_env": "S"}))) == []
+    assert [problem.path for problem in advice(settings(alerts={"smtp_url_env": "S"}))] == [("alerts", "smtp_url_env")]
 
 
 def test_a_cascade_over_a_cheap_tier_without_log_probabilities_is_pointed_out():

@@ -30,8 +30,16 @@ def test_stages_of_the_default_rollout_rise_to_all():
         (SourceSettings, {"kind": "sql", "query": "SELECT 1"}),
         (SourceSettings, {"kind": "files"}),
         (SourceSettings, {"kind": "files", "path": "x.csv", "currency": "usd"}),
+        (SourceSettings, {"kind": "files", "path": "x.csv", "timezone": "Mars/Base"}),
+        (SourceSettings, {"kind": "files", "path": "x.csv", "columns": {"usr": "customer"}}),
     ],
 )
 def test_wrong_values_are_refused(section, values):
     with pytest.raises(ValidationError):
         section(**values)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "+02:00"])
+def test_a_source_takes_a_zone_and_other_names_of_columns(zone):
+    source = SourceSettings(path="drops/*.csv", timezone=zone, columns={"user_id": "customer"})
+    assert (source.timezone, source.columns) == (zone, {"user_id": "customer"})

@@ -10,7 +10,12 @@ def test_every_setting_stands_in_the_file_with_its_default():
     for header, _, group in all_settings():
         if header == "policies.NAME":
             continue
-        named = {"tiers.NAME": "tiers.cheap", "outcomes.NAME": "outcomes.ticket", "keys.NAME": "keys.web"}
+        named = {
+            "tiers.NAME": "tiers.cheap",
+            "outcomes.NAME": "outcomes.ticket",
+            "sources.NAME": "sources.tickets",
+            "keys.NAME": "keys.web",
+        }
         name = named.get(header, header)
         _, section = re.split(rf"^#?\[{re.escape(name)}\]$", text, maxsplit=1, flags=re.MULTILINE)
         for setting in group:

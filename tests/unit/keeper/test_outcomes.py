@@ -7,10 +7,12 @@ import pytest
 
 from outcome_factory import HEADER, NOW, drop, files_plan, stamp
 from undertow.adapters.one_writer import alone
+from undertow.bootstrap.keeper import build_keeper, keeper_plan
 from undertow.errors import ConfigError
+from undertow.keeper import main as keeper
 from undertow.keeper.outcomes import Outcomes
 from undertow.records.outcome import LOCK
-from undertow.records.serving import StorePlan
+from undertow.records.serving import EndpointPlan, ImplicitPlan, PolicyPlan, ServingPlan, StorePlan, TierPlan
 
 
 class Clock:
@@ -72,3 +74,19 @@ def test_without_its_id_key_nothing_is_written(tmp_path, clock):
     with pytest.raises(ConfigError, match="ID_KEY"):
         job(tmp_path, clock, files_plan(tmp_path), id_key_env="ID_KEY").run()
     assert not (tmp_path / "store").exists()
+
+
+def test_the_keeper_pulls_only_where_there_are_sources(tmp_path):
+    for sources in ((), (files_plan(tmp_path),)):
+        serving = ServingPlan(
+            tiers=(
+                TierPlan(name="capable", model="large", endpoints=(EndpointPlan(base_url="http://127.0.0.1:1/v1"),)),
+            ),
+            policies=(PolicyPlan(name="auto", version="v", kind="fixed", tiers=("capable",), tier="capable"),),
+            store=StorePlan(path=str(tmp_path / "store")),
+            implicit=ImplicitPlan(enabled=False),
+            sources=sources,
+        )
+        plan = keeper_plan(serving)
+        names = {job.name for job in keeper._jobs(plan, build_keeper(plan, {}), None, None)}
+        assert ("outcomes" in names) == bool(sources)
