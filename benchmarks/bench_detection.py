@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer runs, under a minute")
     parser.add_argument("--seed", type=int, default=20260)
-    parser.add_argument("--runs", type=int, help="runs per scenario (default 2000, quick 200)")
+    parser.add_argument("--runs", type=int, help="runs per scenario (default 2000, quick 120)")
     parser.add_argument("--end-to-end", type=int, help="seeds through files (default 20, quick 0)")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--out", type=Path, default=Path("build/bench/detection.json"))
@@ -47,12 +47,12 @@ def main() -> int:
     started = time.perf_counter()
     report = Report(args.seed, never=NEVER)
     parts = other_parts()
-    counts(report, args.runs or (200 if args.quick else 2000), quick=args.quick, is_short=args.quick or bool(args.runs))
+    counts(report, args.runs or (120 if args.quick else 2000), quick=args.quick, is_short=args.quick or bool(args.runs))
     seeds = args.end_to_end if args.end_to_end is not None else (0 if args.quick else 20)
     _timed("end to end", lambda: bench_end_to_end(report, seeds))
     # The whole audit on drawn logs: false alarms over half-years, delay with an unknown baseline, provider changes.
     # Correlated days take as long again: `python benchmarks/healthy_audits.py` has them.
-    audits, power = (8, 3) if args.quick else (500, 100)
+    audits, power = (4, 1) if args.quick else (500, 100)
     _timed("whole audits", lambda: report.results.extend(
         healthy_audits.measure(report.seed, seeds=audits, power_seeds=power, correlations=False)
     ))  # fmt: skip
@@ -81,7 +81,7 @@ def counts(report: Report, runs: int, *, quick: bool, is_short: bool) -> None:
     """The parts that draw sufficient statistics."""
     null_runs = runs if quick else 2 * runs
     judged, judged_null = (runs // 2, null_runs // 2) if quick else (runs, null_runs)
-    some = 60 if quick else max(runs // 5, 150)
+    some = 40 if quick else max(runs // 5, 150)
     parts: dict[str, Callable[[], object]] = {
         "rows": lambda: bench_rows(report, runs, null_runs),
         "judged rows": lambda: bench_judged_rows(report, judged, judged_null),
@@ -94,7 +94,7 @@ def counts(report: Report, runs: int, *, quick: bool, is_short: bool) -> None:
         "gap": lambda: bench_gap(report, 20 if quick else max(runs // 4, 100), quick=quick),
         "alternatives": lambda: bench_alternatives(report, 20 if quick else max(runs // 5, 40), quick=quick),
         "day effects": lambda: bench_day_effects(report, 60 if quick else max(runs // 4, 20 if is_short else 500)),
-        "unknown baseline": lambda: bench_unknown_baseline(report, max(runs // 4, 100), 200 if quick else runs),
+        "unknown baseline": lambda: bench_unknown_baseline(report, 40 if quick else max(runs // 4, 100), 100 if quick else runs),
         "rivals": lambda: bench_rivals(report, max(runs // 4, 100)),
     }
     for name, part in parts.items():

@@ -443,7 +443,7 @@ def bench(report: Report, *, quick: bool, data: Path) -> None:
         data: Folder with the tables.
     """
     found = corpora(data, encoded=not quick)
-    intents, seeds, healthy, conjunctions = (2, 1, 1, 2) if quick else (12, 5, 60, 30)
+    intents, seeds, healthy, conjunctions = (2, 1, 1, 1) if quick else (12, 5, 60, 30)
     # One thread a process: the matrices are small, and two processes that each take all processors stand in each other's way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=_begin, initargs=(found,)) as pool:

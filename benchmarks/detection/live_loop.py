@@ -64,8 +64,8 @@ PLANS: dict[str, Plan] = {
     "story": Plan("story", 3, 30),
     "healthy": Plan("healthy", 2, 60),
 }
-DECISIONS, QUICK_DECISIONS = 4_000, 1_500
-QUICK_ONSET, QUICK_HORIZON = 14, 9
+DECISIONS, QUICK_DECISIONS = 4_000, 1_000
+QUICK_ONSET, QUICK_HORIZON = 8, 6
 REVIEWS_OFF = 0.10
 STATISTICAL_RUNS = 200
 
@@ -216,7 +216,7 @@ def jobs_of(seed: int, *, quick: bool, runs: int | None = None) -> dict[str, lis
     if quick:
         return {
             "half": [Job("half", seed, QUICK_DECISIONS, QUICK_ONSET, QUICK_HORIZON)],
-            "healthy": [Job("healthy", seed, QUICK_DECISIONS, None, 10)],
+            "healthy": [Job("healthy", seed, QUICK_DECISIONS, None, 4)],
         }
     # Steered or not, a scenario has the same seeds.
     return {
@@ -239,7 +239,7 @@ def bench(report: Report, *, quick: bool, data: Path, runs: int | None = None) -
         if name != "healthy":
             _delays(report, name, outcomes)
     _promises(report, found)
-    _history(report, 40 if quick else STATISTICAL_RUNS)
+    _history(report, 12 if quick else STATISTICAL_RUNS)
 
 
 def _delays(report: Report, name: str, outcomes: Sequence[Outcome]) -> None:

@@ -21,7 +21,7 @@ from undertow.actions.standing import moved, since_of
 from undertow.records.guard import RolloutState
 from undertow.records.serving import RolloutPlan
 from undertow.simulation.story import StoryModel
-from undertow.stats.confidence import mean_interval
+from undertow.stats.confidence import MeanInterval, mean_interval
 
 PAIRS_A_DAY = 180
 DISCORDANT = 0.12
@@ -36,6 +36,9 @@ RATIO_BAR = 1.3
 LOOKS = 5
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 SHARES = np.asarray(StoryModel().segment_shares)
+NAMES = ["", *(f"intent={i}" for i in range(len(SHARES)))]
+SEGMENT_LEVEL = 1.0 - (1.0 - LEVEL) / len(SHARES)
+LEVELS = np.array([LEVEL, *[SEGMENT_LEVEL] * len(SHARES)])
 KINDS = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}
 
 
@@ -74,11 +77,13 @@ def by_evidence(candidate: Candidate) -> Way:
     plan = RolloutPlan(enabled=True, margin=MARGIN)
     start = begin("auto", "v1", plan, FIRST_DAY)
     state, trail = moved(None, start), [start]
+    sums = _sums_until(candidate)
+    found = mean_interval(*sums, LEVELS, (-1.0, 1.0))
     left = NEVER
     for day in range(LONGEST_DAYS):
         assert state is not None
         now = FIRST_DAY + timedelta(days=day + 1)
-        entries = step(state, [_evidence(candidate, day, state)], (), plan, now, trail)
+        entries = step(state, [_evidence(sums, found, day, state)], (), plan, now, trail)
         for entry in entries:
             state = moved(state, entry) or state
         trail += entries
@@ -89,45 +94,36 @@ def by_evidence(candidate: Candidate) -> Way:
     return Way(left, NEVER)
 
 
-def _evidence(candidate: Candidate, day: int, state: RolloutState) -> TierEvidence:
-    segment_level = 1.0 - (1.0 - LEVEL) / len(SHARES)
-    names = [f"intent={i}" for i in range(len(SHARES))]
-    whole = _place("", 1.0, candidate, slice(None), day, state, LEVEL)
-    segments = [
-        _place(name, float(SHARES[i]), candidate, slice(i, i + 1), day, state, segment_level)
-        for i, name in enumerate(names)
+def _sums_until(candidate: Candidate) -> np.ndarray:
+    """Sum of losses, of their squares, and pairs, until the end of each day: the whole tier, then segments. Shape (3, days + 1, 1 + S)."""
+    daily = np.stack([candidate.lost - candidate.won, candidate.lost + candidate.won, candidate.pairs]).astype(float)
+    places = np.concatenate([daily.sum(-1, keepdims=True), daily], axis=-1)
+    return np.concatenate([np.zeros_like(places[:, :1]), places.cumsum(1)], axis=1)
+
+
+def _evidence(sums: np.ndarray, found: MeanInterval, day: int, state: RolloutState) -> TierEvidence:
+    since = [since_of(state, name) for name in NAMES]
+    first = np.array([(datetime.fromisoformat(each) - FIRST_DAY).days for each in since])
+    until, fresh = sums[:, day + 1], sums[:, day + 1] - np.take_along_axis(sums, first[None, None], axis=1)[:, 0]
+    tier_fresh = until[2, 0] - sums[2, first, 0]
+    lately = mean_interval(*fresh, LEVELS, (-1.0, 1.0))
+    places = [
+        PlaceEvidence(
+            segment=name,
+            share=1.0 if i == 0 else float(SHARES[i - 1]),
+            n=int(until[2, i]),
+            loss=float(found.mean[day + 1, i]) if until[2, i] else None,
+            low=float(found.low[day + 1, i]),
+            high=float(found.high[day + 1, i]),
+            stage_since=since[i],
+            fresh=int(fresh[2, i]),
+            tier_fresh=int(tier_fresh[i]),
+            fresh_loss=float(lately.mean[i]) if fresh[2, i] else None,
+            fresh_low=float(lately.low[i]),
+        )
+        for i, name in enumerate(NAMES)
     ]
-    return TierEvidence("cheap", whole, tuple(segments), True, LEVEL, segment_level, PAIRS_A_DAY)
-
-
-def _place(
-    name: str, share: float, candidate: Candidate, columns: slice, day: int, state: RolloutState, level: float
-) -> PlaceEvidence:
-    since = since_of(state, name)
-    fresh_from = (datetime.fromisoformat(since) - FIRST_DAY).days
-
-    def sums(first: int, where: slice) -> tuple[float, float, float]:
-        rows = slice(first, day + 1)
-        lost, won = float(candidate.lost[rows, where].sum()), float(candidate.won[rows, where].sum())
-        return lost - won, lost + won, float(candidate.pairs[rows, where].sum())
-
-    total, total_sq, n = sums(0, columns)
-    found = mean_interval(total, total_sq, n, level, (-1.0, 1.0))
-    fresh = sums(fresh_from, columns)
-    lately = mean_interval(*fresh, level, (-1.0, 1.0))
-    return PlaceEvidence(
-        segment=name,
-        share=share,
-        n=int(n),
-        loss=total / n if n else None,
-        low=float(found.low),
-        high=float(found.high),
-        stage_since=since,
-        fresh=int(fresh[2]),
-        tier_fresh=int(sums(fresh_from, slice(None))[2]),
-        fresh_loss=fresh[0] / fresh[2] if fresh[2] else None,
-        fresh_low=float(lately.low),
-    )
+    return TierEvidence("cheap", places[0], tuple(places[1:]), True, LEVEL, SEGMENT_LEVEL, PAIRS_A_DAY)
 
 
 def by_design(candidate: Candidate, plan: GroupSequential) -> Way:

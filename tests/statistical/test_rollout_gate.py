@@ -42,7 +42,7 @@ def _one(draws):
     began: dict[str, int] = {}
     for day in range(DAYS):
 
-        def place(name, share, day=day):
+        def place(name, share, day=day, now=now):
             mean, low, high, count = (each[day] for each in known[name])
             since = since_of(now, name)
             start = began.get(since, 0)

@@ -26,7 +26,7 @@ PLACE = {"intent": "billing"}
 
 def simulated(folder, *more):
     made = CliRunner().invoke(
-        main, ["simulate", "support", "--out", str(folder), "--weeks", "12", "--queries-per-day", "2000", *more]
+        main, ["simulate", "support", "--out", str(folder), "--weeks", "10", "--queries-per-day", "3000", *more]
     )
     assert made.exit_code == 0, made.output
     request = AuditRequest((str(folder),), format="undertow", settings=SETTINGS)
@@ -54,7 +54,10 @@ def now_of(report):
     return report.period[1] + timedelta(minutes=5)
 
 
-def look(found, mode, now=None, rollout=RolloutPlan()):
+NO_ROLLOUT = RolloutPlan()
+
+
+def look(found, mode, now=None, rollout=NO_ROLLOUT):
     store, report, cells = found
     return guard_store(
         store, Guarded(GuardPlan(route_back=mode), rollout, (POLICY,)), report, cells, now or now_of(report)
@@ -133,7 +136,7 @@ def test_the_dry_run_says_what_would_have_been_done_and_writes_nothing(incident)
 
 
 def test_a_rollout_steps_back_where_the_loss_is_shown(incident):
-    store, report, _ = incident
+    store, *_ = incident
     routed = datetime(2026, 2, 1, tzinfo=UTC)
     rollout = RolloutPlan(enabled=True, margin=0.02)
     by_person(StoreGuardBook(store), lambda _: (begin("auto", "v1", rollout, routed),), GuardPlan(), routed)
@@ -150,7 +153,7 @@ def test_a_rollout_of_a_healthy_version_goes_on_by_one_stage_a_look(tmp_path):
     found = simulated(tmp_path / "store", "--healthy")
     store, report, _ = found
     began = report.period[0] + timedelta(days=20)
-    rollout = RolloutPlan(enabled=True, margin=0.05, risk_budget=0.05)
+    rollout = RolloutPlan(enabled=True, margin=0.07, risk_budget=0.07)
     by_person(StoreGuardBook(store), lambda _: (begin("auto", "v1", rollout, began),), GuardPlan(), began)
     moved = [e for e in look(found, "off", rollout=rollout).entries if e.kind == "advance"]
     assert [(e.segment, e.evidence["to"]) for e in moved] == [("", 1)]

@@ -118,9 +118,7 @@ def labels_missing(rows: ComparedRows, bar: float, error: float) -> int | None:
     labelled = rows.where(rows.labelled)
     line = math.log(1.0 / error)
     if not len(labelled) or not float(labelled.weight @ labelled.cheap):
-        return math.ceil(
-            (line + math.log(len(RULING_OUT))) / -math.log1p(-bar * float(RULING_OUT[-1]) / (1.0 + bar)) or 1
-        )
+        return math.ceil((line + math.log(len(RULING_OUT))) / math.log1p(bar * float(RULING_OUT[-1])))
     gains = [_ruling_out(labelled, bar), _ruling_out(_without_loss(labelled), bar)]
     for gained in gains:
         factor = _repeats(gained, line)

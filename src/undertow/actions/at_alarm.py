@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from undertow.actions.controls import next_controls, policies_of
+from undertow.actions.controls import kept_policies, next_controls
 from undertow.actions.entries import GUARD, entry_id, place_name, released, restrictable, waiting, with_own_ids
 from undertow.actions.moments import moment_of, text_of
 from undertow.actions.restoring import restorable
@@ -126,7 +126,7 @@ def settle(
     at = text_of(now)
     entries = with_own_ids(map(_with_plain_numbers, entries), trail)
     whole = (*trail, *entries)
-    after = next_controls(controls, policies_of(whole), at)
+    after = next_controls(controls, kept_policies(controls, whole), at)
     cooling = {place: until for place, until in memory.cooling.items() if until > at}
     for entry in entries:
         if entry.status == "done" and entry.kind in ACTIONS and entry.who == GUARD:

@@ -1,7 +1,8 @@
 """What a person says: yes or no to a suggestion, and actions of their own. Each becomes lines of the trail, with their name and reason."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -63,18 +64,38 @@ def reject(trail: Sequence[TrailEntry], which: str, who: str, why: str, now: dat
     )
 
 
-def release(trail: Sequence[TrailEntry], which: str, who: str, why: str, now: datetime) -> tuple[TrailEntry, ...]:
+def release(
+    trail: Sequence[TrailEntry],
+    which: str,
+    who: str,
+    why: str,
+    now: datetime,
+    unknown: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[TrailEntry, ...]:
     """What an entry put in force is taken away; what others put there stays. Arguments as of `approve`; `which` names an entry that was done.
+
+    Args:
+        trail: Oldest first.
+        which: Id of an entry that was done, or the beginning of one.
+        who: Name of the person.
+        why: In their words, or empty.
+        now: Aware.
+        unknown: Policy by source of what is in force without a line in the trail, which was lost: it is released by its source, too.
 
     Raises:
         UsageError: No such entry was done, or it was released before.
     """
-    undone = released(trail)
+    undone, at = released(trail), text_of(now)
+    if which in unknown:
+        lost = TrailEntry(
+            id=entry_id("release", which, at), at=at, who=who, kind="release", policy=unknown[which], of=which,
+            before="in force, by a line that the trail has lost", after="released", why=why or "released by hand",
+        )  # fmt: skip
+        return (lost,)
     done = [entry for entry in trail if entry.status == "done" and entry.kind not in {"release", "hold"}]
     target = _one(which, done, "no action of this id was done; `undertow guard list` shows them")
     if target.id in undone:
         raise UsageError(f"{which}: it was released already")
-    at = text_of(now)
     return (
         TrailEntry(
             id=entry_id("release", target.id, at),

@@ -113,6 +113,47 @@ def policies_of(trail: Sequence[TrailEntry]) -> dict[str, PolicyControls]:
     return {policy: controls for policy, controls in found.items() if controls != PolicyControls()}
 
 
+def kept_policies(controls: Controls | None, trail: Sequence[TrailEntry]) -> dict[str, PolicyControls]:
+    """What the trail says is in force, and whatever is in force that the trail does not know: a trail that was lost undoes nothing.
+
+    Args:
+        controls: In force, or None.
+        trail: Oldest first.
+
+    Examples:
+        >>> held = PolicyControls(restrictions=(Restriction(segment="intent=billing", exposure=0.0, source="a1"),))
+        >>> kept_policies(Controls(version=1, at="", policies={"auto": held}), ()) == {"auto": held}
+        True
+    """
+    found = policies_of(trail)
+    for policy, unknown in unknown_to(controls, trail).items():
+        before = found.get(policy, PolicyControls())
+        found[policy] = PolicyControls(
+            restrictions=(*before.restrictions, *unknown.restrictions), pin=before.pin or unknown.pin
+        )
+    return found
+
+
+def unknown_to(controls: Controls | None, trail: Sequence[TrailEntry]) -> dict[str, PolicyControls]:
+    """What is in force without a line in the trail that put it there or took it away, by policy.
+
+    Args:
+        controls: In force, or None.
+        trail: Oldest first.
+    """
+    known = {entry.id for entry in trail} | released(trail)
+    rolled_out = {entry.policy for entry in trail if entry.kind == "start"}
+    found = {}
+    for policy, each in ({} if controls is None else controls.policies).items():
+        lost = tuple(
+            r for r in each.restrictions if r.source not in known and not (r.source == ROLLOUT and policy in rolled_out)
+        )
+        pin = None if each.pin is None or each.pin.source in known else each.pin
+        if lost or pin is not None:
+            found[policy] = PolicyControls(restrictions=lost, pin=pin)
+    return found
+
+
 def next_controls(before: Controls | None, policies: Mapping[str, PolicyControls], at: str) -> Controls | None:
     """The next version of the controls, or None: what is in force is that already.
 

@@ -11,14 +11,14 @@ finer place for it. People want to be told once. The rules:
 - **Closing.** An episode closes once no alarm of it has stood for `QUIET_S`, or an action has kept its requests on the capable tier for so
   long (`answered`). An alarm that the audit no longer shows does not stand.
 - **Reopening.** An episode that closed by itself opens again once the interval of one of its alarms lies above zero and reaches beyond the
-  margin: more than it took to close it, so that it does not flap. One that an action closed stays closed: what its alarms
+  margin: more than it took to close it, so that it does not flap; or once another alarm stands that was detected before it closed. One that an action closed stays closed: what its alarms
   say is what was seen before. A later alarm opens a new one.
 
 Durations are of event time (the end of the report's period), so reading a report again changes nothing, whatever the clock says.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -37,6 +37,8 @@ KEPT_S = 90 * 86_400.0
 """Closed episodes are forgotten after so long, once the report shows their alarms no more."""
 
 Kind = Literal["alarm", "warning"]
+ByKey = dict[tuple[Kind, str], Alarm]
+"""The alarms of a report."""
 
 
 def episodes_of(report: AuditReport, previous: Episodes, policy: str, now: str) -> Episodes:
@@ -55,13 +57,12 @@ def episodes_of(report: AuditReport, previous: Episodes, policy: str, now: str) 
     mine = [each for each in previous.episodes if each.policy == policy]
     others = [each for each in previous.episodes if each.policy != policy]
     found: tuple[tuple[Kind, Sequence[Alarm]], ...] = (("alarm", report.alarms), ("warning", report.warnings))
+    by_key: ByKey = {(kind, alarm_key(alarm)): alarm for kind, alarms in found for alarm in alarms}
     for kind, alarms in found:
         for alarm in sorted(alarms, key=lambda each: (each.detected_at, alarm_key(each))):
-            _take(mine, alarm, kind, report, policy)
-    by_key: dict[tuple[Kind, str], Alarm] = {
-        (kind, alarm_key(alarm)): alarm for kind, alarms in found for alarm in alarms
-    }
-    after = [_settled(each, by_key, report, until) for each in mine]
+            _take(mine, alarm, kind, by_key, report, policy)
+    refined = (_refined(each, by_key, report) for each in mine)
+    after = [_settled(each, by_key, report, until) for each in refined]
     after = [each for each in after if each is not None]
     episodes = tuple(sorted([*others, *after], key=lambda each: (each.detected_at, each.id)))
     return previous if episodes == previous.episodes else Episodes(at=max(now, previous.at), episodes=episodes)
@@ -103,32 +104,46 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _take(mine: list[Episode], alarm: Alarm, kind: Kind, report: AuditReport, policy: str) -> None:
+def _take(mine: list[Episode], alarm: Alarm, kind: Kind, by_key: ByKey, report: AuditReport, policy: str) -> None:
     """Put an alarm into the episode that it belongs to, or into a new one; changes `mine`."""
     key = alarm_key(alarm)
-    known = [
-        (place, each)
-        for place, each in enumerate(mine)
-        if each.kind == kind and key in each.alarms and not _is_later(alarm, each)
-    ]
+    near = [(place, each) for place, each in enumerate(mine) if each.kind == kind and each.tier == alarm.tier]
+    known = [(place, each) for place, each in near if key in each.alarms and not _is_later(alarm, each)]
+    still = [(place, each) for place, each in near if each.closed_at is None and _joins(alarm, each, by_key)]
     if known:
-        place, episode = known[-1]
-        if episode.closed_at is None or (episode.closed_by is None and _is_beyond(alarm, kind, report)):
-            mine[place] = _refined(msgspec.structs.replace(episode, closed_at=None), alarm, kind, report)
+        place, episode = next(((p, e) for p, e in known if e.closed_at is None), known[-1])
+        if episode.closed_at is None or episode.closed_by is not None or not _is_beyond(alarm, kind, report):
+            return
+        others = still or [(p, e) for p, e in near if e.closed_at is None and e.segment == episode.segment]
+        if others:  # it was closed, and another one is open where it would open again
+            place, episode = others[-1]
+            mine[place] = msgspec.structs.replace(episode, alarms=(*episode.alarms, key))
+        else:
+            mine[place] = msgspec.structs.replace(episode, closed_at=None)
         return
     if not _stands(alarm, kind, report):
         return
-    for place, episode in enumerate(mine):
-        if episode.kind == kind and episode.tier == alarm.tier and episode.closed_at is None and _joins(alarm, episode):
-            mine[place] = _refined(msgspec.structs.replace(episode, alarms=(*episode.alarms, key)), alarm, kind, report)
-            return
-    mine.append(_opened(alarm, kind, key, report, policy))
+    # What was detected before an episode closed, and would have joined it then, is of that trouble.
+    ended = [(place, each) for place, each in near if each.closed_at is not None and not _is_later(alarm, each)]
+    joined = still or [(place, each) for place, each in ended if _joins(alarm, each, by_key)]
+    same = [(p, e) for p, e in near if joined and e.closed_at is None and e.segment == joined[-1][1].segment]
+    joined = same or joined
+    if not joined:
+        mine.append(_opened(alarm, kind, key, report, policy, {each.id for each in mine}))
+        return
+    place, episode = joined[-1]
+    episode = msgspec.structs.replace(episode, alarms=(*episode.alarms, key))
+    mine[place] = episode if episode.closed_by is not None else msgspec.structs.replace(episode, closed_at=None)
 
 
-def _opened(alarm: Alarm, kind: Kind, key: str, report: AuditReport, policy: str) -> Episode:
+def _opened(alarm: Alarm, kind: Kind, key: str, report: AuditReport, policy: str, taken: Collection[str]) -> Episode:
     day = (alarm.onset or alarm.detected_at).astimezone(UTC).date().isoformat()
+    what = (policy, alarm.tier, place_of(alarm.segment), day, kind)
+    name = _hash(*what)[:12]
+    while name in taken:  # a second trouble there whose onset is estimated to be on the same day
+        name = _hash(*what, name)[:12]
     plain = Episode(
-        id=_hash(policy, alarm.tier, place_of(alarm.segment), day, kind)[:12],
+        id=name,
         policy=policy,
         tier=alarm.tier,
         segment=place_of(alarm.segment),
@@ -137,25 +152,39 @@ def _opened(alarm: Alarm, kind: Kind, key: str, report: AuditReport, policy: str
         kind=kind,
         alarms=(key,),
     )
-    return _refined(plain, alarm, kind, report)
+    return _headlined(plain, alarm, report)
 
 
-def _refined(episode: Episode, alarm: Alarm, kind: Kind, report: AuditReport) -> Episode:
-    """An episode with what an alarm of it says now. Its headline is that of the finest place, first detected."""
-    place = place_of(alarm.segment)
-    monitors = tuple(dict.fromkeys((*episode.monitors, alarm.monitor)))
-    if episode.monitors and place != episode.segment and (not place or episode.segment):
-        return msgspec.structs.replace(episode, monitors=monitors)
+def _refined(episode: Episode, by_key: ByKey, report: AuditReport) -> Episode:
+    """An open episode with what its alarms say now. Its headline is that of its finest place, the first detected; once at a segment it stays there."""
+    seen = [by_key[episode.kind, key] for key in episode.alarms if (episode.kind, key) in by_key]
+    if episode.closed_at is not None or not seen:
+        return episode
+    episode = msgspec.structs.replace(
+        episode, monitors=tuple(dict.fromkeys((*episode.monitors, *(alarm.monitor for alarm in seen))))
+    )
+
+    def rank(alarm: Alarm) -> tuple[bool, bool, datetime, str]:
+        place = place_of(alarm.segment)
+        return not place, place != episode.segment, alarm.detected_at, alarm_key(alarm)
+
+    finest = min(seen, key=rank)
+    has_moved = bool(episode.segment) and place_of(finest.segment) != episode.segment
+    return episode if has_moved else _headlined(episode, finest, report)
+
+
+def _headlined(episode: Episode, alarm: Alarm, report: AuditReport) -> Episode:
+    """An episode as one of its alarms tells it."""
     net, interval = _net(report, alarm.tier)
     loss, loss_interval = (
         (alarm.loss, alarm.interval)
-        if alarm.latest_loss is None or kind == "warning"
+        if alarm.latest_loss is None or episode.kind == "warning"
         else (alarm.latest_loss, alarm.latest_interval)
     )
     onset_interval = alarm.onset_interval
     return msgspec.structs.replace(
         episode,
-        segment=place,
+        segment=place_of(alarm.segment),
         cause=alarm.cause,
         onset=None if alarm.onset is None else rfc3339(alarm.onset),
         onset_interval=None if onset_interval is None else (rfc3339(onset_interval[0]), rfc3339(onset_interval[1])),
@@ -165,7 +194,6 @@ def _refined(episode: Episode, alarm: Alarm, kind: Kind, report: AuditReport) ->
         net_interval=interval,
         changed_nearby=(*alarm.changed_nearby, *alarm.incidents),
         story=alarm.story,
-        monitors=monitors,
     )
 
 
@@ -180,9 +208,7 @@ def _net(report: AuditReport, tier: str) -> tuple[float | None, tuple[float, flo
     return (sum(savings) - sum(costs), None) if savings else (None, None)
 
 
-def _settled(
-    episode: Episode, by_key: dict[tuple[Kind, str], Alarm], report: AuditReport, until: datetime
-) -> Episode | None:
+def _settled(episode: Episode, by_key: ByKey, report: AuditReport, until: datetime) -> Episode | None:
     """An episode with what the passing of event time makes of it; None: it is forgotten."""
     seen = [by_key[episode.kind, key] for key in episode.alarms if (episode.kind, key) in by_key]
     if episode.closed_at is not None:
@@ -226,9 +252,11 @@ def _is_beyond(alarm: Alarm, kind: Kind, report: AuditReport) -> bool:
     return kind == "alarm" and latest is not None and latest[0] > 0 and latest[1] > report.settings.margin
 
 
-def _joins(alarm: Alarm, episode: Episode) -> bool:
+def _joins(alarm: Alarm, episode: Episode, by_key: ByKey) -> bool:
     place = place_of(alarm.segment)
-    if not place or not episode.segment or place == episode.segment:
+    seen = (by_key[episode.kind, key] for key in episode.alarms if (episode.kind, key) in by_key)
+    places = {episode.segment, *(place_of(each.segment) for each in seen)}
+    if not place or "" in places or place in places:
         return True
     if alarm.onset_interval is None or episode.onset_interval is None:
         return False

@@ -230,7 +230,8 @@ def release(which: str, config: str | None, store: str | None, who: str | None, 
     from undertow.actions import by_person
 
     at = opened(config, store)
-    said(at, lambda trail: by_person.release(trail, which, reader(who), plain(why), at.now), as_json=as_json)
+    unknown = _unknown(at)
+    said(at, lambda trail: by_person.release(trail, which, reader(who), plain(why), at.now, unknown), as_json=as_json)
 
 
 @command.command("route-back", examples='undertow guard route-back intent=billing --why "refund rules changed"')
@@ -377,6 +378,16 @@ def _book(at: Opened):  # noqa: ANN202
     return StoreGuardBook(at.store)
 
 
+def _unknown(at: Opened) -> dict[str, str]:
+    """Policy by source of what is in force without a line in the trail."""
+    from undertow.actions.controls import unknown_to
+
+    book = _book(at)
+    found = unknown_to(book.controls(), book.trail())
+    sources = {each.source: policy for policy, held in found.items() for each in held.restrictions}
+    return sources | {held.pin.source: policy for policy, held in found.items() if held.pin is not None}
+
+
 def _copy(store: Path) -> Path:
     from undertow.adapters.guard.controls import guard_folder
 
@@ -384,6 +395,15 @@ def _copy(store: Path) -> Path:
 
 
 def _builtins(value: object) -> object:
+    """A record with all of its fields, those at their defaults among them."""
     import msgspec
 
-    return msgspec.to_builtins(value)
+    match value:
+        case msgspec.Struct():
+            return {name: _builtins(getattr(value, name)) for name in value.__struct_fields__}
+        case dict():
+            return {name: _builtins(each) for name, each in value.items()}
+        case tuple():
+            return [_builtins(each) for each in value]
+        case _:
+            return value

@@ -22,6 +22,71 @@ DifferenceKind = Literal["routing", "stricter", "answers", "unseen", "none"]
 model or other parameters, of which logged answers say nothing; `unseen`: what the log cannot answer for; `none`: decides nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChoiceRule:
+    """How a policy chooses by what the log holds of every request, whichever tier answered it.
+
+    Attributes:
+        kind: `threshold`: the cheap tier where the logged confidence reaches `threshold`; `rules`: where a request bears one of
+            `cheap_segments`; `share`: with the probability `share`, whatever is asked.
+        threshold: In [0, 1].
+        cheap_segments: `key=value` labels.
+        share: In [0, 1]; 0 and 1 stand for a fixed tier.
+        never_cheap: `key=value` labels of requests that only the capable tier answers.
+        holdout: Share of the traffic that is held out, in [0, 1).
+    """
+
+    kind: Literal["threshold", "rules", "share"]
+    threshold: float = 0.0
+    cheap_segments: tuple[str, ...] = ()
+    share: float = 0.0
+    never_cheap: tuple[str, ...] = ()
+    holdout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCounts:
+    """Decisions of one place, whether labelled or not.
+
+    Attributes:
+        n: Eligible decisions with a known propensity.
+        before, after: Of these, how many the two policies would serve cheaply, by expectation.
+        changed: Of these, how many they serve differently.
+        without_overlap: Of the changed ones, those that the logged policy would never have served as the candidate or the live policy would.
+    """
+
+    n: float
+    before: float
+    after: float
+    changed: float
+    without_overlap: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OffPolicyLog:
+    """A log with propensities, under two choices.
+
+    Attributes:
+        rows: Labelled requests.
+        segments: Label map of each row.
+        counts: By place: `key=value`, and empty for all.
+        source: `kind.name` of the labels, or empty: none.
+        unknown: Eligible decisions that were left out since their propensity or what either policy would do is not known.
+        by_tier: Tier -> requests that its labels stand for, as a share of those it answered.
+        saved_usd: What the candidate saves more on these decisions, or None: not known.
+        period: First and last decision, RFC 3339, or None.
+    """
+
+    rows: "ComparedRows"
+    segments: tuple[dict[str, str], ...]
+    counts: dict[str, PlaceCounts]
+    source: str
+    unknown: int
+    by_tier: dict[str, float]
+    saved_usd: float | None
+    period: tuple[str, str] | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedRows:
     """Labelled requests under both policies, as columns. A row is a draw that stands for `weight` requests.

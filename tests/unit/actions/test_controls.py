@@ -4,7 +4,7 @@ from itertools import permutations
 
 from guard_factory import at, state, text
 from undertow.actions.by_person import release
-from undertow.actions.controls import next_controls, policies_of, rollout_restrictions, undo_entry
+from undertow.actions.controls import kept_policies, next_controls, policies_of, rollout_restrictions, undo_entry
 from undertow.actions.rollout import begin
 from undertow.records.guard import Controls, PolicyControls, Restriction, TrailEntry
 from undertow.records.serving import RolloutPlan
@@ -76,3 +76,16 @@ def test_controls_are_numbered_and_written_only_when_they_change():
     assert next_controls(first, {}, text(2)).version == 2
     shuffled = Controls(version=5, at="", policies={"auto": policies["auto"], "other": PolicyControls()})
     assert next_controls(shuffled, policies, text(2)) is None, "an empty policy restricts nothing"
+
+
+def test_a_lost_trail_undoes_nothing_and_what_it_lost_can_be_released():
+    trail = (begin("auto", "v3", RolloutPlan(enabled=True), at(0)), ROUTED, PINNED)
+    held = Controls(version=4, at="", policies=policies_of(trail[1:]) | {"other": policies_of(trail[:1])["auto"]})
+    assert kept_policies(held, ()) == held.policies
+    freed = release((), "a", "ada", "", at(2), {"a": "auto"})
+    assert [each.source for each in kept_policies(held, freed)["auto"].restrictions] == []
+    assert kept_policies(held, freed)["auto"].pin.source == "c"
+    begun = (begin("other", "v1", RolloutPlan(enabled=True), at(3)),)
+    assert len(kept_policies(held, begun)["other"].restrictions) == 1, (
+        "a rollout that begins anew replaces the lost one"
+    )

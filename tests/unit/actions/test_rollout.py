@@ -159,7 +159,7 @@ def test_where_a_person_decides_moves_are_suggested_once_and_withdrawn_when_they
     assert after(now, asked) == now
     assert step(now, [tier(now)], (), plan, at(6), asked) == ()
     taken_back = step(now, [tier(now, whole=place(now, loss=0.018))], (), plan, at(7), asked)
-    assert [(entry.kind, entry.status, entry.of) for entry in taken_back][0] == ("advance", "rejected", asked[0].id)
+    assert (taken_back[0].kind, taken_back[0].status, taken_back[0].of) == ("advance", "rejected", asked[0].id)
     again = step(now, [tier(now)], (), plan, at(8), (*asked, *taken_back))
     assert moves(again) == [("advance", "", "suggested")]
 

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_servers import alarm, day, report
@@ -175,6 +175,23 @@ def test_a_later_alarm_of_the_same_place_is_a_new_episode_after_an_action_closed
     assert later.episodes[1].closed_at is None
 
 
+def test_another_alarm_of_a_trouble_that_closed_is_of_that_trouble():
+    found = look(report(alarm(BILLING)))
+    for until in (20, 21):
+        found = look(report(alarm(BILLING, latest=WITHIN), until=until), found)
+    again = look(report(alarm(BILLING, kind="change"), until=22), found)
+    assert [(each.id, each.closed_at) for each in again.episodes] == [(found.episodes[0].id, None)]
+    closed = answered(look(report(alarm(BILLING))), (entry(),), day(14), NOW)
+    quiet = look(report(alarm(BILLING), alarm(BILLING, kind="change"), until=15), closed)
+    assert [each.closed_by for each in quiet.episodes] == ["a1"]
+
+
+def test_a_second_trouble_with_an_onset_on_the_day_of_the_first_has_an_id_of_its_own():
+    closed = answered(look(report(alarm(BILLING))), (entry(),), day(14), NOW)
+    later = look(report(alarm(BILLING, detected=20), until=21), closed)
+    assert len({each.id for each in later.episodes}) == 2
+
+
 def test_closed_ones_are_forgotten_once_they_are_old_and_the_report_shows_them_no_more():
     closed = answered(look(report(alarm(BILLING))), (entry(),), day(14), NOW)
     assert look(report(alarm(BILLING), until=200), closed).episodes
@@ -211,10 +228,11 @@ ALARMS = st.builds(
 )
 
 
+@settings(max_examples=400)
 @given(st.lists(st.tuples(st.lists(ALARMS, max_size=4), st.integers(20, 60)), max_size=6))
 def test_whatever_comes_nothing_is_told_twice_and_a_second_reading_is_the_first(looks):
     found = NONE
-    for alarms, until in looks:
+    for alarms, until in sorted(looks, key=lambda each: each[1]):
         made = report(*{alarm_key(each): each for each in alarms}.values(), until=until)
         found = look(made, found)
         assert look(made, found, now="2040-01-01T00:00:00.000Z") is found

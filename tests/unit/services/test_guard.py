@@ -129,6 +129,15 @@ def test_lost_controls_and_memory_follow_from_the_trail():
     assert book.controls().version == 2
 
 
+def test_a_lost_trail_undoes_nothing():
+    book = MemoryBook()
+    look(book)
+    held = book.controls().policies
+    book.lines, book.kept_memory = (), None
+    look(book, GuardLook(until=at(22)), 22)
+    assert book.controls().policies == held
+
+
 def test_memory_and_controls_that_cannot_be_read_are_made_good_from_the_trail():
     class Broken(MemoryBook):
         def controls(self):

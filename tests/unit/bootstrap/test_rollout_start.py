@@ -1,0 +1,40 @@
+"""What serves, and rollouts that begin before it does, without loading what a supervisor must not."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from undertow.adapters.guard.book import StoreGuardBook
+from undertow.bootstrap.rollout_start import begin_store_rollouts, serving_versions
+from undertow.records.guard import Controls, Pin, PolicyControls
+from undertow.records.serving import PolicyPlan, RolloutPlan, ServingPlan, StorePlan
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+POLICY = PolicyPlan(name="auto", version="v2", kind="cascade", tiers=("cheap", "capable"))
+PINNED = Controls(version=1, at="", policies={"auto": PolicyControls(pin=Pin(bad="v2", good="v1", source="a"))})
+
+
+def test_what_was_rolled_back_does_not_serve():
+    assert serving_versions((POLICY,), None, ()) == {"auto": "v2"}
+    assert serving_versions((POLICY,), PINNED, ()) == {"auto": "v1"}
+    third = PolicyPlan(name="auto", version="v3", kind="fixed", tiers=("capable",))
+    assert serving_versions((third,), PINNED, ()) == {"auto": "v3"}
+
+
+def test_a_version_is_held_back_before_it_serves(tmp_path):
+    plan = ServingPlan(
+        tiers=(), policies=(POLICY,), store=StorePlan(path=str(tmp_path / "s")), rollout=RolloutPlan(enabled=True)
+    )
+    assert begin_store_rollouts(plan, NOW).controls.policies["auto"].restrictions[0].exposure == 0.05
+    assert begin_store_rollouts(plan, NOW).entries == ()
+    assert len(StoreGuardBook(tmp_path / "s").trail()) == 1
+
+
+def test_it_loads_nothing_heavy():
+    heavy = "numpy, scipy, duckdb, pydantic"
+    code = (
+        f"import sys, undertow.bootstrap.rollout_start; print([m for m in '{heavy}'.split(', ') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
