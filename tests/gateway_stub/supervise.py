@@ -49,6 +49,9 @@ def main(folder):
             file.write(f"{served.policies[0].version}\n")
         return ["the disk is full"] if served.policies[0].version == "v9" else []
 
+    def begin(settled):
+        return ["no rollout"] if settled.policies[0].version == "v8" else []
+
     is_rehearsal, handed = take_rehearsal(), take_handover()
     compiled = compile_settings()
     if is_rehearsal:
@@ -70,6 +73,7 @@ def main(folder):
         keeper_command=KEEPER,
         pinned=pinned,
         keep=keep,
+        begin=begin,
         today=lambda: date.fromisoformat((folder / "day").read_text()),
     )
     return Supervisor(host, listener, str(runtime), compiled, handed).run()

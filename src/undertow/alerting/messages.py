@@ -141,7 +141,7 @@ def of_entry(entry: TrailEntry, at: str, *, link: str = "") -> Message:
     facts = [(name, plain(without_topic(text, entry.segment), 400)) for name, text in texts.items() if text]
     facts += [("by", plain(entry.who)), ("at", _day_and_hour(entry.at))]
     if entry.status == "suggested":
-        facts.append(("to do", f"undertow actions approve {plain(entry.id)}, or reject it"))
+        facts.append(("to do", f"undertow guard approve {plain(entry.id)}, or reject it"))
     return Message(
         id=f"entry:{entry.id}",
         kind=kind,

@@ -1,7 +1,8 @@
 """Beginning the rollouts of new versions, quickly enough for a supervisor that is about to serve them: no audit, nothing heavy is loaded."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from undertow.actions.versions import KnownVersion
@@ -9,6 +10,9 @@ from undertow.adapters.guard.book import StoreGuardBook
 from undertow.records.guard import Controls
 from undertow.records.serving import PolicyPlan, ServingPlan
 from undertow.services.guard import GuardReport, begin_rollouts
+
+
+TRIES, PAUSE_S = 20, 0.25
 
 
 def begin_store_rollouts(plan: ServingPlan, now: datetime) -> GuardReport:
@@ -28,6 +32,27 @@ def begin_store_rollouts(plan: ServingPlan, now: datetime) -> GuardReport:
     """
     serving = serving_versions(plan.policies, None, ())
     return begin_rollouts(StoreGuardBook(Path(plan.store.path)), serving, plan.guard, plan.rollout, now)
+
+
+def rollout_problems(
+    plan: ServingPlan,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    pause: Callable[[float], None] = time.sleep,
+) -> tuple[str, ...]:
+    """Begin the rollouts of what a gateway is about to serve, and say what stands in the way; nothing does where there are none.
+
+    Args:
+        plan: Compiled from the settings.
+        now: The time, aware.
+        pause: Waits so many seconds: another guard may be at work, and is done soon.
+    """
+    report = begin_store_rollouts(plan, now())
+    for _ in range(TRIES):
+        if report.outcome != "busy":
+            break
+        pause(PAUSE_S)
+        report = begin_store_rollouts(plan, now())
+    return () if report.outcome == "done" else (f"the rollout of the new version cannot begin: {report.problem}",)
 
 
 def serving_versions(

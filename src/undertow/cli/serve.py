@@ -58,6 +58,7 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
     from datetime import UTC, datetime
 
     from undertow.bootstrap.versions import Pins, keep_versions
+    from undertow.bootstrap.rollout_start import rollout_problems
     from undertow.gateway import handover as handing
     from undertow.gateway.host import Host
     from undertow.gateway.listening import bind_listener, url_of
@@ -89,6 +90,7 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
             on_ready=lambda: _greet(url, compiled),
             command=handing.own_command(),
             pinned=Pins(os.environ).pinned,
+            begin=rollout_problems,
             keep=lambda plan: keep_versions(plan, rfc3339(datetime.now(UTC))),
         ),
         listener,

@@ -46,6 +46,7 @@ class Host:
         patience: How long is waited before that.
         today: The day whose prices hold, UTC.
         pinned: Replaces policies of a plan that were rolled back; asked every few seconds.
+        begin: Begins the rollouts of a plan's new versions before anybody is served by them; says what stands in the way.
         keep: Told of every plan that begins to serve, so that it can be served by again; says what could not be kept.
     """
 
@@ -61,3 +62,4 @@ class Host:
     today: Callable[[], date] = lambda: datetime.now(UTC).date()
     pinned: Callable[[ServingPlan], Pinned] = _as_compiled
     keep: Callable[[ServingPlan], Iterable[str]] = lambda _: ()
+    begin: Callable[[ServingPlan], Iterable[str]] = lambda _: ()

@@ -140,6 +140,9 @@ class Supervisor:
             signal.signal(number, _noted)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, handing.SIGNALS)
         try:
+            if problem := self._begin_rollouts(self._compiled):
+                self._host.say(f"cannot serve: {problem}")
+                return 1
             self._begin_roll(self._compiled)
             self._note()
             while not self._is_over():
@@ -396,7 +399,17 @@ class Supervisor:
             return
         if only_if_different and encode_plan(compiled.plan) == encode_plan(self._settled.plan):
             return
+        if problem := self._begin_rollouts(compiled):
+            self._refuse(problem)
+            return
         self._try_to_roll(compiled)
+
+    def _begin_rollouts(self, settled: Compiled) -> str:
+        """Nobody is served by a new version before its rollout has begun; what stands in the way, or empty."""
+        try:
+            return " / ".join(self._host.begin(settled.plan))
+        except Exception as error:  # noqa: BLE001 (what serves must go on serving, by the old version)
+            return f"the rollout of the new version cannot begin ({type(error).__name__})"
 
     def _try_to_roll(self, settled: Compiled) -> None:
         try:

@@ -142,7 +142,7 @@ class TrailEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         of: Entry that this one answers, repeats or undoes, or None.
         episode: Episode of the alarm (`undertow.records.alert.Episode.id`), or None.
         evidence: What it rests on, by name: numbers and short texts of the report, never text of users.
-        before, after: What was in force, and is now, in words that `undertow actions list` prints.
+        before, after: What was in force, and is now, in words that `undertow guard list` prints.
         controls_version: Version of the controls after it, or None: they did not change.
         why: A sentence for people.
     """

@@ -113,7 +113,7 @@ def test_entries_of_the_trail_say_what_and_what_is_to_do():
     assert of_entry(entry(kind="advance"), AT).kind == "rollout"
     suggested = of_entry(entry(status="suggested"), AT)
     assert suggested.title.startswith("Suggested, waits for a person: requests go to the capable tier")
-    assert dict(suggested.facts)["to do"] == "undertow actions approve a1, or reject it"
+    assert dict(suggested.facts)["to do"] == "undertow guard approve a1, or reject it"
     assert suggested.severity == "warning"
     assert of_entry(entry(status="failed"), AT).severity == "warning"
     assert "hold" in QUIET_KINDS

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 from undertow.adapters.guard.book import StoreGuardBook
-from undertow.bootstrap.rollout_start import begin_store_rollouts, serving_versions
+from undertow.bootstrap.rollout_start import TRIES, begin_store_rollouts, rollout_problems, serving_versions
 from undertow.records.guard import Controls, Pin, PolicyControls
 from undertow.records.serving import PolicyPlan, RolloutPlan, ServingPlan, StorePlan
 
@@ -38,3 +38,17 @@ def test_it_loads_nothing_heavy():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_what_stands_in_the_way_is_said_after_another_guard_had_its_time(tmp_path):
+    plan = ServingPlan(
+        tiers=(), policies=(POLICY,), store=StorePlan(path=str(tmp_path / "s")), rollout=RolloutPlan(enabled=True)
+    )
+    waits = []
+    with StoreGuardBook(tmp_path / "s").locked() as is_mine:
+        assert is_mine
+        [said] = rollout_problems(plan, lambda: NOW, waits.append)
+    assert "cannot begin" in said
+    assert len(waits) == TRIES
+    assert rollout_problems(plan, lambda: NOW, waits.append) == ()
+    assert rollout_problems(ServingPlan(tiers=(), policies=()), lambda: NOW, waits.append) == ()

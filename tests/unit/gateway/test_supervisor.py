@@ -196,3 +196,17 @@ def test_a_version_that_cannot_be_kept_is_served_and_said(start):
     running = ready(start("v9"))
     running.wait_for("what serves now cannot be rolled back to: the disk is full")
     assert version_served(running) == "v9"
+
+
+def test_nobody_is_served_by_a_version_whose_rollout_cannot_begin(start, tmp_path):
+    running = ready(start("v1"))
+    (tmp_path / "version").write_text("v8")
+    running.signal(signal.SIGHUP)
+    running.wait_for("reload refused, the old settings stay: no rollout")
+    assert version_served(running) == "v1"
+
+
+def test_a_gateway_does_not_start_with_a_version_whose_rollout_cannot_begin(start):
+    running = start("v8")
+    running.wait_for("cannot serve: no rollout")
+    assert running.process.wait(10) == 1
