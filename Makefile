@@ -10,7 +10,7 @@ SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
 
-.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway bench-cascade
+.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway bench-cascade bench-guard
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,9 @@ bench-audit: $(DEV) ## audit speed at 1e5, 1e6 and 1e7 decisions against a bare 
 
 bench-cascade: $(DEV) $(LOCAL) ## thresholds, confidence, policies and shift on real tables, streaming on a real local model (QUICK=1: under a minute; DATA=folder)
 	$(BIN)/python benchmarks/bench_cascade.py $(if $(QUICK),--quick) $(if $(DATA),--data $(DATA))
+
+bench-guard: $(DEV) ## damage with and without the guard, beside an oracle and other rules; healthy half-years; length of a rollout (QUICK=1: under a minute)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/bench_guard.py $(if $(QUICK),--quick)
 
 bench-gateway: $(DEV) ## CPU, latency, memory and log of the gateway beside nginx and LiteLLM (QUICK=1: under a minute)
 	$(BIN)/python benchmarks/bench_gateway.py $(if $(QUICK),--quick)

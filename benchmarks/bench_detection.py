@@ -94,7 +94,9 @@ def counts(report: Report, runs: int, *, quick: bool, is_short: bool) -> None:
         "gap": lambda: bench_gap(report, 20 if quick else max(runs // 4, 100), quick=quick),
         "alternatives": lambda: bench_alternatives(report, 20 if quick else max(runs // 5, 40), quick=quick),
         "day effects": lambda: bench_day_effects(report, 60 if quick else max(runs // 4, 20 if is_short else 500)),
-        "unknown baseline": lambda: bench_unknown_baseline(report, 40 if quick else max(runs // 4, 100), 100 if quick else runs),
+        "unknown baseline": lambda: bench_unknown_baseline(
+            report, 40 if quick else max(runs // 4, 100), 100 if quick else runs
+        ),
         "rivals": lambda: bench_rivals(report, max(runs // 4, 100)),
     }
     for name, part in parts.items():

@@ -1,14 +1,15 @@
-"""How long a healthy candidate takes through all stages, by evidence that may be looked at every day and by group-sequential designs.
+"""How long a healthy candidate takes through all stages, by evidence that may be looked at at any time and by group-sequential designs.
 
-Both compare the same pairs a day (a reviewer sees both answers) with the same margin, stages and looks at the end of a day. The rollout asks
-`undertow.actions.rollout` each day, with intervals as `undertow rollout` makes them of pairs. The group-sequential design shows once that the loss
-is below the margin, at one of five looks planned for its power, and then takes a stage a day, as the rollout does at best. Its one-sided error is that of the
-rollout's upper bound: of the interval's two sides, each has half. What it does not accept it never rolls out; here it is counted as if it had been, at its last look.
+Both compare the same pairs (a reviewer sees both answers) with the same margin and stages, four looks a day. The rollout asks
+`undertow.actions.rollout` at each look, with intervals as `undertow rollout` makes them of pairs; the second row is as
+it is built: a bet that is tuned to the question shows the whole tier below the margin, too, at the same error altogether. The group-sequential design shows it once, at
+one of five looks planned for its power, and then takes the stages as fast as their least number of labels allows. Its one-sided error is that of the rollout.
+A candidate that it does not accept it never rolls out; here it is counted as if it had been, at the last look.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -16,35 +17,43 @@ from detection.common import NEVER, in_processes, share_interval
 from guard.group_sequential import GroupSequential, design
 from report import Report
 from undertow.actions.evidence import PlaceEvidence, TierEvidence
+from undertow.actions.gates import LEAST_FRESH
 from undertow.actions.rollout import begin, step
 from undertow.actions.standing import moved, since_of
 from undertow.records.guard import RolloutState
 from undertow.records.serving import RolloutPlan
+from undertow.services.rollout_evidence import BET_SHARE
 from undertow.simulation.story import StoryModel
-from undertow.stats.confidence import MeanInterval, mean_interval
+from undertow.stats.confidence import mean_interval
+from undertow.stats.non_inferiority import log_shown_below
 
 PAIRS_A_DAY = 180
+LOOKS_A_DAY = 4
+PAIRS_A_LOOK = PAIRS_A_DAY // LOOKS_A_DAY
 DISCORDANT = 0.12
 """Share of pairs in which one answer fails and the other does not: both fail 6.4 % of the time, independently."""
 MARGIN = 0.02
 LEVEL = 0.975
 """Of the interval of a single tier: half of 5 % is kept for segments."""
 ALPHA = (1.0 - LEVEL) / 2.0
+"""Error of its upper side: what a design of comparison has."""
+BET_ALPHA = BET_SHARE * ALPHA
+"""Of that, for the tuned bet; the interval's upper end keeps the rest."""
 POWER = 0.9
 LONGEST_DAYS = 112
+LOOKS_IN_ALL = LONGEST_DAYS * LOOKS_A_DAY
 RATIO_BAR = 1.3
+ENOUGH_SEEDS = 200
 LOOKS = 5
-FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 SHARES = np.asarray(StoryModel().segment_shares)
-NAMES = ["", *(f"intent={i}" for i in range(len(SHARES)))]
-SEGMENT_LEVEL = 1.0 - (1.0 - LEVEL) / len(SHARES)
-LEVELS = np.array([LEVEL, *[SEGMENT_LEVEL] * len(SHARES)])
+NAMES = ("", *(f"intent={i}" for i in range(len(SHARES))))
 KINDS = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Pairs of one candidate by day and segment. Shapes (days, S).
+    """Pairs of one candidate by look and place: the whole tier, then its segments. Shapes (looks, 1 + S).
 
     Attributes:
         pairs: Compared.
@@ -56,12 +65,12 @@ class Candidate:
     won: np.ndarray
 
 
-def draw(loss: float, rng: np.random.Generator, days: int = LONGEST_DAYS) -> Candidate:
+def draw(loss: float, rng: np.random.Generator) -> Candidate:
     """Pairs of a candidate with this loss in every segment."""
-    pairs = rng.multinomial(PAIRS_A_DAY, SHARES, days)
+    pairs = rng.multinomial(PAIRS_A_LOOK, SHARES, LOOKS_IN_ALL)
     lost = rng.binomial(pairs, 0.5 * (DISCORDANT + loss))
     won = rng.binomial(pairs - lost, 0.5 * (DISCORDANT - loss) / (1.0 - 0.5 * (DISCORDANT + loss)))
-    return Candidate(pairs, lost, won)
+    return Candidate(*(np.column_stack([x.sum(1), x]).astype(float) for x in (pairs, lost, won)))
 
 
 @dataclass(frozen=True)
@@ -72,72 +81,94 @@ class Way:
     finished: float
 
 
-def by_evidence(candidate: Candidate) -> Way:
-    """The rollout, asked at the end of each day."""
+def by_evidence(candidate: Candidate, *, bets: bool) -> Way:
+    """The rollout, asked at each look."""
     plan = RolloutPlan(enabled=True, margin=MARGIN)
-    start = begin("auto", "v1", plan, FIRST_DAY)
+    start = begin("auto", "v1", plan, FIRST)
     state, trail = moved(None, start), [start]
-    sums = _sums_until(candidate)
-    found = mean_interval(*sums, LEVELS, (-1.0, 1.0))
-    left = NEVER
-    for day in range(LONGEST_DAYS):
+    intervals = _intervals(candidate, bets=bets)
+    left = float(NEVER)
+    for look in range(LOOKS_IN_ALL):
         assert state is not None
-        now = FIRST_DAY + timedelta(days=day + 1)
-        entries = step(state, [_evidence(sums, found, day, state)], (), plan, now, trail)
+        now = FIRST + timedelta(days=(look + 1) / LOOKS_A_DAY)
+        entries = step(state, [_evidence(candidate, intervals, look, state)], (), plan, now, trail)
         for entry in entries:
             state = moved(state, entry) or state
         trail += entries
-        if left == NEVER and state.stage[""] > 0:
-            left = day + 1
+        if left >= NEVER and state.stage[""] > 0:
+            left = (look + 1) / LOOKS_A_DAY
         if state.status == "finished":
-            return Way(left, day + 1)
-    return Way(left, NEVER)
+            return Way(left, (look + 1) / LOOKS_A_DAY)
+    return Way(left, float(NEVER))
 
 
-def _sums_until(candidate: Candidate) -> np.ndarray:
-    """Sum of losses, of their squares, and pairs, until the end of each day: the whole tier, then segments. Shape (3, days + 1, 1 + S)."""
-    daily = np.stack([candidate.lost - candidate.won, candidate.lost + candidate.won, candidate.pairs]).astype(float)
-    places = np.concatenate([daily.sum(-1, keepdims=True), daily], axis=-1)
-    return np.concatenate([np.zeros_like(places[:, :1]), places.cumsum(1)], axis=1)
+def _intervals(candidate: Candidate, *, bets: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the intervals of all places at all looks. Shapes (looks, 1 + S)."""
+    lost, won, n = (x.cumsum(0) for x in (candidate.lost, candidate.won, candidate.pairs))
+    level = np.full(len(NAMES), 1.0 - (1.0 - LEVEL) / len(SHARES))
+    level[0] = LEVEL
+    found = mean_interval(lost - won, lost + won, n, level, (-1.0, 1.0))
+    low, high = found.low.copy(), found.high.copy()
+    if bets:
+        narrower = mean_interval(
+            (lost - won)[:, 0], (lost + won)[:, 0], n[:, 0], 1.0 - 2.0 * (ALPHA - BET_ALPHA), (-1.0, 1.0)
+        )
+        high[:, 0] = narrower.high
+        shown = log_shown_below(candidate.pairs[:, 0], candidate.lost[:, 0], candidate.won[:, 0], MARGIN)
+        is_shown = np.maximum.accumulate(shown) >= -np.log(BET_ALPHA)
+        high[:, 0] = np.where(is_shown, np.minimum(high[:, 0], np.nextafter(MARGIN, 0.0)), high[:, 0])
+    return low, high
 
 
-def _evidence(sums: np.ndarray, found: MeanInterval, day: int, state: RolloutState) -> TierEvidence:
+def _evidence(
+    candidate: Candidate, intervals: tuple[np.ndarray, np.ndarray], look: int, state: RolloutState
+) -> TierEvidence:
+    segment_level = 1.0 - (1.0 - LEVEL) / len(SHARES)
     since = [since_of(state, name) for name in NAMES]
-    first = np.array([(datetime.fromisoformat(each) - FIRST_DAY).days for each in since])
-    until, fresh = sums[:, day + 1], sums[:, day + 1] - np.take_along_axis(sums, first[None, None], axis=1)[:, 0]
-    tier_fresh = until[2, 0] - sums[2, first, 0]
-    lately = mean_interval(*fresh, LEVELS, (-1.0, 1.0))
+    begins = [round((datetime.fromisoformat(each) - FIRST) / timedelta(days=1 / LOOKS_A_DAY)) for each in since]
+    fresh = {
+        first: [x[first : look + 1].sum(0) for x in (candidate.lost, candidate.won, candidate.pairs)]
+        for first in {*begins}
+    }
+    lost, won, n = (np.array([fresh[first][i][place] for place, first in enumerate(begins)]) for i in range(3))
+    lately = mean_interval(lost - won, lost + won, n, [LEVEL, *[segment_level] * len(SHARES)], (-1.0, 1.0))
     places = [
         PlaceEvidence(
             segment=name,
-            share=1.0 if i == 0 else float(SHARES[i - 1]),
-            n=int(until[2, i]),
-            loss=float(found.mean[day + 1, i]) if until[2, i] else None,
-            low=float(found.low[day + 1, i]),
-            high=float(found.high[day + 1, i]),
-            stage_since=since[i],
-            fresh=int(fresh[2, i]),
-            tier_fresh=int(tier_fresh[i]),
-            fresh_loss=float(lately.mean[i]) if fresh[2, i] else None,
-            fresh_low=float(lately.low[i]),
+            share=1.0 if place == 0 else float(SHARES[place - 1]),
+            n=int(candidate.pairs[: look + 1, place].sum()),
+            loss=float((candidate.lost - candidate.won)[: look + 1, place].sum() / max(candidate.pairs[: look + 1, place].sum(), 1.0)),
+            low=float(intervals[0][look, place]),
+            high=float(intervals[1][look, place]),
+            stage_since=since[place],
+            fresh=int(n[place]),
+            tier_fresh=int(fresh[begins[place]][2][0]),
+            fresh_loss=float((lost[place] - won[place]) / n[place]) if n[place] else None,
+            fresh_low=float(lately.low[place]),
         )
-        for i, name in enumerate(NAMES)
-    ]
-    return TierEvidence("cheap", places[0], tuple(places[1:]), True, LEVEL, SEGMENT_LEVEL, PAIRS_A_DAY)
+        for place, name in enumerate(NAMES)
+    ]  # fmt: skip
+    return TierEvidence("cheap", places[0], tuple(places[1:]), True, LEVEL, segment_level, PAIRS_A_DAY)
 
 
 def by_design(candidate: Candidate, plan: GroupSequential) -> Way:
-    """The group-sequential design, then a stage a day."""
+    """The group-sequential design, then the stages."""
     planned = plan.drift**2 * DISCORDANT / MARGIN**2
-    stages = len(RolloutPlan().stages)
-    pairs, lost, won = (x.sum(1).cumsum() for x in (candidate.pairs, candidate.lost, candidate.won))
-    days = [int(np.ceil(planned * k / plan.looks / PAIRS_A_DAY)) for k in range(1, plan.looks + 1)]
-    for day, boundary in zip(days, plan.boundaries, strict=True):
-        n, mean = pairs[day - 1], (lost[day - 1] - won[day - 1]) / pairs[day - 1]
-        variance = (lost[day - 1] + won[day - 1]) / n - mean**2
+    further = (len(RolloutPlan().stages) - 2) * int(np.ceil(LEAST_FRESH / PAIRS_A_LOOK))
+    pairs, lost, won = (x[:, 0].cumsum() for x in (candidate.pairs, candidate.lost, candidate.won))
+    ends = [int(np.ceil(planned * k / plan.looks / PAIRS_A_LOOK)) for k in range(1, plan.looks + 1)]
+    for end, boundary in zip(ends, plan.boundaries, strict=True):
+        n, mean = pairs[end - 1], (lost[end - 1] - won[end - 1]) / pairs[end - 1]
+        variance = (lost[end - 1] + won[end - 1]) / n - mean**2
         if (MARGIN - mean) / np.sqrt(variance / n) >= boundary:
-            return Way(day, day + stages - 2)
-    return Way(NEVER, days[-1] + stages - 2)
+            return Way(end / LOOKS_A_DAY, (end + further) / LOOKS_A_DAY)
+    return Way(float(NEVER), (ends[-1] + further) / LOOKS_A_DAY)
+
+
+WAYS = {
+    "by evidence: intervals": partial(by_evidence, bets=False),
+    "by evidence: tuned bet and intervals": partial(by_evidence, bets=True),
+}
 
 
 @dataclass(frozen=True)
@@ -150,12 +181,13 @@ class Job:
 
 
 def run_job(job: Job) -> dict[str, list[Way]]:
-    """All candidates by the rollout and by both designs."""
+    """All candidates, each by the rollouts and by both designs."""
     rng = np.random.default_rng(job.seed)
-    out: dict[str, list[Way]] = {"evidence": [], **{kind: [] for kind in KINDS}}
+    out: dict[str, list[Way]] = {name: [] for name in (*WAYS, *KINDS)}
     for _ in range(job.runs):
         candidate = draw(job.loss, rng)
-        out["evidence"].append(by_evidence(candidate))
+        for name, way in WAYS.items():
+            out[name].append(way(candidate))
         for kind in KINDS:
             out[kind].append(by_design(candidate, design(kind, LOOKS, ALPHA, POWER)))
     return out
@@ -169,29 +201,27 @@ def bench_rollout(report: Report, runs: int) -> None:
     print(
         f"\nRollout of a healthy candidate through {stages}: {PAIRS_A_DAY} pairs a day, margin {MARGIN:g}, {runs} seeds"
     )
-    print(f"{'':36s} {'days, mean':>10s} {'median/p90':>11s} {'all through':>12s} {'losing the margin, left 5 %':>28s}")
-    finished = {name: _finished(ways) for name, ways in healthy.items()}
-    texts = {"evidence": "by evidence, looked at every day"} | {k: f"{v}, {LOOKS} looks, power {POWER:.0%}" for k, v in KINDS.items()}  # fmt: skip
+    print(f"{'':40s} {'days, mean':>10s} {'median/p90':>11s} {'all through':>12s} {'losing the margin, left 5 %':>28s}")
+    days = {name: np.minimum([way.finished for way in ways], LONGEST_DAYS) for name, ways in healthy.items()}
+    texts = {name: name for name in WAYS} | {k: f"{v}, {LOOKS} looks, power {POWER:.0%}" for k, v in KINDS.items()}
     for name, text in texts.items():
-        days = finished[name]
         through = float(np.mean([way.left_first < NEVER for way in healthy[name]]))
         wrong = sum(way.left_first < NEVER for way in harmful[name])
-        print(f"{text:36s} {days.mean():10.1f} {np.median(days):6.0f}/{np.quantile(days, 0.9):<4.0f} {through:12.1%} {wrong / runs:28.2%}")  # fmt: skip
-        report.add("healthy candidate: days until all is exposed, mean", "shown", None, float(days.mean()), None, runs, None, text)  # fmt: skip
+        d, is_ours = days[name], name in WAYS
+        print(f"{text:40s} {d.mean():10.1f} {np.median(d):6.1f}/{np.quantile(d, 0.9):<4.1f} {through:12.1%} {wrong / runs:28.2%}")  # fmt: skip
+        report.add(
+            "healthy candidate: days until all is exposed, mean", "shown", None, float(d.mean()), None, runs, None, text
+        )
         report.add("healthy candidate: rolled out within 112 days", "shown", None, through, None, runs, None, text)
-        bar = ALPHA if name == "evidence" else None
         report.add(f"candidate that loses the margin leaves the first stage within {LONGEST_DAYS} days",
-                   f"at most {ALPHA:.2%}" if bar else "shown", bar, wrong / runs, share_interval(wrong, runs), runs,
-                   share_interval(wrong, runs)[0] <= ALPHA if bar and runs >= 200 else None, text)  # fmt: skip
-    for kind, text in KINDS.items():
-        ratio, interval = _ratio(finished["evidence"], finished[kind])
-        print(f"days by evidence over {text}: {ratio:.2f} ({interval[0]:.2f} to {interval[1]:.2f})")
-        report.add(f"days of a healthy candidate over a group-sequential design's ({text})", f"at most {RATIO_BAR}", RATIO_BAR, ratio,
-                   interval, runs, ratio <= RATIO_BAR if runs >= 200 else None, texts[kind])  # fmt: skip
-
-
-def _finished(ways: Sequence[Way]) -> np.ndarray:
-    return np.minimum([way.finished for way in ways], LONGEST_DAYS).astype(float)
+                   f"at most {ALPHA:.2%}" if is_ours else "shown", ALPHA if is_ours else None, wrong / runs, share_interval(wrong, runs), runs,
+                   share_interval(wrong, runs)[0] <= ALPHA if is_ours and runs >= ENOUGH_SEEDS else None, text)  # fmt: skip
+    for name in WAYS:
+        for kind in KINDS:
+            ratio, interval = _ratio(days[name], days[kind])
+            print(f"{name}, days over {texts[kind]}: {ratio:.2f} ({interval[0]:.2f} to {interval[1]:.2f})")
+            report.add(f"days of a healthy candidate over a group-sequential design's, {name}", f"at most {RATIO_BAR}", RATIO_BAR, ratio,
+                       interval, runs, ratio <= RATIO_BAR if runs >= ENOUGH_SEEDS else None, texts[kind])  # fmt: skip
 
 
 def _ratio(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, tuple[float, float]]:

@@ -198,7 +198,7 @@ def look_of(
     def evidence(state: RolloutState, began: datetime) -> tuple[TierEvidence, ...]:
         from undertow.services.rollout_evidence import rollout_evidence  # noqa: PLC0415 (scipy)
 
-        return rollout_evidence(cells, report.settings, state, began)
+        return rollout_evidence(cells, report.settings, state, began, margin=plan.rollout.margin)
 
     return GuardLook(
         AlarmLook(

@@ -21,8 +21,8 @@ WHY_NOT: Mapping[str, str] = {
     "shadow.": "second answers that were not asked for cannot be had afterwards",
     "judge.": "verdicts that were not asked for cannot be had afterwards; `undertow judge run` judges pairs anew",
     "holdout.": "who is held out cannot be drawn anew; `undertow plan` says what a holdout would show",
-    "policy.": "other answers than the log holds would have to be asked for; `undertow check` compares candidates on what is known",
-    "policies.": "other answers than the log holds would have to be asked for; `undertow check` compares candidates on what is known",
+    "policy.": "other answers than the log holds would have to be asked for; `undertow suite run` asks a candidate for them",
+    "policies.": "other answers than the log holds would have to be asked for; `undertow suite run` asks a candidate for them",
     "constraints.": "what a cheaper tier would have answered is not known",
 }
 """Why the log cannot answer, by the beginning of a setting's name."""

@@ -2,12 +2,17 @@
 
 The intervals are a family of their own, apart from those of the audit's report: they count requests since the rollout began, so that what an
 earlier version did counts for nothing. Half of the error is for whole tiers, half for segments, divided alike.
+
+Where pairs are compared, most of a tier's error above goes to one question: is the loss below the rollout's margin? A bet tuned to that answers it
+sooner than an interval for all losses that there may be (`undertow.stats.non_inferiority`).
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+
+import numpy as np
 
 from undertow.actions.evidence import PlaceEvidence, TierEvidence
 from undertow.actions.moments import moment_of
@@ -22,12 +27,16 @@ from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
 from undertow.services.audit import main_unit
 from undertow.services.evidence import raises_alarms, watched_segments
+from undertow.stats.non_inferiority import log_shown_below
 
 LEVELS: frozenset[ReferenceKind] = frozenset({"holdout", "pairs", "pre_routing"})
 """References from elsewhere: by these a tier can be shown to be good, not only unchanged."""
 
 LATELY_DAYS = 7.0
 """Days over which the rate of labels is counted."""
+
+BET_SHARE = 0.8
+"""Of a tier's error above: for the tuned bet; the rest for the interval's upper end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class _Log:
 
 
 def rollout_evidence(
-    cells: AuditCells, settings: AuditSettings, state: RolloutState, began: datetime
+    cells: AuditCells, settings: AuditSettings, state: RolloutState, began: datetime, *, margin: float | None = None
 ) -> tuple[TierEvidence, ...]:
     """Losses of all tiers below the capable one, since a rollout began.
 
@@ -61,6 +70,7 @@ def rollout_evidence(
         settings: Error levels, who is believed.
         state: Where the rollout stands.
         began: When it began, aware.
+        margin: Loss below which a tier must be shown, in (0, 1), where that is bet on; None: by intervals alone.
 
     Returns:
         One for each tier that has served since then; empty where there are no labels that count.
@@ -81,11 +91,19 @@ def rollout_evidence(
     tiers = [code for code in range(len(cells.tiers) - 1) if served[:, code].sum() > 0]
     codes = [code for code in watched_segments(cells) if code != 0]
     error = (1.0 - settings.level) / 2.0 / max(len(tiers), 1)
-    return tuple(_tier(log, state, tier, codes, 1.0 - error, 1.0 - error / max(len(codes), 1)) for tier in tiers)
+    return tuple(
+        _tier(log, state, tier, codes, 1.0 - error, 1.0 - error / max(len(codes), 1), margin) for tier in tiers
+    )
 
 
 def _tier(
-    log: _Log, state: RolloutState, tier: int, codes: list[int], level: float, segment_level: float
+    log: _Log,
+    state: RolloutState,
+    tier: int,
+    codes: list[int],
+    level: float,
+    segment_level: float,
+    margin: float | None,
 ) -> TierEvidence:
     grid, traffic = log.grid(0), log.traffic(0)
     begin = log.periods.routing_start
@@ -95,6 +113,8 @@ def _tier(
         return _labels(log, grid, tier, since)
 
     whole = _place(log, state, tier, "", 1.0, grid, traffic, level, None, fresh_of_tier)
+    if margin is not None and log.kind == "pairs" and whole.loss is not None:
+        whole = _bet_on(log, whole, grid, traffic, tier, level, margin)
     quality = _estimate(log, grid, traffic, tier, level, begin).reference_quality
     segments = []
     for code in codes:
@@ -152,6 +172,29 @@ def _place(
         fresh_loss=fresh.loss if is_known and fresh is not None else None,
         fresh_low=fresh.low if is_known and fresh is not None and fresh.low is not None else -1.0,
     )
+
+
+def _bet_on(
+    log: _Log, whole: PlaceEvidence, grid: LabelGrid, traffic: TrafficGrid, tier: int, level: float, margin: float
+) -> PlaceEvidence:
+    """The whole tier with its upper end from the tuned bet or, at what is left of the error above, from the interval.
+
+    Pairs of unequal weight count as effective ones, sums over the largest weight: the bet's logarithm is concave in the weight and 0 at 0, so
+    that lies below what each pair's own factor would give (as in `stats.betting.log_ratio_bets`).
+    """
+    error = 1.0 - level
+    narrower = _estimate(log, grid, traffic, tier, 1.0 - (1.0 - BET_SHARE) * error, log.periods.routing_start)
+    high = 1.0 if narrower.high is None else narrower.high
+    window = grid.window(log.periods.routing_start, log.buckets)
+    weight, up, net = (
+        values[:, tier].reshape(len(values), -1).sum(axis=1)
+        for values in (window.pair_weight, window.weighted_loss_up, window.weighted_loss)
+    )
+    top = float(window.pair_weight_max[:, tier].max())
+    shown = log_shown_below(weight / top, up / top, np.maximum(up - net, 0.0) / top, margin)
+    if shown.max() >= -math.log(BET_SHARE * error / 2.0):
+        high = min(high, math.nextafter(margin, 0.0))
+    return replace(whole, high=max(high, whole.low))
 
 
 def _estimate(log: _Log, grid: LabelGrid, traffic: TrafficGrid, tier: int, level: float, begin: int) -> LossEstimate:
