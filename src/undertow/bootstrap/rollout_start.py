@@ -11,7 +11,6 @@ from undertow.records.guard import Controls
 from undertow.records.serving import PolicyPlan, ServingPlan
 from undertow.services.guard import GuardReport, begin_rollouts
 
-
 TRIES, PAUSE_S = 20, 0.25
 
 

@@ -57,8 +57,8 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
         raise UsageError("`undertow serve` needs Linux or macOS; use `undertow.Client` in your own process here")
     from datetime import UTC, datetime
 
-    from undertow.bootstrap.versions import Pins, keep_versions
     from undertow.bootstrap.rollout_start import rollout_problems
+    from undertow.bootstrap.versions import Pins, keep_versions
     from undertow.gateway import handover as handing
     from undertow.gateway.host import Host
     from undertow.gateway.listening import bind_listener, url_of
