@@ -1,8 +1,8 @@
 """Why: whom an alarm is laid to."""
 
 import numpy as np
-from alarm_logs import DAYS, PRE, ROUTED, SEGMENTS, alarms, log, step
 
+from alarm_logs import DAYS, PRE, ROUTED, SEGMENTS, alarms, log, step
 from cells_factory import labels, served
 
 

@@ -1,7 +1,6 @@
 """Since when and how much."""
 
 from alarm_logs import BAD, SEGMENTS, alarms, log, steered, step, told
-
 from cells_factory import day
 from undertow.records.segment import Segment
 

@@ -1,8 +1,8 @@
 """Where: the segment that bears a loss."""
 
 import numpy as np
-from alarm_logs import BAD, PRE, drawn_unlike, heard, steered
 
+from alarm_logs import BAD, PRE, drawn_unlike, heard, steered
 from undertow.detectors.locating import segment_of_rise
 from undertow.services.alarm_place import Rises
 

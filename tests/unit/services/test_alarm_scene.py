@@ -1,7 +1,6 @@
 """What is known at a time."""
 
 from alarm_logs import BAD, PRE, heard, log
-
 from cells_factory import build, day
 from undertow.records.label_grid import signal_units
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from alarm_logs import BAD, DAYS, PRE, ROUTED, SEGMENTS, alarms, log, step
 
+from alarm_logs import BAD, DAYS, PRE, ROUTED, SEGMENTS, alarms, log, step
 from cells_factory import day, labels, model, served, whole_numbers
 from undertow.records.segment import WHOLE, Segment
 

@@ -1,8 +1,8 @@
 """References: pairs, the suite, and other tiers on the same segments."""
 
 import numpy as np
-from alarm_logs import BAD, DAYS, PRE, ROUTED, SEGMENTS, alarms, drawn_unlike, heard, log, steered, step, told
 
+from alarm_logs import BAD, DAYS, PRE, ROUTED, SEGMENTS, alarms, drawn_unlike, heard, log, steered, step, told
 from cells_factory import labels
 from undertow.attribution.cause import MeanWithError, attribute
 from undertow.services.cause_references import compare_with_pairs
