@@ -1,7 +1,9 @@
 """After an alarm: which requests bear the loss. Slices are made of the log's segments and of topics of its texts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,7 @@ from undertow.records.cells import BASIS_CODES, AuditCells
 from undertow.records.label_rows import LabelRows
 from undertow.records.report import Alarm, SliceReport
 from undertow.services.topics import LogTopics, examples_of, found_topics
-from undertow.slices.naming import telling_words, word_table
+from undertow.slices.naming import WordTable, telling_words, word_table
 from undertow.slices.search import Feature, FoundSlice, SearchOptions, SliceLabels, find_slices
 
 IntArray = npt.NDArray[np.int64]
@@ -73,8 +75,39 @@ def _slices_of(
         labels = SliceLabels(rows.failure[some], rows.weight[some], rows.decided[some] >= onset, half, block, top)
         features, segments, names = _features(cells, rows, known, some)
         slices = find_slices(labels, features, SearchOptions(level=level / len(searches)), interval_level)
-        found += [_report(each, cells, rows, known, alarm, some, labels, features, segments, names) for each in slices]
+        texts = None if known is None or not slices else _Texts.of(rows, known, some, labels)
+        found += [_report(each, cells, texts, alarm, labels, features, segments, names) for each in slices]
     return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Texts:
+    """Texts of the labels of one search since the onset.
+
+    Attributes:
+        topics: Of the log.
+        text: Text of each label, -1: none, or from before the onset. Shape (labels,).
+        said: Texts among these that are known in words, as places of `topics.asked`. Shape (n,).
+        table: Their words.
+    """
+
+    topics: LogTopics
+    text: IntArray
+    said: IntArray
+    table: WordTable
+
+    @classmethod
+    def of(cls, rows: LabelRows, topics: LogTopics, at: IntArray, labels: SliceLabels) -> Self:
+        """Of some labels."""
+        text = np.where(labels.is_after, rows.text[at], -1)
+        said = np.array([place for place in np.unique(text[text >= 0]).tolist() if topics.asked[place]], dtype=np.int64)
+        return cls(topics, text, said, word_table([topics.asked[place] for place in said.tolist()]))
+
+    def among(self, labels: BoolArray) -> BoolArray:
+        """Which of all texts some of these labels are about."""
+        found = np.zeros(len(self.topics.asked), dtype=np.bool_)
+        found[self.text[labels & (self.text >= 0)]] = True
+        return found
 
 
 def _searches(
@@ -135,10 +168,8 @@ def _features(
 def _report(
     found: FoundSlice,
     cells: AuditCells,
-    rows: LabelRows,
-    topics: LogTopics | None,
+    texts: _Texts | None,
     alarm: Alarm,
-    at: IntArray,
     labels: SliceLabels,
     features: Sequence[Feature],
     segments: dict[int, int],
@@ -148,22 +179,16 @@ def _report(
     inside = np.logical_and.reduce([features[part].members for part in found.parts])
     words: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
-    if topics is not None:
-        mine = np.zeros(len(topics.asked), dtype=np.bool_)
-        every = np.zeros(len(topics.asked), dtype=np.bool_)
-        failed = np.zeros(len(topics.asked), dtype=np.bool_)
-        has_text = (rows.text[at] >= 0) & labels.is_after
-        every[rows.text[at][has_text]] = True
-        mine[rows.text[at][has_text & inside]] = True
-        failed[rows.text[at][has_text & inside & (labels.failure > 0.5)]] = True
-        known = np.array([place for place in np.flatnonzero(every).tolist() if topics.asked[place]], dtype=np.int64)
-        words = telling_words(word_table([topics.asked[place] for place in known.tolist()]), mine[known])
-        examples = examples_of(topics, failed)
+    topics: tuple[str, ...] = ()
+    if texts is not None:
+        words = telling_words(texts.table, texts.among(inside)[texts.said])
+        examples = examples_of(texts.topics, texts.among(inside & (labels.failure > 0.5)))
+        topics = tuple(texts.topics.segments[names[part]].value for part in found.parts if part in names)
     return SliceReport(
         tier=alarm.tier,
         signal=alarm.signal,
         segments=tuple(cells.segments[segments[part]] for part in found.parts if part in segments),
-        topics=tuple(topics.segments[names[part]].value for part in found.parts if part in names) if topics else (),
+        topics=topics,
         words=words,
         examples=examples,
         share=found.share,

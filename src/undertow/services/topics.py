@@ -92,7 +92,8 @@ def found_topics(cells: AuditCells) -> LogTopics | None:
 
 def _sketches(rows: LabelRows, said: Sequence[str]) -> list[Sketch]:
     """Sketches of texts; of one that is gone the sketch that was kept."""
-    return [rows.sketch_at(at) or sketch(text) for at, text in enumerate(said)]
+    made = {text: sketch(text) for text in set(said)}  # the same is asked again and again
+    return [rows.sketch_at(at) or made[text] for at, text in enumerate(said)]
 
 
 def _named_topics(
@@ -226,12 +227,22 @@ def with_topics(cells: AuditCells, topics: LogTopics) -> AuditCells:
     )
 
 
+def _distinct_rows(table: IntArray) -> tuple[IntArray, IntArray]:
+    """Rows of whole numbers, each once and in order, and the place of each row among them: `np.unique` by rows, column by column."""
+    place = np.zeros(len(table), dtype=np.int64)
+    for column in table.T:
+        # Columns are numbered anew one by one, so that no product of their ranges is ever too large.
+        code = np.unique(column, return_inverse=True)[1]
+        place = np.unique(place * (int(code.max(initial=0)) + 1) + code, return_inverse=True)[1]
+    first = np.unique(place, return_index=True)[1]
+    return table[first], place
+
+
 def _label_cells(rows: LabelRows, at: IntArray, segment: IntArray) -> LabelCells:
     """Sums of labels by cell, as an engine computes them."""
     keys = ("available", "decided", "tier", "arm", "eligible", "signal", "selection", "basis", "stratum")
     table = np.stack([*(getattr(rows, name)[at] for name in keys), segment], axis=1)
-    cell, place = np.unique(table, axis=0, return_inverse=True)
-    place = place.ravel()
+    cell, place = _distinct_rows(table)
     y, w = rows.failure[at], rows.weight[at]
 
     def total(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

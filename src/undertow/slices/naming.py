@@ -58,14 +58,17 @@ def word_table(texts: Sequence[str]) -> WordTable:
         >>> word_table(["Where is my card?", "my 12 cards"]).names
         ('card', 'cards', 'is', 'my', 'where')
     """
-    each = [set(words(text)) for text in texts]
+    distinct = {text: at for at, text in enumerate(dict.fromkeys(texts))}
+    each = [set(words(text)) for text in distinct]
     names = sorted({word for some in each for word in some if _can_name(word)})
     place = {name: at for at, name in enumerate(names)}
     found = [sorted(place[word] for word in some if word in place) for some in each]
     ends = np.cumsum([0, *(len(some) for some in found)])
     columns = np.array([at for some in found for at in some], dtype=np.int64)
     has = sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(each), len(names)))
-    return WordTable(tuple(names), has, np.array([float(len(some)) for some in each]))
+    size = np.array([float(len(some)) for some in each])
+    at = np.fromiter((distinct[text] for text in texts), dtype=np.int64, count=len(texts))
+    return WordTable(tuple(names), sparse.csr_array(has[at]), size[at])
 
 
 def telling_words(table: WordTable, members: BoolArray, most: int = 3) -> tuple[str, ...]:

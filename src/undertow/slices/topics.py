@@ -106,6 +106,18 @@ class TopicModel:
             sketches: The texts' sketches.
             embeddings: Their vectors, if the topics were found from vectors. Shape (n, D).
         """
+        if embeddings is None:
+            return self._assign_distinct(sketches)
+        return self._assign(sketches, embeddings)
+
+    def _assign_distinct(self, sketches: Sequence[Sketch]) -> Assignment:
+        """Each sketch is looked at once: people ask the same again and again."""
+        distinct = {each: at for at, each in enumerate(dict.fromkeys(sketches))}
+        at = np.fromiter((distinct[each] for each in sketches), dtype=np.int64, count=len(sketches))
+        found = self._assign(tuple(distinct), None)
+        return Assignment(found.members[at], found.distance[at], found.is_outside[at])
+
+    def _assign(self, sketches: Sequence[Sketch], embeddings: FloatArray | None) -> Assignment:
         seen = sketch_matrix(sketches)
         vectors = self._project(seen) if embeddings is None else _unit(np.asarray(embeddings, dtype=np.float64))
         has_word = np.asarray(sparse.csr_array(seen[:, self.words]).toarray() > 0.0, dtype=np.bool_)

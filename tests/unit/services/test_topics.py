@@ -12,7 +12,7 @@ from undertow.records.label_grid import label_grid, signal_units
 from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import bucket_range, traffic_grid
 from undertow.services.evidence import alarms_armed_from, gather
-from undertow.services.topics import MIN_TEXTS, examples_of, found_topics, log_topics, with_topics
+from undertow.services.topics import MIN_TEXTS, _distinct_rows, examples_of, found_topics, log_topics, with_topics
 
 FIRST = int(START.timestamp()) // 86_400
 
@@ -151,3 +151,12 @@ def test_sketches_find_the_topics_that_their_texts_would_have_found_without_name
 def test_where_some_texts_are_kept_they_name_the_topics(cells):
     half = without_texts(cells, keep=lambda place: place % 2 == 0)
     assert any("charge" in segment.value for segment in found_topics(half).segments)
+
+
+def test_rows_are_told_apart_as_numpy_does():
+    table = np.random.default_rng(4).integers(-2, 3, (200, 4)) * np.array([1, 10**6, 1, 10**9])
+    rows, place = _distinct_rows(table)
+    expected, at = np.unique(table, axis=0, return_inverse=True)
+    assert np.array_equal(rows, expected)
+    assert np.array_equal(place, at.ravel())
+    assert len(_distinct_rows(table[:0])[0]) == 0
