@@ -24,6 +24,8 @@ LEAST_TRIES = 8
 """A delivery is given up so long after its message was made, and after so many tries (the clock may be wrong); that is written down."""
 STALE_S = 7 * 86_400.0
 """Entries of the trail that are older than this when they are first seen are not told of."""
+LONGEST_SILENCE_S = 91 * 86_400.0
+"""A silence that ends later than this was written by hand or under a clock that ran ahead, and covers nothing until then: none is for ever."""
 REMEMBERED_S = 90 * 86_400.0
 """What people were told of things that are no longer known is forgotten after so long."""
 WATCHING = "watching"
@@ -149,7 +151,7 @@ def silence_of(
     """The silence that covers something now, the longest first; None: none does.
 
     Args:
-        silences: All of them.
+        silences: All of them. One that ends later than any may (`LONGEST_SILENCE_S`) does not count.
         kind: Of the message. `watching_stopped`, `resolved` and `test` are never covered.
         policy: What it is about.
         tier: Likewise. A silence of a tier covers no message that names none.
@@ -161,7 +163,7 @@ def silence_of(
     covering = [
         each
         for each in silences
-        if _age_s(each.until, now) < 0
+        if -LONGEST_SILENCE_S <= _age_s(each.until, now) < 0
         and (not each.kinds or kind in each.kinds)
         and each.policy in {"", policy}
         and each.tier in {"", tier}

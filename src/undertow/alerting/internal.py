@@ -3,6 +3,8 @@
 import ipaddress
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ALSO = (ipaddress.IPv6Network("fec0::/10"), ipaddress.IPv4Network("192.0.0.0/24"))
+"""Site-local addresses, and those of protocols between neighbours (RFC 6890), all of which `is_global` does not know."""
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -23,7 +25,10 @@ def is_internal(address: str) -> bool:
         ip: Ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return True
-    return any(not each.is_global or each.is_multicast or each.is_reserved for each in _wrapped(ip))
+    return any(
+        not each.is_global or each.is_multicast or each.is_reserved or any(each in network for network in _ALSO)
+        for each in _wrapped(ip)
+    )
 
 
 def is_named_internal(host: str) -> bool:

@@ -73,11 +73,12 @@ class Alerts:
         from undertow.bootstrap.alerting import alert_rules, announce_look  # noqa: PLC0415
         from undertow.services.alerts import watching_stopped  # noqa: PLC0415
 
-        if self._plan.dead_man_url_env is not None:
-            self._call_at = self._clock()
         now = self._now()
         announced = announce_look(self._store, self._plan, report, trail, POLICY, now)
         watching_stopped(None, now, StoreAlertBook(self._store), alert_rules(self._plan), now)
+        # Last: where nobody can be told of what was seen, somebody must notice.
+        if self._plan.dead_man_url_env is not None:
+            self._call_at = self._clock()
         return {"alerts_announced": len(announced.messages), "alerts_silenced": announced.silenced}
 
     def run(self) -> Mapping[str, int]:

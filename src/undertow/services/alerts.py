@@ -149,11 +149,16 @@ async def deliver(
         by_channel: dict[Channel, list[Delivery]] = {}
         for delivery in waiting:
             by_channel.setdefault(delivery.channel, []).append(delivery)
-        await asyncio.gather(
-            *(_deliver_all(each, book, channels.get(name), now, jitter, counts) for name, each in by_channel.items())
+        ends = await asyncio.gather(
+            *(_deliver_all(each, book, channels.get(name), now, jitter, counts) for name, each in by_channel.items()),
+            return_exceptions=True,
         )
         if book.set_aside > aside:
             counts["alert_files_set_aside"] += book.set_aside - aside
+        for end in ends:
+            # Only now: what goes wrong with one channel must not cut another off in the midst of a message.
+            if isinstance(end, BaseException):
+                raise end
     return counts
 
 

@@ -105,7 +105,7 @@ def test_a_silence_on_a_told_alarm_stops_its_repeats_and_not_its_end():
     [
         ({}, True), ({"policy": "auto"}, True), ({"policy": "other"}, False), ({"tier": "cheap"}, True), ({"tier": "middle"}, False),
         ({"segment": "intent=billing"}, True), ({"segment": "intent=fraud"}, False), ({"kinds": ("alarm",)}, True),
-        ({"kinds": ("warning",)}, False), ({"until": at(-1)}, False),
+        ({"kinds": ("warning",)}, False), ({"until": at(-1)}, False), ({"until": at(90 * 24)}, True), ({"until": at(92 * 24)}, False),
     ],
 )  # fmt: skip
 def test_a_silence_covers_what_it_names_as_long_as_it_lasts(given, covers):

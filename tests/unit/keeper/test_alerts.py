@@ -1,6 +1,8 @@
 import stat
 from datetime import timedelta
 
+import pytest
+
 from alert_servers import DAY0, OK, alarm, answer, hook, report
 from undertow.adapters.alerts.book import StoreAlertBook
 from undertow.bootstrap.alerting import alert_rules
@@ -92,3 +94,14 @@ def test_what_is_refused_or_fails_is_counted_and_logged(tmp_path, caplog):
 def test_without_anybody_to_tell_a_run_does_nothing(tmp_path):
     assert job(tmp_path, AlertsPlan()).run() == {}
     assert not (tmp_path / "state").exists()
+
+
+def test_the_dead_mans_address_is_not_called_for_a_look_of_which_nobody_can_be_told(tmp_path):
+    with hook(OK) as dead_man:
+        alerts = job(tmp_path, AlertsPlan(dead_man_url_env="PING", allow_internal=True), {"PING": dead_man.url})
+        (tmp_path / "state").write_text("in the way")
+        with pytest.raises(OSError, match="state"):
+            alerts.looked(report(alarm()))
+        (tmp_path / "state").unlink()
+        assert alerts.run() == {}
+    assert dead_man.requests == []

@@ -271,3 +271,20 @@ def test_that_nobody_watches_is_told_in_spite_of_silences_and_resolved_once(tmp_
     assert watching_stopped(None, at(3), book, RULES, at(3)) is None
     assert [first.kind, over.kind] == ["watching_stopped", "resolved"]
     assert len(book.waiting()) == 2
+
+
+class Broken:
+    async def send(self, _message):
+        raise KeyError("a fault of the channel")
+
+    async def hold(self, _messages):
+        return None
+
+
+def test_a_fault_of_one_channel_cuts_off_no_other_and_is_raised(tmp_path):
+    book = StoreAlertBook(tmp_path)
+    look(book, report(alarm()), rules=AlertRules(("slack", "webhook")))
+    with hook(OK) as receiver, pytest.raises(KeyError):
+        run(book, {"slack": Broken(), "webhook": webhook(receiver)}, Clock())
+    assert len(receiver.requests) == 1
+    assert [each.channel for each in book.waiting()] == ["slack"]

@@ -72,10 +72,34 @@ def parse_smtp_url(url: str) -> MailServer:
 class _Smtp(smtplib.SMTP):
     _host: str
     """Name that TLS verifies; the constructor takes it only where it connects at once, which nothing could then bring to an end."""
+    line: socket.socket | None = None
+    """The connection under a second descriptor: while TLS shakes hands, `sock` is not yet it, or no longer."""
+    is_late = False
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        made: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]  # not in the stubs
+        self.line = made.dup()
+        if self.is_late:
+            self.end()
+        return made
+
+    def end(self) -> None:
+        """Bring whatever is waited for to an end, from another thread."""
+        self.is_late = True
+        if self.line is not None:
+            try:
+                self.line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        super().close()
+        if self.line is not None:
+            self.line.close()
 
 
-class _SmtpTls(smtplib.SMTP_SSL):
-    _host: str
+class _SmtpTls(smtplib.SMTP_SSL, _Smtp):
+    """The same, with TLS from the first byte: put between `SMTP_SSL` and what it takes its socket from."""
 
 
 class EmailChannel:
@@ -120,18 +144,8 @@ class EmailChannel:
             else _Smtp(local_hostname=name, timeout=self._total_s)
         )
         smtp._host = self._server.host  # noqa: SLF001 (ours, see above)
-        is_late = threading.Event()
-
-        def end() -> None:
-            is_late.set()
-            if smtp.sock is not None:
-                try:
-                    smtp.sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    return
-
         # A server that says one byte at a time would keep each single wait short of its limit.
-        timer = threading.Timer(self._total_s, end)
+        timer = threading.Timer(self._total_s, smtp.end)
         timer.start()
         try:
             return self._talk(smtp, mail, context)
@@ -149,7 +163,7 @@ class EmailChannel:
         except smtplib.SMTPNotSupportedError:
             return Sent("refused", "the mail server offers no login that can be used")
         except (OSError, smtplib.SMTPException, ValueError) as error:
-            late = is_late.is_set() or isinstance(error, TimeoutError)
+            late = smtp.is_late or isinstance(error, TimeoutError)
             return Sent("retry", f"no answer within {self._total_s:g} s" if late else f"the mail server cannot be talked to ({type(error).__name__})")  # fmt: skip
         finally:
             timer.cancel()

@@ -12,6 +12,8 @@ from undertow.records.guard import CONTROLS, CONTROLS_SCHEMA, GUARD_SUFFIX, Cont
 
 MAX_BYTES = 10_000_000
 """A larger file is none of ours."""
+MOST_VERSIONS = 2**53
+"""A version beyond it was not counted up to, and whoever takes it for a float loses the next."""
 
 
 def guard_folder(store: str | os.PathLike[str]) -> Path:
@@ -73,8 +75,9 @@ def read_controls(path: Path) -> tuple[Controls | None, str | None]:
         The controls and None; None and why they cannot be used; None and None where there is no file.
     """
     try:
-        with path.open("rb") as file:
-            document = file.read(MAX_BYTES + 1)
+        # A pipe in its place would have the process that serves wait for a writer for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            document = file.read(MAX_BYTES + 1) or b""
     except (FileNotFoundError, NotADirectoryError):
         return None, None
     except OSError as error:
@@ -109,6 +112,8 @@ def controls_problem(controls: Controls) -> str | None:
         return f"is of schema {controls.schema[:60]!r}; this version reads {CONTROLS_SCHEMA!r}"
     if controls.version < 1:
         return f"version {controls.version} is below 1"
+    if controls.version > MOST_VERSIONS:
+        return f"its version is above {MOST_VERSIONS:,}"
     for policy, given in controls.policies.items():
         where = f"policy {policy[:60]!r}"
         for one in given.restrictions:

@@ -87,14 +87,19 @@ def read_version(guard: Path, version: str) -> PolicyVersion:
     if found.version != version:
         raise ConfigError(f"{path}: holds version {found.version[:40]!r}; it was renamed")
     paths: dict[str, str] = {}
+    contents: dict[str, bytes] = {}
     for name in artefact_paths(found.policy):
         file = guard / POLICY_VERSIONS / ARTEFACTS / name
         if not _ARTEFACT.fullmatch(name):
             raise ConfigError(f"{path}: {name[:80]!r} is no name of a copy")
-        if hashlib.sha256(read_whole(file, MAX_BYTES, MADE_BY)).hexdigest() != name.partition(".")[0]:
+        contents[name] = read_whole(file, MAX_BYTES, MADE_BY)
+        if hashlib.sha256(contents[name]).hexdigest() != name.partition(".")[0]:
             raise ConfigError(f"{file}: its content is not what its name says")
         paths[name] = str(file)
-    tiers_of(found)
+    # A file that was changed and sealed again would serve by another policy under the name of this one.
+    files = [contents[name] for name in artefact_paths(found.policy)]
+    if policy_version(found.policy, tiers_of(found), found.constraints, found.holdout, files) != version:
+        raise ConfigError(f"{path}: what it holds is not version {version}; it was edited")
     return msgspec.structs.replace(found, policy=_with_paths(found.policy, paths))
 
 

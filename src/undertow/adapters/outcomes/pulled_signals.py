@@ -13,6 +13,7 @@ from undertow.adapters.store.layout import OPEN, OPEN_FOLDER, SEALED, list_segme
 from undertow.records.columns import SIGNAL_COLUMNS
 from undertow.records.outcome import SOURCE_PREFIX, KnownOutcome
 from undertow.records.signal import SignalRecord
+from undertow.records.unreadable import UNREADABLE
 
 MEMORY_LIMIT = "512MB"
 BATCH = 1_000
@@ -29,7 +30,8 @@ def pulled_signals(store: Path) -> Iterator[KnownOutcome]:
     """
     folder = store / "signals"
     found: dict[str, SignalRecord] = {}
-    for record in (*_in_parquet(folder), *_in_segments(folder)):
+    # Segments first: what a keeper files meanwhile is met again in Parquet.
+    for record in (*_in_segments(folder), *_in_parquet(folder)):
         known = found.get(record.signal_id)
         if known is None or (record.revision or 0) > (known.revision or 0):
             found[record.signal_id] = record
@@ -42,13 +44,17 @@ def _in_segments(folder: Path) -> Iterator[SignalRecord]:
     wanted = f'"source":"{SOURCE_PREFIX}'.encode()
     for ending in (SEALED, OPEN):
         for _, path in list_segments(folder / OPEN_FOLDER, ending):
-            with path.open("rb") as lines:
+            try:
+                lines = path.open("rb")
+            except FileNotFoundError:
+                continue  # filed meanwhile
+            with lines:
                 for line in lines:
                     if wanted not in line:
                         continue
                     try:
                         yield decoder.decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError):
+                    except UNREADABLE:
                         continue  # a line that is being written, or damaged: the audit counts it
 
 

@@ -46,7 +46,7 @@ def snapshot(path: Path, target: Path, now: Callable[[], float], max_bytes: int 
     """Copy a file.
 
     Args:
-        path: A regular file: Parquet, or text that may be compressed with gzip or Zstandard.
+        path: A regular file, no link: Parquet, or text that may be compressed with gzip or Zstandard.
         target: The copy, without an ending.
         now: Seconds since 1970.
         max_bytes: Most bytes of the copy.
@@ -59,8 +59,8 @@ def snapshot(path: Path, target: Path, now: Callable[[], float], max_bytes: int 
         LogError: It cannot be read, is damaged, or is larger than allowed.
     """
     try:
-        # A pipe would wait for its writer for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # A pipe would wait for its writer for ever, and a link was put here since the path was resolved.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise LogError(f"{path.name}: cannot be read: {error.strerror}") from None
     before = os.fstat(handle)

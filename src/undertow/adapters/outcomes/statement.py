@@ -45,6 +45,8 @@ def check_reads_only(query: str) -> str:
         raise ConfigError(
             r"the query has \' in it, which ends a text in one database and not in another; write a quote within text as two"
         )
+    if re.search(r"/\*(!|M!)", query):
+        raise ConfigError("the query has a comment /*! in it, which MySQL and MariaDB carry out; leave it out")
     bare = _LEFT_OUT.sub(lambda found: " " if found[0].startswith(("--", "/*")) else " '' ", query).strip()
     while bare.endswith(";"):
         bare = bare[:-1].rstrip()

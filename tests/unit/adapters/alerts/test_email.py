@@ -1,5 +1,8 @@
 import asyncio
+import contextlib
+import socket
 import ssl
+import threading
 import time
 
 import pytest
@@ -141,3 +144,38 @@ def test_user_and_password_are_decoded_and_never_shown():
     assert (server.user, server.password, server.port, server.is_tls) == ("me@x", "p/w", 2525, False)
     assert "p/w" not in repr(server)
     assert asyncio.run(EmailChannel(server, "a@b", TO).hold(())) is None
+
+
+def test_a_server_whose_handshake_outlasts_the_limit_and_that_drips_then_is_left_in_time(tmp_path):
+    made = make_certificates(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(made.authority))
+    listener = socket.create_server(("localhost", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError):
+            connection.sendall(b"220 hello\r\n")
+            connection.recv(1000)
+            connection.sendall(b"250-x\r\n250 STARTTLS\r\n")
+            connection.recv(1000)
+            time.sleep(0.4)
+            connection.sendall(b"220 go on\r\n")
+            # The limit passes while the hands are shaken; each single wait stays short of it.
+            time.sleep(0.4)
+            connection = made.server_context().wrap_socket(connection, server_side=True)
+            connection.recv(1000)
+            for _ in range(60):
+                connection.sendall(b"2")
+                time.sleep(0.1)
+        connection.close()
+
+    server = threading.Thread(target=serve)
+    server.start()
+    began = time.monotonic()
+    sent = send(listener.getsockname()[1], context=trusting, total_s=0.6)
+    took_s = time.monotonic() - began
+    server.join()
+    listener.close()
+    assert took_s < 3.0
+    assert sent.outcome == "retry"
+    assert "no answer within" in sent.said

@@ -55,7 +55,16 @@ def test_a_wish_to_wait_is_passed_on():
 
 
 @pytest.mark.parametrize(
-    ("value", "found"), [(b"-5", None), (b"1e9", None), (b"\xff", None), (b"9" * 50, None), (b"0", 0.0)]
+    ("value", "found"),
+    [
+        (b"-5", None),
+        (b"1e9", None),
+        (b"\xff", None),
+        (b"9" * 50, None),
+        (b"0", 0.0),
+        (b"Mon, 01 Jan 2026 00:00:00 +" + b"9" * 20, None),
+        (b"Mon, 01 Jan 2026 " + b"9" * 20 + b":00:00 GMT", None),
+    ],
 )
 def test_wishes_that_are_none_are_not_understood(value, found):
     assert retry_after_s(value, datetime(2026, 3, 1, tzinfo=UTC)) == found

@@ -1,5 +1,7 @@
 """Two copies of the controls."""
 
+import os
+
 import pytest
 
 from undertow.adapters.guard.controls import (
@@ -65,6 +67,8 @@ def test_nothing_there_is_no_problem_and_only_broken_copies_are_one(tmp_path):
         b"[" * 100_000,
         b'{"version": 1}',
         b'{"version": 0, "at": "t"}',
+        b'{"version": 9223372036854775808, "at": "t"}',
+        b'{"version": 1' + b"0" * 4000 + b', "at": "t"}',
         b'{"schema": "undertow.controls/9", "version": 1, "at": "t"}',
         b'{"version":1,"at":"t","policies":{"auto":{"restrictions":[{"exposure":2,"source":"a"}]}}}',
         b'{"version":1,"at":"t","policies":{"auto":{"restrictions":[{"exposure":1e999,"source":"a"}]}}}',
@@ -86,3 +90,8 @@ def test_what_is_written_is_read_again(tmp_path):
     write_controls(tmp_path / "c.json", given)
     assert read_controls(tmp_path / "c.json") == (given, None)
     assert controls_problem(given) is None
+
+
+def test_a_pipe_in_place_of_a_copy_holds_nobody_up(tmp_path):
+    os.mkfifo(tmp_path / "c.json")
+    assert read_controls(tmp_path / "c.json")[1] is not None

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from undertow.adapters.guard.versions import ARTEFACTS, keep_version, read_version, read_versions, tiers_of
 from undertow.errors import ConfigError
 from undertow.policies.version import artefact_paths, policy_version
-from undertow.records.guard import POLICY_VERSIONS
+from undertow.records.guard import POLICY_VERSIONS, PolicyVersion
+from undertow.records.sealed import seal
 from undertow.records.serving import ConstraintsPlan, EndpointPlan, HoldoutPlan, PolicyPlan, ServingPlan, TierPlan
 
 AT = "2026-03-01T00:00:00.000Z"
@@ -107,8 +108,6 @@ def test_a_path_out_of_the_folder_is_refused(guard, artefact):
     keep(guard, plan)
     version = plan.policies[0].version
     found = read_version(guard, version)
-    from undertow.records.sealed import seal
-
     for path in ("../../etc/passwd", "/etc/passwd"):
         forged = replace(found, policy=replace(found.policy, calibrations=(path,)))
         (guard / POLICY_VERSIONS / f"{version}.json").write_bytes(seal(forged))
@@ -141,3 +140,19 @@ def test_versions_are_listed_oldest_first(guard, artefact):
         keep(guard, plan_of(artefact, threshold=threshold), at=f"2026-03-0{day}T00:00:00.000Z")
     assert [one.policy.threshold for one in read_versions(guard)[0]] == [0.2, 0.1, 0.3]
     assert len(list((guard / POLICY_VERSIONS / ARTEFACTS).iterdir())) == 1
+
+
+def test_what_was_edited_and_sealed_again_is_no_version(guard, artefact):
+    plan = plan_of(artefact, constraints=ConstraintsPlan(never_cheap=("a=b",)))
+    keep(guard, plan)
+    version = plan.policies[0].version
+    file = guard / POLICY_VERSIONS / f"{version}.json"
+    kept = msgspec.json.decode(file.read_bytes(), type=PolicyVersion)
+    for forged in (
+        replace(kept, policy=replace(kept.policy, threshold=0.1)),
+        replace(kept, constraints=ConstraintsPlan()),
+        replace(kept, tiers={**kept.tiers, "cheap": kept.tiers["cheap"] | {"model": "tiny"}}),
+    ):
+        file.write_bytes(seal(forged))
+        with pytest.raises(ConfigError, match="edited"):
+            read_version(guard, version)

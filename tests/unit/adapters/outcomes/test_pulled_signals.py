@@ -3,6 +3,7 @@
 from outcome_factory import write_signals
 from undertow.adapters.outcomes.pulled_signals import pulled_signals
 from undertow.adapters.store.compaction import compact
+from undertow.adapters.store.layout import list_segments
 from undertow.records.signal import SignalRecord
 
 
@@ -32,4 +33,16 @@ def test_damage_is_passed_over(tmp_path):
     (segment,) = (tmp_path / "signals" / "open").iterdir()
     with segment.open("a") as file:
         file.write('{"signal_id":"b","source":"outcomes:crm"\n')
+    assert [outcome.record.signal_id for outcome in pulled_signals(tmp_path)] == ["a"]
+
+
+def test_what_a_keeper_files_meanwhile_is_found_all_the_same(tmp_path, monkeypatch):
+    write_signals(tmp_path, signal("a"))
+
+    def listed(folder, ending):
+        found = list_segments(folder, ending)
+        compact(tmp_path, grace_s=0.0)
+        return found
+
+    monkeypatch.setattr("undertow.adapters.outcomes.pulled_signals.list_segments", listed)
     assert [outcome.record.signal_id for outcome in pulled_signals(tmp_path)] == ["a"]

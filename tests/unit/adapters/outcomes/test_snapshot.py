@@ -116,3 +116,10 @@ def test_the_fingerprint_changes_with_the_file(tmp_path):
     assert fingerprint(path) == before
     drop(tmp_path / "f.csv", "b", age_s=99)
     assert fingerprint(path) != before
+
+
+def test_a_link_that_was_put_in_place_of_a_file_is_not_followed(tmp_path):
+    drop(tmp_path / "secret.csv", b"a,b\n1,2\n")
+    (tmp_path / "f.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(LogError, match=r"f\.csv: cannot be read"):
+        copy(tmp_path / "f.csv", tmp_path)

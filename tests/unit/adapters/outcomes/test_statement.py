@@ -38,6 +38,8 @@ def test_what_reads_is_let_through(query):
         ("SELECT 'open", "without its partner"),
         ("SELECT /* ' */ 1 ; -- '\nDELETE FROM t", "more than one statement"),
         ("SELECT '\\'; DELETE FROM t; --'", "."),
+        ("SELECT a /*!50000 INTO OUTFILE '/tmp/x' */ FROM t", "carry out"),
+        ("SELECT a /*M! INTO OUTFILE '/tmp/x' */ FROM t", "carry out"),
     ],
 )
 def test_what_writes_is_refused(query, why):
