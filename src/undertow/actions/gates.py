@@ -52,7 +52,7 @@ def whole_gate(state: RolloutState, tiers: Sequence[TierEvidence], plan: Rollout
         alarmed: Places with an open alarm.
     """
     if stage_of(state, "") == OFF:
-        return Gate("", False, "off", "harm was shown at the first stage; a person may start it again")
+        return Gate("", False, "off", "nobody is exposed; `undertow rollout start --anew` begins at the first stage")
     if "" in alarmed:
         return Gate("", False, "alarm", "an alarm about the whole tier is open")
     if not tiers:
@@ -152,4 +152,4 @@ def fresh_labels(state: RolloutState, place: PlaceEvidence, *, of_tier: bool = F
 
 
 def _off(segment: str) -> str:
-    return f"{place_name(segment)}: an alarm took it off; `undertow rollout accept {segment}` brings it back to the first stage"
+    return f"{place_name(segment)}: harm was shown there; `undertow rollout accept {segment}` brings it back to the first stage"

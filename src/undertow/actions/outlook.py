@@ -12,6 +12,9 @@ from undertow.actions.standing import since_of, stage_of
 from undertow.records.guard import RolloutState
 from undertow.records.serving import RolloutPlan
 
+NOT_BY_LABELS = frozenset({"off", "alarm", "reference"})
+"""Reasons that no number of labels takes away."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceOutlook:
@@ -32,6 +35,7 @@ class PlaceOutlook:
         labels: Labels since the rollout began.
         missing: Labels that are missing if the loss stays what it is, or None: no number of labels would do.
         decided_at: When they will be there, aware, or None: not by labels, or not within two years.
+        code: Why it does not advance, in one word (`undertow.actions.gates.Gate`), or empty.
     """
 
     segment: str
@@ -48,6 +52,7 @@ class PlaceOutlook:
     labels: int
     missing: int | None
     decided_at: datetime | None
+    code: str = ""
 
 
 def outlook(
@@ -93,18 +98,13 @@ def _place(state: RolloutState, gate: Gate, tier: TierEvidence | None, now: date
         labels=0 if place is None else place.n,
         missing=missing,
         decided_at=date_of(missing, per_day, now),
+        code=gate.code,
     )
 
 
 def _missing(state: RolloutState, gate: Gate, tier: TierEvidence | None) -> int | None:
     place = gate.place
-    if (
-        place is None
-        or tier is None
-        or place.loss is None
-        or gate.bound is None
-        or gate.code in {"off", "alarm", "reference"}
-    ):
+    if place is None or tier is None or place.loss is None or gate.bound is None or gate.code in NOT_BY_LABELS:
         return None
     level = tier.segment_level if gate.segment else tier.level
     high = place.high if gate.high is None else gate.high

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from undertow.actions.versions import KnownVersion
 from undertow.adapters.guard.book import StoreGuardBook
+from undertow.errors import ConfigError
 from undertow.records.guard import Controls
 from undertow.records.serving import PolicyPlan, ServingPlan
 from undertow.services.guard import GuardReport, begin_rollouts
@@ -45,12 +46,15 @@ def rollout_problems(
         now: The time, aware.
         pause: Waits so many seconds: another guard may be at work, and is done soon.
     """
-    report = begin_store_rollouts(plan, now())
-    for _ in range(TRIES):
-        if report.outcome != "busy":
-            break
-        pause(PAUSE_S)
+    try:
         report = begin_store_rollouts(plan, now())
+        for _ in range(TRIES):
+            if report.outcome != "busy":
+                break
+            pause(PAUSE_S)
+            report = begin_store_rollouts(plan, now())
+    except ConfigError as error:
+        return (f"the rollout of the new version cannot begin: {error}",)
     return () if report.outcome == "done" else (f"the rollout of the new version cannot begin: {report.problem}",)
 
 

@@ -199,18 +199,23 @@ def stop(config: str | None, store: str | None, policy: str, who: str | None, wh
 
 
 def _show(found: "RolloutStanding") -> None:
+    from undertow.actions.outlook import NOT_BY_LABELS
+
     state = found.state
     whole = next((place for place in found.places if not place.segment), None)
     front = "" if whole is None else f" at {whole.exposure:.0%} of users"
     click.echo(f"policy {plain(state.policy)}, version {plain(state.version)}: {state.status}{front}")
     if found.note:
         click.echo(f"  note: {prose(found.note)}")
+    if state.status == "stopped" and whole is not None and whole.stage >= 0:
+        click.echo("  it stays where it stands; `undertow rollout start` lets it go on")
     for place in found.places:
         click.echo(f"  {_place(place)}")
         click.echo(f"    {prose(place.needs)}")
         if place.borrowed > 0.0005 and place.high is not None:
             click.echo(f"    by its own labels it may lose {place.high + place.borrowed:.1%}; {100 * place.borrowed:.1f} points are borrowed from the whole tier")  # fmt: skip
-        if not place.is_ready and place.next_exposure is not None:
+        is_by_labels = state.status == "running" and place.code not in NOT_BY_LABELS
+        if is_by_labels and not place.is_ready and place.next_exposure is not None:
             click.echo(f"    {_when(place)}")
     for entry in found.waiting:
         click.echo(f"  waiting  {line(entry)}")

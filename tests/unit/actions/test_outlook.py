@@ -45,3 +45,11 @@ def test_at_the_end_nothing_is_missing():
     (whole,) = outlook(now, [tier(now)], PLAN, NONE, at(5))
     assert (whole.next_exposure, whole.missing) == (None, None)
     assert whole.needs.startswith("nothing")
+
+
+def test_who_was_taken_off_by_hand_is_not_said_to_have_done_harm():
+    now = state({"": -1}, status="stopped")
+    (whole,) = outlook(now, [tier(now)], PLAN, NONE, at(5))
+    assert (whole.code, whole.exposure, whole.missing) == ("off", 0.0, None)
+    assert "start --anew" in whole.needs
+    assert "harm" not in whole.needs

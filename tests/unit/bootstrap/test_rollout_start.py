@@ -52,3 +52,15 @@ def test_what_stands_in_the_way_is_said_after_another_guard_had_its_time(tmp_pat
     assert len(waits) == TRIES
     assert rollout_problems(plan, lambda: NOW, waits.append) == ()
     assert rollout_problems(ServingPlan(tiers=(), policies=()), lambda: NOW, waits.append) == ()
+
+
+def test_a_trail_that_cannot_be_read_is_said_with_what_to_do(tmp_path):
+    plan = ServingPlan(
+        tiers=(), policies=(POLICY,), store=StorePlan(path=str(tmp_path / "s")), rollout=RolloutPlan(enabled=True)
+    )
+    begin_store_rollouts(plan, NOW)
+    for trail in tmp_path.rglob("guard.jsonl"):
+        trail.write_text("no entry\n" + trail.read_text())
+    [said] = rollout_problems(plan, lambda: NOW, lambda _: None)
+    assert said.startswith("the rollout of the new version cannot begin: ")
+    assert "repair the line" in said

@@ -1,6 +1,7 @@
 """`undertow rollout`: begin, hold, go on, accept, stop."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -97,3 +98,13 @@ def test_status_shows_evidence_what_is_borrowed_and_the_date(capsys):
     assert "intent=b  taken off, 0%" in shown
     assert "not by more labels" in shown
     assert "not within two years" in shown
+
+
+def test_what_no_label_decides_bears_no_date_and_a_held_rollout_says_how_it_goes_on(capsys):
+    held = PlaceOutlook("", 1, 0.1, 0.25, "", False, False, "an alarm is open", None, None, 0.0, 5, None, None, "alarm")
+    rollout._show(RolloutStanding(state(), (held,), ()))
+    assert "next decision" not in capsys.readouterr().out
+    rollout._show(RolloutStanding(state(status="stopped"), (replace(held, code="margin"),), ()))
+    shown = capsys.readouterr().out
+    assert "`undertow rollout start` lets it go on" in shown
+    assert "next decision" not in shown

@@ -102,3 +102,47 @@ def test_levels_share_the_error_and_labels_have_a_rate():
     assert found.level == pytest.approx(1 - 0.05)
     assert found.segment_level == pytest.approx(1 - 0.05 / 2)
     assert found.labels_per_day == pytest.approx(200.0)
+
+
+def paired(lost, won, *, pairs=45.0, weight=1.0, per_day=3.0, days=DAYS):
+    """Pairs of both segments, no holdout: `lost` and `won` a day in each."""
+    parts = []
+    for segment in ("intent=a", "intent=b"):
+        parts += [
+            served("cheap", 400, days=days, segment=segment),
+            served("capable", 400, days=days, segment=segment),
+            labels(
+                "cheap", pairs, per_day, days=days, segment=segment, signal="shadow.accuracy", pairs=True, lost=lost, won=won, weight=weight
+            ),
+        ]  # fmt: skip
+    return build(*parts)
+
+
+def of_pairs(cells, margin, **settings):
+    (found,) = rollout_evidence(cells, AuditSettings(**settings), state(), day(BEGAN), margin=margin)
+    return found
+
+
+def test_a_bet_on_the_margin_shows_pairs_below_it_before_the_interval_does():
+    cells = paired(2.0, 2.0, days=47)
+    by_interval, by_bet = of_pairs(cells, None).whole, of_pairs(cells, 0.02).whole
+    assert by_interval.high > 0.02 > by_bet.high
+    assert by_bet.high == pytest.approx(0.02)
+    assert (by_bet.low, by_bet.loss, by_bet.n) == (by_interval.low, by_interval.loss, by_interval.n)
+
+
+def test_a_bet_that_is_not_won_leaves_a_wider_interval():
+    cells = paired(3.0, 2.1)
+    by_interval, by_bet = of_pairs(cells, None).whole, of_pairs(cells, 0.02).whole
+    assert by_interval.loss == pytest.approx(0.02)
+    assert by_bet.high > by_interval.high > 0.02
+
+
+def test_pairs_of_one_weight_are_bet_on_as_if_they_had_none():
+    light, heavy = (of_pairs(paired(2.0, 2.0, days=47, weight=weight), 0.02).whole for weight in (1.0, 20.0))
+    assert heavy.high == pytest.approx(light.high)
+
+
+def test_a_holdout_is_not_bet_on():
+    (found,) = rollout_evidence(log(), AuditSettings(), state(), day(BEGAN), margin=0.001)
+    assert found == evidence()
