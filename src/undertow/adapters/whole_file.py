@@ -41,15 +41,18 @@ def read_whole(path: str | Path, max_bytes: int, made_by: str) -> bytes:
 
     Args:
         path: The file.
-        max_bytes: A larger one is refused before it is read.
+        max_bytes: A larger one is refused.
         made_by: The command that writes such files, for messages.
 
     Raises:
         ConfigError: It cannot be read, or is too large.
     """
     try:
-        if Path(path).stat().st_size > max_bytes:
-            raise ConfigError(f"{path}: larger than anything that `{made_by}` writes")
-        return Path(path).read_bytes()
+        # A pipe in its place would have a process that serves wait for a writer for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            content = file.read(max_bytes + 1) or b""
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; `{made_by}` makes it") from None
+    if len(content) > max_bytes:
+        raise ConfigError(f"{path}: larger than anything that `{made_by}` writes")
+    return content

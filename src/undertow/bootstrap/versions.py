@@ -131,10 +131,16 @@ def _check(version: PolicyVersion, plan: ServingPlan, is_set: Callable[[str], bo
     if version.policy.mode != "route":
         raise ConfigError(f"version {version.version} only observed")
     present = {tier.name: tier for tier in plan.tiers}
+    # A version's hash says nothing of addresses, so a file that was edited must not send requests, or a key, anywhere else.
+    named = {(endpoint.base_url, endpoint.api_key_env) for tier in plan.tiers for endpoint in tier.endpoints}
     for name, tier in tiers_of(version).items():
         if name not in present:
             raise ConfigError(f"version {version.version} uses tier {name}, which the settings do not have any more")
         for endpoint in _tier(present[name], tier).endpoints:
+            if (endpoint.base_url, endpoint.api_key_env) not in named:
+                raise ConfigError(
+                    f"version {version.version} was served from {endpoint.base_url}, which no tier of the settings names any more with its key"
+                )
             if endpoint.api_key_env is not None and not is_set(endpoint.api_key_env):
                 raise ConfigError(
                     f"version {version.version} needs environment variable {endpoint.api_key_env}, which is not set"

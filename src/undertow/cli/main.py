@@ -49,6 +49,8 @@ COMMANDS: dict[str, LazyCommand] = {
     "calibrate": LazyCommand("undertow.cli.calibrate", "Fit confidence and thresholds on labelled answers."),
     "plan": LazyCommand("undertow.cli.plan", "Say how soon a loss would be seen, before it happens."),
     "ledger": LazyCommand("undertow.cli.ledger", "Set savings against what they cost, line by line."),
+    "report": LazyCommand("undertow.cli.report", "Say what happened this week, on one page."),
+    "check": LazyCommand("undertow.cli.check", "Let no candidate pass that loses quality, in a build."),
     "replay": LazyCommand("undertow.cli.replay", "Say when it would have been known, had other settings held."),
     "suite": LazyCommand(
         "undertow.cli.suite", "Run cases with known answers through every tier, and see what got worse."

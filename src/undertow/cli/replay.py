@@ -58,7 +58,7 @@ def command(
 
     path = settings_file(config, inputs)
     first = load_settings(path, os.environ)
-    second = load_settings(other or path, {**os.environ, **dict(map(_variable, given))})
+    second = load_settings(other or path, {**os.environ, **dict(map(setting_variable, given))})
     was = AuditRequest(
         inputs=inputs,
         format=format_,
@@ -85,11 +85,11 @@ def command(
     return exit_status.HEALTHY
 
 
-def _variable(text: str) -> tuple[str, str]:
+def setting_variable(text: str) -> tuple[str, str]:
     """A setting as the environment variable that would set it.
 
     Examples:
-        >>> _variable("monitors.margin=0.01")
+        >>> setting_variable("monitors.margin=0.01")
         ('UNDERTOW_MONITORS__MARGIN', '0.01')
     """
     name, equals, value = text.partition("=")

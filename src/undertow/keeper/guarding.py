@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from undertow.adapters.telemetry.json_logs import fields
+from undertow.alerting.places import shown, without_topic
 from undertow.errors import UndertowError
 from undertow.records.runtime_files import SUPERVISION
 from undertow.records.serving import ServingPlan
@@ -83,6 +84,9 @@ class Guarding:
         except (UndertowError, OSError) as error:
             log.exception("guard_failed", extra=fields(why=str(error)))
             return {"guard_failures": 1}
+        except Exception as error:  # people are told of alarms all the same
+            log.exception("guard_failed", extra=fields(why=type(error).__name__))
+            return {"guard_failures": 1}
         self.trail = report.trail or self.trail
         if report.outcome == "busy":
             log.info("guard_busy", extra=fields(why=report.problem))
@@ -103,7 +107,8 @@ class Guarding:
             level,
             "guard_action",
             extra=fields(
-                id=entry.id, kind=entry.kind, status=entry.status, policy=entry.policy, segment=entry.segment,
-                before=entry.before, after=entry.after, why=entry.why,
+                id=entry.id, kind=entry.kind, status=entry.status, policy=entry.policy, segment=shown(entry.segment),
+                before=without_topic(entry.before, entry.segment), after=without_topic(entry.after, entry.segment),
+                why=without_topic(entry.why, entry.segment),
             ),
         )  # fmt: skip

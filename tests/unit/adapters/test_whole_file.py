@@ -39,3 +39,8 @@ def test_what_cannot_be_read_is_named_with_what_makes_it(tmp_path):
     (tmp_path / "f").write_bytes(b"12345")
     with pytest.raises(ConfigError, match="larger than anything that `undertow make` writes"):
         read_whole(tmp_path / "f", 4, "undertow make")
+
+
+def test_a_pipe_in_its_place_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "f.json")
+    assert read_whole(tmp_path / "f.json", 10, "undertow make") == b""

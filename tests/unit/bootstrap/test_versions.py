@@ -80,11 +80,21 @@ def test_the_holdout_is_that_of_the_good_version(good, tmp_path):
 
 def test_addresses_and_prices_of_now_stay_where_the_model_is_the_same(good, bad):
     keep_versions(good, AT)
-    moved = (EndpointPlan(base_url="http://127.0.0.1:2/v1"),)
-    bad = replace(bad, tiers=tuple(replace(tier, endpoints=moved, prices=PRICES) for tier in bad.tiers))
+    both = (EndpointPlan(base_url="http://127.0.0.1:2/v1"), *good.tiers[0].endpoints)
+    bad = replace(bad, tiers=tuple(replace(tier, endpoints=both, prices=PRICES) for tier in bad.tiers))
     cheap, capable = pinned(bad, good).plan.tiers
     assert (cheap.endpoints, cheap.prices) == (good.tiers[0].endpoints, ())
-    assert (capable.endpoints, capable.prices) == (moved, PRICES)
+    assert (capable.endpoints, capable.prices) == (both, PRICES)
+
+
+@pytest.mark.parametrize("moved", [{"base_url": "http://127.0.0.1:2/v1"}, {"api_key_env": "OTHER_KEY"}])
+def test_no_request_goes_to_an_address_or_with_a_key_that_the_settings_do_not_name(good, bad, moved):
+    keep_versions(good, AT)
+    elsewhere = tuple(replace(endpoint, **moved) for endpoint in bad.tiers[0].endpoints)
+    bad = replace(bad, tiers=tuple(replace(tier, endpoints=elsewhere) for tier in bad.tiers))
+    found = pinned(bad, good)
+    assert "no tier of the settings names" in found.unserved["auto"]
+    assert found.plan is bad
 
 
 def test_a_third_version_an_observer_and_another_policy_are_served_as_they_are(good, bad, tmp_path):

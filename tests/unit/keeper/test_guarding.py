@@ -70,3 +70,20 @@ def test_what_the_supervisor_cannot_serve_by(tmp_path, written, fault):
         (tmp_path / SUPERVISION).write_bytes(written)
     assert serving_fault(tmp_path) == fault
     assert serving_fault(None) == ""
+
+
+def test_a_fault_of_our_own_is_an_error_and_no_exception(tmp_path, caplog, monkeypatch):
+    def fails(*_args, **_more):
+        raise AssertionError("words of users")
+
+    monkeypatch.setattr("undertow.bootstrap.guarding.guard_store", fails)
+    with caplog.at_level("INFO", logger="undertow.keeper"):
+        assert guarding(tmp_path / "s").look(NOTHING_YET) == {"guard_failures": 1}
+    assert events(caplog) == [("ERROR", "guard_failed")]
+
+
+def test_the_name_of_a_topic_stays_out_of_the_log(tmp_path, caplog):
+    entry = TrailEntry(id="a", at="", who="guard", kind="route_back", segment="topic=my parcel", after="topic=my parcel goes up", why="my parcel")  # fmt: skip
+    with caplog.at_level("INFO", logger="undertow.keeper"):
+        guarding(tmp_path / "s")._tell(entry)
+    assert "parcel" not in str(vars(caplog.records[-1]))

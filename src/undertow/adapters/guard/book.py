@@ -22,7 +22,7 @@ import msgspec
 from undertow.adapters.guard.controls import find_controls, guard_folder, read_controls, write_controls
 from undertow.adapters.guard.trail import append_trail, merged, read_trail
 from undertow.adapters.guard.versions import read_versions
-from undertow.adapters.whole_file import write_whole
+from undertow.adapters.whole_file import PRIVATE, write_whole
 from undertow.errors import ConfigError
 from undertow.records.guard import (
     CONTROLS,
@@ -225,7 +225,7 @@ class StoreGuardBook:
                 write_controls(copy.controls, controls)
 
         copies = _each(copies, note_trail)
-        copies = _each(copies, lambda copy: write_whole(copy.memory, document))
+        copies = _each(copies, lambda copy: write_whole(copy.memory, document, PRIVATE))
         copies = _each(copies, note_controls)
         _each(copies, lambda copy: copy.pending.unlink(missing_ok=True))
 
@@ -284,7 +284,7 @@ def _each(copies: Sequence[_Copy], do: Callable[[_Copy], object]) -> tuple[_Copy
 
 def _placed(path: Path, document: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, document)
+    write_whole(path, document, PRIVATE)  # places may be named by words of users
 
 
 def _opened(lock: Path) -> int:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from undertow.adapters.whole_file import PRIVATE
 from undertow.records.guard import TrailEntry
+from undertow.records.unreadable import UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +20,9 @@ class TrailCopy:
 
     Attributes:
         entries: What could be read, in the order of the file.
-        good_bytes: Up to here it is whole lines of which the last one is an entry; what follows was cut by a dying process. None: it is there
-            and cannot be read, so nothing is added to it.
-        problem: Why it cannot be believed: it cannot be read, or a line before the last is no entry. None: it can.
+        good_bytes: Up to here it is whole lines; what follows has no end, since a dying process cut it. None: it is there and cannot be read, so
+            nothing is added to it.
+        problem: Why it cannot be believed: it cannot be read, or a whole line is no entry that this version knows. None: it can.
     """
 
     entries: tuple[TrailEntry, ...] = ()
@@ -38,20 +40,14 @@ def read_trail(path: Path) -> TrailCopy:
         why = f"{path}: cannot be read ({error.strerror or type(error).__name__})"
         return TrailCopy(good_bytes=None, problem=why)
     entries: list[TrailEntry] = []
-    good_bytes = position = 0
-    broken: int | None = None
+    good_bytes = content.rfind(b"\n") + 1
     problem = None
-    lines = content.splitlines(keepends=True)
-    for number, line in enumerate(lines, 1):
-        position += len(line)
+    for number, line in enumerate(content[:good_bytes].split(b"\n")[:-1], 1):
         entry = _entry(line)
-        if entry is None:
-            broken = broken or number
-            continue
-        if broken is not None and problem is None:
-            problem = f"{path}, line {broken}: no entry of the guard's trail"
-        entries.append(entry)
-        good_bytes = position
+        if entry is not None:
+            entries.append(entry)
+        elif problem is None:
+            problem = f"{path}, line {number}: no entry of the guard's trail"
     return TrailCopy(tuple(entries), good_bytes, problem)
 
 
@@ -66,7 +62,7 @@ def append_trail(path: Path, copy: TrailCopy, entries: Sequence[TrailEntry]) -> 
     if copy.good_bytes is None:
         raise PermissionError(errno.EACCES, "the trail in it cannot be read", str(path))
     lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
-    with path.open("ab") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE), "ab") as file:
         if file.tell() > copy.good_bytes:
             file.truncate(copy.good_bytes)
         file.write(lines)
@@ -111,9 +107,7 @@ def _time(entry: TrailEntry) -> str:
 
 
 def _entry(line: bytes) -> TrailEntry | None:
-    if not line.endswith(b"\n"):
-        return None
     try:
         return msgspec.json.decode(line, type=TrailEntry)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None

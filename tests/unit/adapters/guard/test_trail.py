@@ -24,7 +24,7 @@ def test_what_is_appended_is_read_again(tmp_path):
     assert ids(read_trail(path).entries) == ["1", "2", "3"]
 
 
-@pytest.mark.parametrize("left", [b'{"id":"9"', b"\0" * 40, b"[" * 50_000, b"garbage\n", b"\xff\xfe\n"])
+@pytest.mark.parametrize("left", [b'{"id":"9"', b"\0" * 40, b"[" * 50_000])
 def test_what_a_dying_process_left_is_no_entry_and_is_replaced(tmp_path, left):
     path = tmp_path / "t.jsonl"
     append_trail(path, read_trail(path), [entry(1)])
@@ -34,6 +34,26 @@ def test_what_a_dying_process_left_is_no_entry_and_is_replaced(tmp_path, left):
     append_trail(path, found, [entry(2)])
     again = read_trail(path)
     assert (ids(again.entries), again.problem) == (["1", "2"], None)
+
+
+@pytest.mark.parametrize(
+    "line", [b"garbage\n", b"\xff\xfe\n", b'{"id":"9","at":"9","who":"guard","kind":"of a later version"}\n']
+)
+def test_a_whole_line_that_is_no_entry_is_said_and_kept(tmp_path, line):
+    path = tmp_path / "t.jsonl"
+    append_trail(path, read_trail(path), [entry(1)])
+    path.write_bytes(path.read_bytes() + line)
+    found = read_trail(path)
+    assert ids(found.entries) == ["1"]
+    assert "line 2: no entry" in found.problem
+    append_trail(path, found, [entry(2)])
+    assert ids(read_trail(path).entries) == ["1", "2"]
+    assert line in path.read_bytes()
+
+
+def test_others_on_the_machine_cannot_read_it(tmp_path):
+    append_trail(tmp_path / "t.jsonl", read_trail(tmp_path / "t.jsonl"), [entry(1)])
+    assert (tmp_path / "t.jsonl").stat().st_mode & 0o007 == 0
 
 
 def test_a_broken_line_before_the_last_is_said_and_the_rest_is_read(tmp_path):
