@@ -124,9 +124,14 @@ def bench_damage(report: Report, runs: int, *, quick: bool = False) -> None:
 
 
 def _text(row: Row, onset_day: int) -> str:
-    acted = np.median(row.acted)
+    acted = _median_day(row.acted)
     when = "never" if acted >= NEVER else f"{acted - onset_day:+.1f} d"
     return f"{np.median(row.damage) / 1000:.0f}k {np.median(row.avoided):7.1%} {when:>8s}"
+
+
+def _median_day(acted: np.ndarray) -> float:
+    """NEVER where half of the runs or more never acted: a mean of a day and NEVER is neither."""
+    return float(NEVER) if np.mean(acted >= NEVER) >= 0.5 else float(np.median(acted))
 
 
 def _report(report: Report, text: str, name: str, row: Row) -> None:
@@ -138,7 +143,7 @@ def _report(report: Report, text: str, name: str, row: Row) -> None:
                bar if is_ours else None, median, (float(low), float(high)), n,
                median >= bar if is_ours and n >= ENOUGH_SEEDS else None, text)  # fmt: skip
     report.add(f"{name}: total damage over {HORIZON_DAYS} days, USD, median", "shown", None, float(np.median(row.damage)), None, n, None, text)  # fmt: skip
-    report.add(f"{name}: day of the first action, median", "shown", None, float(np.median(row.acted)), None, n, None, text)  # fmt: skip
+    report.add(f"{name}: day of the first action, median", "shown", None, _median_day(row.acted), None, n, None, text)  # fmt: skip
     if is_ours:
         report.add(f"{name}: share of avoidable damage avoided, 10th percentile", "shown", None, float(np.quantile(row.avoided, 0.1)), None, n, None, text)  # fmt: skip
 
