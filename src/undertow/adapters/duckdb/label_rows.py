@@ -83,7 +83,9 @@ def label_rows(
     order = "available, decision, signal, selection, basis, failure, weight"
     found = engine.execute(f"SELECT * FROM rows_wanted {kept} ORDER BY {order} LIMIT {int(most)}").fetchnumpy()
     decision = np.asarray(found["decision"]).astype(np.uint64)
-    wanted, roots = set(decision.tolist()), tuple(stores)
+    roots = tuple(root for root in stores if any((root / folder).is_dir() for folder in (SAMPLED, PAIRS, SKETCHES)))
+    # A million numbers of Python are dear where there is no text to look for.
+    wanted = set(decision.tolist()) if has_prompts or roots else set()
     texts = _texts(engine, kept, wanted, has_prompts=has_prompts, stores=roots)
     sketches = {} if sketch_key is None else _sketches(engine, wanted - texts.keys(), roots, sketch_key)
     texts |= dict.fromkeys(sketches, "")
@@ -97,7 +99,9 @@ def label_rows(
         failure=np.asarray(found["failure"]).astype(np.float64),
         weight=np.asarray(found["weight"]).astype(np.float64),
         segments=np.stack(segments, axis=1) if segments else np.zeros((len(decision), 0), dtype=np.int64),
-        text=np.array([place.get(key, -1) for key in decision.tolist()], dtype=np.int64),
+        text=np.array([place.get(key, -1) for key in decision.tolist()], dtype=np.int64)
+        if place
+        else np.full(len(decision), -1, dtype=np.int64),
         texts=tuple(texts.values()),
         sketches=tuple(sketches.get(key) for key in texts) if sketches else (),
         left_out=total - len(decision),
