@@ -7,6 +7,7 @@ first); texts that came until then found them. Every week after that, texts unli
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -262,15 +263,8 @@ def _label_cells(rows: LabelRows, at: IntArray, segment: IntArray) -> LabelCells
         "weight_max": top,
     }
     codes = {name: cell[:, column] for column, name in enumerate((*keys, "segment"))}
-    nothing = np.zeros(len(cell))
-    return LabelCells(
-        **{
-            field.name: codes.get(
-                field.name, known.get(field.name, nothing.astype(cell.dtype if field.name == "steered" else np.float64))
-            )
-            for field in fields(LabelCells)
-        }
-    )
+    given: dict[str, Any] = codes | known | {"steered": np.zeros(len(cell), np.int64)}
+    return LabelCells(**{field.name: given.get(field.name, np.zeros(len(cell))) for field in fields(LabelCells)})
 
 
 def examples_of(topics: LogTopics, texts: BoolArray, most: int = 3) -> tuple[str, ...]:

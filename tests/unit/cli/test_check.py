@@ -83,7 +83,7 @@ def test_the_same_settings_pass(log):
     ("arguments", "said"),
     [
         ([], "no candidate"),
-        (["--set", "policy.treshold=0.1"], "UNDERTOW_POLICY__TRESHOLD"),
+        (["--set", "policy.thres_hold=0.1"], "UNDERTOW_POLICY__THRES_HOLD"),
         (["--set", "policy.threshold=0.1", "--sarif", "/nowhere/at/all.sarif"], "its folder is not there"),
         (["--candidate", "missing.toml"], "missing.toml"),
     ],
