@@ -2,9 +2,9 @@
 
     python benchmarks/bench_guard.py [--quick] [--seed N] [--runs N] [--null-runs N] [--part NAME]
 
-Runs the support incident with all parts on (steered reviews, alarm at the product's line, placing, routing back, restoring) beside no guard,
+Runs the support incident with all parts on (steered reviews, alarm at the product's line, placing, routing back) beside no guard,
 aggregate monitoring, an oracle and the rules of other tools, on the same seeds; counts false rollbacks and savings kept over healthy
-half-years; and lets healthy candidates pass the stages of a rollout beside group-sequential designs. Writes build/bench/guard.json; one entry for every figure
+half-years; lets healthy candidates pass the stages of a rollout beside group-sequential designs; and lets stores live through the keeper's own parts. Writes build/bench/guard.json; one entry for every figure
 that was asked for.
 """
 
@@ -16,10 +16,11 @@ from pathlib import Path
 from detection.common import NEVER
 from guard.damage_rows import bench_damage
 from guard.healthy_rows import bench_healthy
+from guard.live_rows import bench_live
 from guard.rollout_rows import bench_rollout
 from report import Report
 
-PARTS = ("damage", "healthy", "rollout")
+PARTS = ("damage", "healthy", "rollout", "live")
 
 
 def main() -> int:
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20260)
     parser.add_argument("--runs", type=int, help="seeds of each incident and of rollouts (default 200, quick 8)")
     parser.add_argument("--null-runs", type=int, help="healthy half-years (default 500, quick 10)")
+    parser.add_argument("--stores", type=int, default=2, help="stores of each incident that live through the keeper (default 2; none with --quick)")  # fmt: skip
     parser.add_argument("--part", choices=PARTS, action="append", help="only this one; may be given several times")
     parser.add_argument("--out", type=Path, default=Path("build/bench/guard.json"))
     args = parser.parse_args()
@@ -40,8 +42,9 @@ def main() -> int:
         "damage": lambda: bench_damage(report, runs, quick=args.quick),
         "healthy": lambda: bench_healthy(report, null_runs),
         "rollout": lambda: bench_rollout(report, runs),
+        "live": lambda: bench_live(report, args.stores),
     }
-    for name in args.part or PARTS:
+    for name in args.part or PARTS[: 3 if args.quick else None]:
         since = time.perf_counter()
         parts[name]()
         print(f"  [{name}: {time.perf_counter() - since:.0f} s]", flush=True)

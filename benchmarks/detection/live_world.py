@@ -118,8 +118,9 @@ class World:
         self._store = StorePlan(path=str(root))
         plan = ServingPlan(tiers=tiers, policies=(policy,), review=self.review, shadow=self.shadow, store=self._store)
         self._rates = SamplingFile(root / SAMPLING, plan)
-        self._tuning = TuningPlan(monitors_margin=MARGIN, segments=("intent",))
+        self.monitors = TuningPlan(monitors_margin=MARGIN, segments=("intent",))
         self._waiting: list[tuple[Case, bool, bool]] = []
+        self._open = frozenset(INTENTS)
         self.days = 0
 
     @property
@@ -163,8 +164,12 @@ class World:
 
     def look(self) -> Watched:
         """The keeper's look at the end of the day."""
-        settings = audit_settings_of(self._tuning, TIERS)
+        settings = audit_settings_of(self.monitors, TIERS)
         return watch_store(self.root, settings, self.review, self.shadow, TIERS, self.now)
+
+    def open_segments(self) -> frozenset[str]:
+        """Intents whose requests may be served cheap today."""
+        return frozenset(INTENTS)
 
     def _requests(self, day: int, start_s: float) -> "list[_Request]":
         m, rng, n = self.model, self._rng, self.design.decisions
@@ -176,6 +181,8 @@ class World:
             rng.choice(len(INTENTS), n, p=m.hidden_segment_shares),
             rng.choice(len(INTENTS), n, p=m.segment_shares),
         )
+        self._open = self.open_segments()
+        is_cheap &= np.array([intent in self._open for intent in INTENTS])[place]
         tail = rng.random(n) < np.where(hidden, m.tail_hidden, m.tail_share)
         # Of the cheap tier's answers; what the policy sends up is less certain.
         confidence = np.where(tail, rng.uniform(0.70, 0.80, n), rng.uniform(0.80, 0.99, n)) - 0.4 * ~is_cheap
@@ -199,11 +206,12 @@ class World:
 
     def _record(self, row: "_Request", drawn: tuple[Drawn, ...]) -> DecisionRecord:
         cost = CHEAP_USD if row.tier == "cheap" else CAPABLE_USD
+        reason = "routed_back" if row.intent not in self._open else "confident" if row.tier == "cheap" else "unsure"
         return DecisionRecord(
             decision_id=row.decision_id, event_time=utc_text(row.at_s), segment={"intent": row.intent}, policy="auto",
             policy_version="v1", mode="route", eligible=True, arm=row.arm,
             arm_probability=HOLDOUT if row.arm == "holdout" else 1.0 - HOLDOUT, propensity=1.0, first_tier=row.tier,
-            tier=row.tier, model=row.tier, escalated=False, reason="confident" if row.tier == "cheap" else "unsure",
+            tier=row.tier, model=row.tier, escalated=False, reason=reason,
             confidence=row.confidence, threshold=0.65, calls=(Call(tier=row.tier, model=row.tier, cost_usd=cost),), cost_usd=cost,
             baseline_cost_usd=CAPABLE_USD, status="ok", draws=drawn or None,
         )  # fmt: skip

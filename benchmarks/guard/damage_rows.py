@@ -16,7 +16,6 @@ from undertow.simulation.story import Scenario, StoryModel, draw_unsplit, scenar
 
 BARS: dict[str, float] = {"story": 0.97, "half": 0.95, "slice": 0.90}
 ENOUGH_SEEDS = 200
-RECOVERY_DAY = 71
 
 OURS = Guarding("ours: steered pairs, placed by expected net value")
 OTHERS = (
@@ -25,7 +24,6 @@ OTHERS = (
     replace(OURS, text="ours, acts at the end of the day", at_day_end=True),
     replace(OURS, text="ours, one allocation a day (f, pairs)", design=F_PAIRS),
     replace(OURS, text="ours, one answer at a time (f)", design=F),
-    replace(OURS, text="ours, no shadow pairs of what is routed back", probes=False),
     replace(OURS, text="ours, knows how sharp the judge is", judge_scale_known=True),
     replace(OURS, text="ours, cost of a failure taken for half", cost_factor=0.5),
     replace(OURS, text="ours, cost of a failure taken for double", cost_factor=2.0),
@@ -97,7 +95,7 @@ def other_rules(model: StoryModel, runs: int, seed: tuple[int, ...], days: int =
 
 
 def bench_damage(report: Report, runs: int, *, quick: bool = False) -> None:
-    """The table, the bars, and a cause that goes away."""
+    """The table and the bars."""
     print(f"\nDamage over {HORIZON_DAYS} days, thousand USD (median), share of the avoidable avoided, day of first action after onset; {runs} seeds")  # fmt: skip
     print(f"{'':52s}" + "".join(f"{name:>27s}" for name in LOSSES))
     models = {name: scenario(name) for name in LOSSES}
@@ -120,7 +118,6 @@ def bench_damage(report: Report, runs: int, *, quick: bool = False) -> None:
         print(f"{text:52s}" + "".join(f"{_text(row, models[name].onset_day):>27s}" for name, row in by_name.items()))
         for name, row in by_name.items():
             _report(report, text, name, row)
-    bench_recovery(report, min(runs, 50))
 
 
 def _text(row: Row, onset_day: int) -> str:
@@ -146,18 +143,3 @@ def _report(report: Report, text: str, name: str, row: Row) -> None:
     report.add(f"{name}: day of the first action, median", "shown", None, _median_day(row.acted), None, n, None, text)  # fmt: skip
     if is_ours:
         report.add(f"{name}: share of avoidable damage avoided, 10th percentile", "shown", None, float(np.quantile(row.avoided, 0.1)), None, n, None, text)  # fmt: skip
-
-
-def bench_recovery(report: Report, runs: int) -> None:
-    """The cause is gone from a day on: how long what was routed back stays there."""
-    model = scenario("half")
-    found = guarded(OURS, model, runs, np.random.default_rng([report.seed, 8]), recovers_on=RECOVERY_DAY - 1)
-    worst = found.exposed[:, :, model.worst_segment]
-    after = worst[RECOVERY_DAY:] >= 1.0
-    waited = np.where(after.any(0), after.argmax(0) + 1.0, float(NEVER))
-    at = stakes(model, recovers_on=RECOVERY_DAY - 1)
-    avoided = at.avoided(at.damage(found.exposed))
-    print(f"half, cause gone from day {RECOVERY_DAY}: worst segment restored after {np.median(waited):.0f} days (median), "
-          f"{np.median(avoided):.1%} of the avoidable avoided")  # fmt: skip
-    report.add("half, cause gone after 40 days: days until the worst segment is restored, median", "shown", None, float(np.median(waited)), None, runs, None, OURS.text)  # fmt: skip
-    report.add("half, cause gone after 40 days: share of avoidable damage avoided, median", "shown", None, float(np.median(avoided)), None, runs, None, OURS.text)  # fmt: skip

@@ -1,7 +1,8 @@
 """The guard in a simulated incident: steered reviews raise the alarm, `actions.placing` says where to act, and labels go on.
 
 Until the alarm the runs are those of the detection benchmark (its designs, e-detectors and line). From then on days are drawn here: segments
-that are routed back get no cheap answers but those of their shadow pairs, which reviewers and judge go on to compare.
+that are routed back get no cheap answers, so nothing more is learnt of them and they stay there. The keeper does the same with what its audit counts
+(`undertow.services.weighing`).
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,22 +11,13 @@ import numpy as np
 
 from detection.common import NEVER, PRODUCT_LINE
 from detection.steered import CELLS, PLAIN, SEGMENTS, Design, G, Simulation, Trace, World, day_factor
-from guard.money import HORIZON_DAYS, failure_usd, hidden_on, saved_usd_request, seen_of_failures
-from undertow.actions.placing import (
-    RECENT_DAYS,
-    WINDOW_DAYS,
-    Placing,
-    PlacingRule,
-    Worth,
-    contradicted,
-    place,
-    undecided_shares,
-)
+from guard.money import HORIZON_DAYS, failure_usd, saved_usd_request, seen_of_failures
+from undertow.actions.placing import RECENT_DAYS, WINDOW_DAYS, PlacingRule, Worth, weigh
 from undertow.detectors.onset import onset_posterior
 from undertow.sampling.steering import base_shares, whole_labels
-from undertow.simulation.story import StoryModel, baseline, cells, rollout
+from undertow.simulation.story import StoryModel, baseline, cells, hidden_share, rollout
 from undertow.simulation.story_judged import draw_verdicts, shadow_pairs
-from undertow.stats.pooled_rises import RiseCounts, Rises, expected_rises
+from undertow.stats.pooled_rises import RiseCounts
 
 AFTER_TAIL = 0.5
 """Share of labels in the long tail once an alarm was answered: what counts then is a segment's whole loss."""
@@ -39,17 +31,15 @@ class Guarding:
         text: For the table.
         design: How labels are spent until the alarm.
         where: `placed` by expected net value; `whole`: all of the tier, for good; `loudest`: the segment with most evidence, for good.
-        probes: Whether segments that are routed back keep their shadow pairs.
         at_day_end: Act at the end of the day of the alarm; else when its last label is there.
         cost_factor: What the guard takes a failure to cost, as a multiple of the truth; NaN: money is unknown to it.
         judge_scale_known: Whether it knows how much less than a reviewer the judge sees; else it takes them for alike.
-        rule: When segments change their place.
+        rule: What decides where money is unknown.
     """
 
     text: str
     design: Design = G
     where: str = "placed"
-    probes: bool = True
     at_day_end: bool = False
     cost_factor: float = 1.0
     judge_scale_known: bool = False
@@ -63,12 +53,10 @@ class Guarded:
     Attributes:
         exposed: Share of each day that a segment was served cheap. Shape (days, R, S).
         alarm: Moment of the alarm in days; NEVER. Shape (R,).
-        changes: How often a segment changed its place. Shape (R,).
     """
 
     exposed: np.ndarray
     alarm: np.ndarray
-    changes: np.ndarray
 
 
 class _Noted(Simulation):
@@ -96,7 +84,6 @@ class GuardedRuns:
         rng: Source of randomness.
         days: Length.
         world: What may be wrong with labels.
-        recovers_on: Day from which the cause is gone, or None.
     """
 
     def __init__(
@@ -108,10 +95,8 @@ class GuardedRuns:
         *,
         days: int = HORIZON_DAYS,
         world: World = PLAIN,
-        recovers_on: int | None = None,
     ) -> None:
         self.guarding, self.runs, self.rng, self.days, self.world = guarding, runs, rng, days, world
-        self.recovers_on = recovers_on
         self.watched = _Noted(guarding.design, model, world, runs, rng, days=days, record=True)
         self.model = self.watched.model
         usual = baseline(self.model).cells
@@ -130,10 +115,7 @@ class GuardedRuns:
             moment = np.where(moment < NEVER, np.ceil(moment - 1e-9), moment)
         self.counts = trace.counts.astype(float)
         self.kept = np.ones((self.runs, SEGMENTS), dtype=bool)
-        self.since = np.full((self.runs, SEGMENTS), -np.inf)
-        self.regret = np.zeros((self.runs, SEGMENTS))
-        self.changes = np.zeros(self.runs, dtype=int)
-        self.start = np.zeros((self.runs, SEGMENTS), dtype=int)
+        self.onset = np.zeros(self.runs, dtype=int)
         exposed = np.ones((self.days, self.runs, SEGMENTS))
         loudest = trace.parts[:, 1:].argmax(1)
         for day in range(self.days):
@@ -147,8 +129,8 @@ class GuardedRuns:
                 exposed[day, new] = np.where(self.kept[new], 1.0, (moment[new] - day)[:, None])
             known = np.concatenate([answered, new])
             if len(known) and self.guarding.where == "placed":
-                self._decide(known, day + 1, self._seen(known, day + 1))
-        return Guarded(exposed, moment, self.changes)
+                self._decide(known, day + 1)
+        return Guarded(exposed, moment)
 
     def _first(self, new: np.ndarray, day: int, cell: np.ndarray, loudest: np.ndarray) -> None:
         """At the alarm, with what was there then."""
@@ -159,9 +141,8 @@ class GuardedRuns:
         else:
             partial = self.counts[day, new] if self.guarding.at_day_end else self.watched.at_alarm[new]
             for run, today in zip(new, partial, strict=True):
-                self.start[run] = self._onset_of(np.concatenate([self.counts[:day, run], today[None]]), int(cell[run]))
-            after = np.repeat(self.start[new] <= day, 2, axis=1)[:, None]
-            self._decide(new, day, self._seen(new, day) + after * partial)
+                self.onset[run] = self._onset_of(np.concatenate([self.counts[:day, run], today[None]]), int(cell[run]))
+            self._decide(new, day, (self.onset[new] <= day)[:, None, None] * partial)
 
     def _onset_of(self, counts: np.ndarray, cell: int) -> int:
         """Most likely first day, from people and judge in the cell with most evidence."""
@@ -169,56 +150,40 @@ class GuardedRuns:
         judge = onset_posterior(counts[:, 2, cell], counts[:, 3, cell], self.usual.judge_rate.ravel()[cell])
         return int((people * judge).argmax())
 
-    def _seen(self, ids: np.ndarray, until: int) -> np.ndarray:
-        """Counts of runs since each segment's start, before a day. Shape (R, 4, C)."""
-        start = np.repeat(np.maximum(self.start[ids], until - WINDOW_DAYS), 2, axis=1)
+    def _seen(self, ids: np.ndarray, until: int, days: int) -> RiseCounts:
+        """Counts of runs since their onsets, at most of the last days before one."""
+        start = np.maximum(self.onset[ids], until - days)
         first = max(int(start.min()), 0)
-        counts = np.arange(first, until)[:, None, None] >= start
-        return np.einsum("trkc,trc->rkc", self.counts[first:until, ids], counts.astype(float))
+        counted = (np.arange(first, until)[:, None] >= start).astype(float)
+        return self._counts(np.einsum("trkc,tr->rkc", self.counts[first:until, ids], counted))
 
-    def _decide(self, ids: np.ndarray, day: int, counts: np.ndarray) -> None:
-        self._place(ids, day, counts)
-        recent = self.counts[max(day - RECENT_DAYS, 0) : day, ids].sum(0)
-        again = contradicted(self._rises(recent), self.worth, self.kept[ids], self.guarding.rule)
-        again &= self.start[ids] < day - RECENT_DAYS
-        rows = ids[again.any(1)]
-        if len(rows):
-            self.start[ids] = np.where(again, day - RECENT_DAYS, self.start[ids])
-            self._place(rows, day, self._seen(rows, day))
-
-    def _place(self, ids: np.ndarray, day: int, counts: np.ndarray) -> None:
-        rested = day - self.since[ids]
-        decided = place(self._rises(counts), self.worth, self.kept[ids], rested, self.guarding.rule)
-        # Where nothing new is learnt of what was routed back, it stays there.
-        moved = (decided.kept != self.kept[ids]) & (self.kept[ids] | self.guarding.probes)
-        self.kept[ids] ^= moved
-        self.since[ids] = np.where(moved, day, self.since[ids])
-        self.changes[ids] += moved.sum(1)
-        self.regret[ids] = decided.regret
-
-    def _rises(self, counts: np.ndarray) -> Rises:
+    def _counts(self, counts: np.ndarray) -> RiseCounts:
         seen = counts.reshape(len(counts), 4, SEGMENTS, 2)
-        return expected_rises(
-            RiseCounts(
-                self.within, seen[:, 0], seen[:, 1], self.usual.flag_rate, seen[:, 2], seen[:, 3], self.usual.judge_rate
-            ),
-            judge_scale=self.judge_scale,
+        return RiseCounts(
+            self.within, seen[:, 0], seen[:, 1], self.usual.flag_rate, seen[:, 2], seen[:, 3], self.usual.judge_rate
         )
+
+    def _decide(self, ids: np.ndarray, day: int, more: np.ndarray | float = 0.0) -> None:
+        """With the labels before a day and some more, of shape (R, 4, C)."""
+        since, recent = (self._seen(ids, day, days) for days in (WINDOW_DAYS, RECENT_DAYS))
+        extra = self._counts(np.zeros((len(ids), 4, CELLS)) + more)
+        since, recent = (
+            replace(each, **{name: getattr(each, name) + getattr(extra, name) for name in ("failures", "labels", "flags", "pairs")})
+            for each in (since, recent)
+        )  # fmt: skip
+        placing, _ = weigh(since, recent, self.worth, self.guarding.rule, judge_scale=self.judge_scale)
+        # Nothing new is learnt of what was routed back, so it stays there.
+        self.kept[ids] &= placing.kept
 
     def _label(self, ids: np.ndarray, day: int) -> None:
-        """A day's labels and verdicts once the alarm was answered: base allocation, and most where a wrong decision is feared."""
+        """A day's labels and verdicts once the alarm was answered, by the base allocation."""
         design, rng, many = self.guarding.design, self.rng, len(ids)
-        hidden = hidden_on(self.model, day, self.recovers_on)
+        hidden = hidden_share(self.model, day)
         now = cells(self.model, hidden)
         base = base_shares(self.usual.share, AFTER_TAIL, design.base_even)
-        by_segment = undecided_shares(
-            Placing(self.kept[ids], np.zeros((many, SEGMENTS)), self.regret[ids]), now.share.sum(1), base.sum(1)
-        )
-        shares = by_segment[:, :, None] * np.array([1.0 - AFTER_TAIL, AFTER_TAIL])
+        shares = base.sum(1)[:, None] * np.array([1.0 - AFTER_TAIL, AFTER_TAIL])
         volume = self.model.queries_per_day * self.model.eligible_share * rollout(self.model, day) * now.share
-        there = np.ones((many, SEGMENTS)) if self.guarding.probes else self.kept[ids].astype(float)
-        # What is routed back is seen in its shadow pairs only.
-        room = volume * np.where(self.kept[ids], 1.0, self.model.shadow_share * there)[:, :, None]
+        room = volume * self.kept[ids][:, :, None]
         n = whole_labels(np.minimum(design.labels * shares, room).reshape(many, -1), rng.random(many))
         factor = day_factor(self.usual_whole, self.world.rho, many, rng)
         flags = rng.binomial(n, np.minimum(now.flag_rate.ravel() * factor[:, None], 1.0))
@@ -226,7 +191,7 @@ class GuardedRuns:
         verdicts, pairs = draw_verdicts(
             shadow_pairs(self.model, day) * design.pairs, where.ravel(), now.judge_rate.ravel(), many, rng
         )
-        open_cells = np.repeat(there, 2, axis=1).astype(int)
+        open_cells = np.repeat(self.kept[ids], 2, axis=1).astype(int)
         self.counts[day, ids] = np.stack([flags, n, verdicts * open_cells, pairs * open_cells], 1)
 
 

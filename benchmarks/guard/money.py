@@ -79,18 +79,13 @@ class Stakes:
         return (self.unguarded - damage) / (self.unguarded - self.oracle)
 
 
-def hidden_on(model: StoryModel, day: int, recovers_on: int | None = None) -> float:
-    """Share of hidden intents, gone again from a day on."""
-    return model.hidden_before if recovers_on is not None and day >= recovers_on else hidden_share(model, day)
-
-
-def stakes(model: StoryModel, days: int = HORIZON_DAYS, recovers_on: int | None = None) -> Stakes:
+def stakes(model: StoryModel, days: int = HORIZON_DAYS) -> Stakes:
     """What is at stake on each day."""
     per_request, per_failure = saved_usd_request(model), failure_usd()
     usual = failing(model, model.hidden_before)
     savings, loss = [], []
     for day in range(days):
-        hidden = hidden_on(model, day, recovers_on)
+        hidden = hidden_share(model, day)
         requests = model.queries_per_day * model.eligible_share * rollout(model, day)
         savings.append(requests * per_request * cells(model, hidden).share.sum(1))
         loss.append(requests * per_failure * (failing(model, hidden) - usual))

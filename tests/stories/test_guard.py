@@ -22,6 +22,8 @@ from undertow.services.guard import by_person
 POLICY = PolicyPlan(name="auto", version="v1", kind="cascade", tiers=("cheap", "capable"))
 SETTINGS = audit_settings_of(TuningPlan(), ("cheap", "capable"))
 PLACE = {"intent": "billing"}
+FAILURE_USD = 12.0
+"""A request saves 1.68 USD here, so a segment is worth keeping up to a loss of 14 points: all but billing are."""
 
 
 def simulated(folder, *more):
@@ -60,7 +62,11 @@ NO_ROLLOUT = RolloutPlan()
 def look(found, mode, now=None, rollout=NO_ROLLOUT):
     store, report, cells = found
     return guard_store(
-        store, Guarded(GuardPlan(route_back=mode), rollout, (POLICY,)), report, cells, now or now_of(report)
+        store,
+        Guarded(GuardPlan(route_back=mode, failure_usd=FAILURE_USD), rollout, (POLICY,)),
+        report,
+        cells,
+        now or now_of(report),
     )
 
 
@@ -126,7 +132,7 @@ def test_a_lost_store_does_not_undo_an_action(incident):
 
 def test_the_dry_run_says_what_would_have_been_done_and_writes_nothing(incident):
     store, report, _ = incident
-    plan = Guarded(GuardPlan(route_back="automatic"), RolloutPlan(), (POLICY,))
+    plan = Guarded(GuardPlan(route_back="automatic", failure_usd=FAILURE_USD), RolloutPlan(), (POLICY,))
     found = dry_run_store(store, plan, SETTINGS, 2, now_of(report) + timedelta(days=1))
     (acted,) = [e for e in found.entries if e.kind == "route_back" and e.status == "dry"]
     assert acted.segment == "intent=billing"

@@ -5,7 +5,8 @@ Which action, for an open episode whose cause is routing (never `mix` or `provid
 * `stop_rollout` where the policy is being rolled out: it stays where it stands until a person decides.
 * `roll_back` where a version began to serve within the onset's interval and an earlier one serves no episode: that one serves again. It
   answers the episode alone: nothing is taken off the cheap tier besides.
-* `route_back`: the segment goes back to the capable tier, or the places that were weighed (`AlarmLook.places`).
+* `route_back`: the segment goes back to the capable tier; where its tier's segments were weighed (`AlarmLook.weighed`), those whose expected net
+  value is negative, which may be others, more, or none. An episode that was answered so goes on being weighed as labels come in.
 * `tighten`: the segment's answers need more confidence. Not where the segment is routed back.
 
 An action is taken without asking only where its mode is `automatic`, the evidence is from people, from checks with a right answer or
@@ -22,7 +23,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from undertow.actions.controls import kept_policies, next_controls
-from undertow.actions.entries import GUARD, entry_id, place_name, released, restrictable, waiting, with_own_ids
+from undertow.actions.entries import GUARD, NOTED, entry_id, place_name, released, restrictable, waiting, with_own_ids
 from undertow.actions.moments import moment_of, text_of
 from undertow.actions.restoring import restorable
 from undertow.actions.standing import rollouts_of
@@ -40,13 +41,28 @@ DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
+class WeighedPlace:
+    """A place that is expected to cost more than it saves.
+
+    Attributes:
+        segment: `key=value`; empty: all requests.
+        expected_loss: Expected rise of the failure rate since the onset, in [0, 1].
+        net_usd: Expected net value of serving one request there below the capable tier, in USD; None: money is unknown, and the margin decides.
+    """
+
+    segment: str
+    expected_loss: float = 0.0
+    net_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmLook:
     """What is known at a look.
 
     Attributes:
         episodes: All of them, open and lately closed.
         acting: Ids of those with an alarm whose basis is one of `ACTING`.
-        places: By id of an episode: the places that are worth routing back, where that was weighed. Else its own place.
+        weighed: By id of an episode: the places that are worth routing back, where that was weighed (perhaps none). Else its own place.
         serving: By policy: version that serves now.
         versions: All that have served, oldest first.
         tightens: Policies with a confidence that can be raised.
@@ -55,7 +71,7 @@ class AlarmLook:
 
     episodes: tuple[Episode, ...] = ()
     acting: frozenset[str] = frozenset()
-    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    weighed: Mapping[str, tuple[WeighedPlace, ...]] = field(default_factory=dict)
     serving: Mapping[str, str] = field(default_factory=dict)
     versions: tuple[KnownVersion, ...] = ()
     tightens: frozenset[str] = frozenset()
@@ -95,12 +111,14 @@ def at_alarm(
         plan: Modes and bounds.
         now: Aware.
     """
-    deciding = _Deciding(look, memory, trail, plan, now)
+    deciding, undone = _Deciding(look, memory, trail, plan, now), released(trail)
     entries: list[TrailEntry] = []
     # Alarms first: what they call for need not be suggested for a warning about the same place as well.
     for episode in sorted(look.episodes, key=lambda each: each.kind == "warning"):
         if episode.closed_at is None and episode.cause in {"routing", "unknown"}:
             entries += deciding.answer(episode)
+        elif episode.closed_by is not None and episode.closed_by not in undone and episode.id in look.weighed:
+            entries += deciding.restrict(episode)
     entries += restorable(look.episodes, [*trail, *entries], plan.restore_after_days, now)
     return settle(memory, controls, trail, entries, plan, now)
 
@@ -139,7 +157,7 @@ def settle(
         cooling=cooling,
     )
     if after is not None:
-        changing = {entry.id for entry in entries if entry.status == "done" and entry.kind not in {"hold", "start"}}
+        changing = {entry.id for entry in entries if entry.status == "done" and entry.kind not in NOTED | {"start"}}
         entries = tuple(
             msgspec.structs.replace(entry, controls_version=after.version) if entry.id in changing else entry
             for entry in entries
@@ -192,10 +210,19 @@ class _Deciding:
             evidence: dict[str, float | str | None] = {"bad": self._compiled(episode.policy, bad), "good": good}
             found += self._take(episode, "roll_back", "", evidence)
             rolled_back = any(entry.kind == "roll_back" and entry.status == "done" for entry in found)
-        for place in self.look.places.get(episode.id, (restrictable(episode.segment),)):
-            if rolled_back or self._is_taken_off(episode.policy, place):
+        return found if rolled_back else [*found, *self.restrict(episode)]
+
+    def restrict(self, episode: Episode) -> Iterable[TrailEntry]:
+        """Restrictions that an episode calls for, and that were not taken or suggested before."""
+        found: list[TrailEntry] = []
+        places = self.look.weighed.get(episode.id, (WeighedPlace(restrictable(episode.segment)),))
+        if not places:
+            found += self._leave(episode)
+        for weighed in places:
+            place = weighed.segment
+            if self._is_taken_off(episode.policy, place):
                 continue
-            found += self._take(episode, "route_back", place, {})
+            found += self._take(episode, "route_back", place, self._worth(episode, weighed))
             is_off = any(
                 entry.kind == "route_back" and entry.status == "done" and entry.segment == place for entry in found
             )
@@ -203,6 +230,34 @@ class _Deciding:
                 raised = min(self._raised(episode.policy, place) + self.plan.tighten_by, 1.0)
                 found += self._take(episode, "tighten", place, {"raised_by": round(raised, 6)})
         return found
+
+    def _leave(self, episode: Episode) -> Iterable[TrailEntry]:
+        """Said once an episode, so that nobody wonders why nothing was done."""
+        is_off = mode_of(self.plan, "route_back", restrictable(episode.segment)) == "off"
+        if (
+            is_off
+            or episode.kind == "warning"
+            or any(e.episode == episode.id and e.kind == "leave" for e in self.trail)
+        ):
+            return
+        yield TrailEntry(
+            id=entry_id("leave", episode.policy, episode.id),
+            at=text_of(self.now),
+            who=GUARD,
+            kind="leave",
+            policy=episode.policy,
+            episode=episode.id,
+            evidence=_evidence(episode, self.look),
+            before="served by the policy",
+            after="served by the policy",
+            why=_why(episode, "", "", {})
+            + "; no segment is expected to lose more than its savings (or the margin) are worth",
+        )
+
+    def _worth(self, episode: Episode, place: WeighedPlace) -> dict[str, float | str | None]:
+        if episode.id not in self.look.weighed:
+            return {}
+        return {"expected_loss": place.expected_loss, "net_usd_request": place.net_usd}
 
     def _take(
         self,
@@ -238,7 +293,7 @@ class _Deciding:
             evidence=_evidence(episode, self.look) | evidence | ({"asks_because": held} if held else {}),
             before=before,
             after=after,
-            why=_why(episode, place, held),
+            why=_why(episode, place, held, evidence),
         )
         (self.asked if held else self.done).append(entry)
         return [entry]
@@ -341,11 +396,15 @@ def _in_words(kind: ActionKind, evidence: Mapping[str, float | str | None]) -> t
             return "rollout goes on", "rollout stays where it stands"
 
 
-def _why(episode: Episode, place: str, held: str) -> str:
-    where = place_name(place or restrictable(episode.segment))
+def _why(episode: Episode, place: str, held: str, evidence: Mapping[str, float | str | None]) -> str:
+    where = place_name(restrictable(episode.segment))
     size = "" if episode.loss is None else f" of about {max(episode.loss, 0.0):.1%}"
     since = "" if episode.onset is None else f" since about {episode.onset[:10]}"
     said = f"{'a warning' if episode.kind == 'warning' else 'an alarm'} about tier {episode.tier} ({where}): a loss{size}{since}"
+    expected, net = evidence.get("expected_loss"), evidence.get("net_usd_request")
+    if isinstance(expected, float):
+        worth = "" if net is None else f", which costs more than it saves by ${-float(net):.4g} a request"
+        said += f"; in {place_name(place)} a loss of {expected:.1%} is expected{worth}"
     asks = {
         "evidence": "; it is only suggested, since the evidence or its cause is not sure enough to act on",
         "mode": "; a person decides, as the settings say",

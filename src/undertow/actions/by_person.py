@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from undertow.actions.entries import entry_id, place_name, released, waiting
+from undertow.actions.entries import NOTED, entry_id, place_name, released, waiting
 from undertow.actions.moments import text_of
 from undertow.actions.standing import OFF, rollouts_of, since_of, stage_of
 from undertow.errors import UsageError
@@ -92,7 +92,7 @@ def release(
             before="in force, by a line that the trail has lost", after="released", why=why or "released by hand",
         )  # fmt: skip
         return (lost,)
-    done = [entry for entry in trail if entry.status == "done" and entry.kind not in {"release", "hold"}]
+    done = [entry for entry in trail if entry.status == "done" and entry.kind not in NOTED | {"release"}]
     target = _one(which, done, "no action of this id was done; `undertow guard list` shows them")
     if target.id in undone:
         raise UsageError(f"{which}: it was released already")

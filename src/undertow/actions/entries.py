@@ -10,6 +10,9 @@ from undertow.records.guard import TrailEntry
 GUARD = "guard"
 """Who acts where no person does."""
 
+NOTED = frozenset({"hold", "leave"})
+"""Kinds of entries that change nothing in force."""
+
 WHOLE_PLACE = "all requests"
 """How a place without a label is called."""
 

@@ -43,6 +43,7 @@ _DONE = {
     "tighten": "cheap answers need more confidence",
     "roll_back": "the last good version of the policy serves",
     "stop_rollout": "the rollout is stopped",
+    "leave": "nothing is routed back: no segment is expected to cost more than it saves",
     "start": "a rollout begins",
     "advance": "the rollout advances",
     "hold": "the rollout holds",
@@ -60,7 +61,7 @@ _STATUS = {
     "dry": "Would have been done",
 }
 ROLLOUT_KINDS = frozenset({"start", "advance", "hold", "step_back", "finish", "accept_risk"})
-QUIET_KINDS = frozenset({"hold"})
+QUIET_KINDS = frozenset({"hold", "leave"})
 """Entries of which nobody is told by a message: that nothing happened is no news."""
 
 
@@ -272,7 +273,7 @@ def _facts(episode: Episode, actions: Sequence[TrailEntry]) -> tuple[Fact, ...]:
     if episode.changed_nearby:
         changed = "; ".join(without_topic(text, episode.segment) for text in episode.changed_nearby)
         facts.append(("changed about then", plain(changed, 400)))
-    done = [entry for entry in actions if entry.episode == episode.id and entry.kind not in QUIET_KINDS][-MAX_ACTIONS:]
+    done = [entry for entry in actions if entry.episode == episode.id and entry.kind != "hold"][-MAX_ACTIONS:]
     for entry in done:
         where = f" ({shown(entry.segment)})" if entry.segment else ""
         facts.append((_STATUS[entry.status].lower(), f"{_DONE[entry.kind]}{where}, {_day_and_hour(entry.at)}"))

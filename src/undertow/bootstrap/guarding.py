@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undertow.actions.at_alarm import ACTING, AlarmLook
-from undertow.actions.entries import waiting
+from undertow.actions.at_alarm import ACTING, AlarmLook, WeighedPlace
+from undertow.actions.entries import restrictable, waiting
 from undertow.actions.evidence import TierEvidence
 from undertow.actions.moments import moment_of, text_of
 from undertow.actions.outlook import PlaceOutlook, outlook
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 AUDITED = "auto"
 """Policy that the audit of a store is told of."""
+
+WEIGHED_ON = timedelta(days=60)
+"""After an episode was answered by an action, its tier's segments are weighed for so long: as long as labels since its onset count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,19 +203,49 @@ def look_of(
 
         return rollout_evidence(cells, report.settings, state, began, margin=plan.rollout.margin)
 
+    kinds = {name: found[0].kind for name, found in mine.items() if found}
     return GuardLook(
         AlarmLook(
             episodes=tuple(episodes),
+            weighed=_weighed(report, episodes, cells, kinds, plan),
             acting=frozenset(name for name, found in mine.items() if any(alarm.basis in ACTING for alarm in found)),
             serving=serving,
             versions=versions,
             tightens=frozenset(policy.name for policy in plan.policies if has_threshold(policy)),
-            kinds={name: found[0].kind for name, found in mine.items() if found},
+            kinds=kinds,
         ),
         evidence=evidence,
         until=report.period[1],
         audited=AUDITED,
     )
+
+
+def _weighed(
+    report: "AuditReport", episodes: Sequence[Episode], cells: "AuditCells", kinds: Mapping[str, str], plan: Guarded
+) -> dict[str, tuple[WeighedPlace, ...]]:
+    """By episode that is open, or was answered by an action lately: the places that are worth routing back."""
+    from undertow.services.weighing import Trouble, weighed_places  # noqa: PLC0415 (scipy)
+
+    lately = text_of(report.period[1] - WEIGHED_ON)
+    found = {}
+    for each in episodes:
+        is_asked = each.closed_at is None or (each.closed_by is not None and each.closed_at > lately)
+        is_of_labels = restrictable(each.segment) == each.segment
+        if each.policy != AUDITED or each.onset is None or each.id not in kinds or not is_asked or not is_of_labels:
+            continue
+        trouble = Trouble(each.tier, each.segment, moment_of(each.onset), kinds[each.id] == "level")
+        # A segment with a mode of its own must not go with all others.
+        places = weighed_places(
+            cells,
+            report.settings,
+            trouble,
+            plan.guard.failure_usd,
+            plan.rollout.margin,
+            apart=bool(plan.guard.segments),
+        )
+        if places is not None:
+            found[each.id] = places
+    return found
 
 
 def has_threshold(policy: PolicyPlan) -> bool:

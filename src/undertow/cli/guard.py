@@ -268,6 +268,7 @@ def dry_run(config: str | None, store: str | None, days: int, as_json: bool) -> 
 
     What an action would have changed in the traffic is not simulated: a segment that would have been routed back goes on losing here.
     """
+    from undertow.actions.entries import NOTED
     from undertow.bootstrap.guarding import dry_run_store
 
     at = opened(config, store)
@@ -283,7 +284,7 @@ def dry_run(config: str | None, store: str | None, days: int, as_json: bool) -> 
             )
         )
         return
-    acts = [entry for entry in found.entries if entry.kind != "hold"]
+    acts = [entry for entry in found.entries if entry.kind not in NOTED]
     done = sum(entry.status == "dry" for entry in acts)
     asked = sum(entry.status == "suggested" for entry in acts)
     period = f"{found.days[0]:%Y-%m-%d} to {found.days[-1]:%Y-%m-%d}"

@@ -43,6 +43,12 @@ class GuardSettings(Section):
         examples=[{"intent=fraud": "automatic"}],
         description="Labels (key=value) for which another mode holds, whatever the action.",
     )
+    failure_usd: float | None = Field(
+        default=None,
+        ge=0,
+        examples=[3.0],
+        description="What one answer costs on average that people call a failure (tickets, refunds, rework). With it, an alarm routes back the segments that lose more than they save; unset: those that lose more than the margin.",
+    )
     tighten_by: float = Field(
         default=0.05, gt=0, le=0.5, description="How much confidence one tightening asks for in addition."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from undertow.actions.entries import NOTED
 from undertow.adapters.telemetry.json_logs import fields
 from undertow.alerting.places import shown, without_topic
 from undertow.errors import UndertowError
@@ -94,7 +95,7 @@ class Guarding:
             log.error("guard_failed", extra=fields(why=report.problem))
         for entry in report.entries:
             self._tell(entry)
-        done = [entry for entry in report.entries if entry.status == "done" and entry.kind != "hold"]
+        done = [entry for entry in report.entries if entry.status == "done" and entry.kind not in NOTED]
         return {
             "guard_actions": len(done),
             "guard_suggestions": sum(entry.status == "suggested" for entry in report.entries),

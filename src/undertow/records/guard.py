@@ -121,6 +121,7 @@ class PolicyVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 TrailKind = Literal[
     "route_back", "tighten", "roll_back", "stop_rollout",  # at an alarm
+    "leave",  # at an alarm: what it is about was weighed, and nothing was taken off
     "start", "advance", "hold", "step_back", "finish",  # of a rollout
     "release",  # a restriction or a pin is taken away
     "accept_risk",  # somebody accepted a segment whose risk could not be shown to be small

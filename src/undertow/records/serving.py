@@ -352,6 +352,7 @@ class GuardPlan(msgspec.Struct, frozen=True, kw_only=True):
     roll_back: Literal["off", "suggest", "automatic"] = "suggest"
     stop_rollout: Literal["off", "suggest", "automatic"] = "automatic"
     segments: dict[str, Literal["off", "suggest", "automatic"]] = {}
+    failure_usd: float | None = None
     tighten_by: float = 0.05
     max_actions_per_day: int = 6
     cooldown_hours: float = 24.0

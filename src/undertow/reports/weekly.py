@@ -25,6 +25,7 @@ ACTIONS = {
     "tighten": "threshold raised",
     "roll_back": "rolled back to the last good version",
     "stop_rollout": "rollout stopped",
+    "leave": "left as it was",
     "start": "rollout began",
     "advance": "rollout went a stage further",
     "hold": "rollout held",

@@ -13,7 +13,7 @@ import msgspec
 
 from undertow.actions.at_alarm import AlarmLook, at_alarm, settle
 from undertow.actions.controls import policies_of
-from undertow.actions.entries import GUARD, entry_id, restrictable, with_own_ids
+from undertow.actions.entries import GUARD, NOTED, entry_id, restrictable, with_own_ids
 from undertow.actions.evidence import TierEvidence
 from undertow.actions.moments import moment_of, text_of
 from undertow.actions.rollout import Trouble, begin, step
@@ -305,7 +305,7 @@ def _is_news(memory: GuardMemory, before: GuardMemory) -> bool:
 def _failed(book: GuardBook, held: Held, entries: Sequence[TrailEntry], error: OSError, now: datetime) -> GuardReport:
     """What was decided could not be written. Say so where that can be written; the next look decides and tries again."""
     said, trail = _said(error), held.trail
-    decided = [entry for entry in entries if entry.status == "done" and entry.kind != "hold"]
+    decided = [entry for entry in entries if entry.status == "done" and entry.kind not in NOTED]
     failed = _told_failed(decided, trail, said, now)
     try:
         if failed:

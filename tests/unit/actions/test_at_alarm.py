@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from guard_factory import at, episode, text
-from undertow.actions.at_alarm import AlarmLook, at_alarm, mode_of, settle
-from undertow.actions.by_person import reject
+from undertow.actions.at_alarm import AlarmLook, WeighedPlace, at_alarm, mode_of, settle
+from undertow.actions.by_person import reject, release
 from undertow.actions.rollout import begin
 from undertow.actions.versions import KnownVersion
 from undertow.records.guard import GuardMemory
@@ -160,8 +160,35 @@ def test_a_threshold_is_raised_only_where_there_is_one_and_the_segment_is_not_ro
 
 def test_places_that_were_weighed_are_routed_back_instead_of_the_whole_tier():
     guard = Guard()
-    seen = look(episode(segment=""), places={"e1": ("intent=a", "intent=b")})
+    seen = look(
+        episode(segment=""), weighed={"e1": (WeighedPlace("intent=a", 0.2, -0.5), WeighedPlace("intent=b", 0.1))}
+    )
     assert guard.look(seen, 20) == [("route_back", "intent=a", "done"), ("route_back", "intent=b", "done")]
+
+
+def test_an_episode_that_was_answered_goes_on_being_weighed_until_its_action_is_released():
+    guard = Guard()
+    guard.look(look(episode(), weighed={"e1": (WeighedPlace("intent=billing", 0.3, -0.6),)}), 20)
+    answered = episode(closed_at=text(21), closed_by=guard.trail[0].id)
+    more = {"weighed": {"e1": (WeighedPlace("intent=billing", 0.3), WeighedPlace("intent=faq", 0.1, -0.2))}}
+    running = begin("auto", "v3", RolloutPlan(), at(22))
+    guard.say((running,), 22)
+    assert guard.look(look(answered, **more), 23) == [("route_back", "intent=faq", "done")], "and stops no rollout"
+    said = guard.trail[-1]
+    assert (said.evidence["expected_loss"], said.evidence["net_usd_request"]) == (0.1, -0.2)
+    assert "in intent=faq a loss of 10.0% is expected, which costs more than it saves by $0.2 a request" in said.why
+    guard.say(release(guard.trail, guard.trail[0].id, "ada", "mended", at(24)), 24)
+    other = {"weighed": {"e1": (WeighedPlace("intent=other", 0.1),)}}
+    assert guard.look(look(answered, **other), 25) == []
+
+
+def test_what_no_segment_loses_enough_for_is_told_and_not_acted_upon():
+    guard, seen = Guard(), look(episode(), weighed={"e1": ()})
+    assert guard.look(seen, 20) == [("leave", "", "done")]
+    assert guard.controls is None
+    assert guard.look(seen, 21) == [], "once"
+    later = look(episode(), weighed={"e1": (WeighedPlace("intent=faq", 0.2),)})
+    assert guard.look(later, 22) == [("route_back", "intent=faq", "done")]
 
 
 def test_a_new_version_within_the_onset_is_rolled_back_to_the_last_good_one_and_nothing_else_is_restricted():
