@@ -188,13 +188,22 @@ def _headlined(episode: Episode, alarm: Alarm, report: AuditReport) -> Episode:
         cause=alarm.cause,
         onset=None if alarm.onset is None else rfc3339(alarm.onset),
         onset_interval=None if onset_interval is None else (rfc3339(onset_interval[0]), rfc3339(onset_interval[1])),
-        loss=loss,
-        loss_interval=loss_interval,
-        net_usd_month=net,
-        net_interval=interval,
+        loss=_number(loss),
+        loss_interval=_numbers(loss_interval),
+        net_usd_month=_number(net),
+        net_interval=_numbers(interval),
         changed_nearby=(*alarm.changed_nearby, *alarm.incidents),
         story=alarm.story,
     )
+
+
+def _number(value: float | None) -> float | None:
+    """NumPy's numbers are floats and yet cannot be written down."""
+    return None if value is None else float(value)
+
+
+def _numbers(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if interval is None else (float(interval[0]), float(interval[1]))
 
 
 def _net(report: AuditReport, tier: str) -> tuple[float | None, tuple[float, float] | None]:

@@ -1,6 +1,9 @@
 """One episode for each trouble, however many monitors see it, however often it is read, and whatever the clock says."""
 
+from dataclasses import replace
+
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,4 +243,11 @@ def test_whatever_comes_nothing_is_told_twice_and_a_second_reading_is_the_first(
         assert len(ids) == len(set(ids))
         still = [(each.tier, each.segment) for each in found.episodes if each.closed_at is None]
         assert len(still) == len(set(still))
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Episodes) == found
+
+
+def test_numbers_of_an_audit_can_be_written_down():
+    """An audit computes with NumPy, whose numbers no file of ours can hold."""
+    given = replace(alarm(), loss=np.float64(0.05), latest_loss=np.float64(0.06), latest_interval=(np.float64(0.03), np.float64(0.09)))  # fmt: skip
+    found = look(report(given, net=tuple(np.array([-500.0, -900.0, -100.0]))))
     assert msgspec.json.decode(msgspec.json.encode(found), type=Episodes) == found
