@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+from click.testing import CliRunner
+
+from undertow.cli.main import main
 from undertow.records.guard import TrailEntry
 from undertow.records.report import AuditReport, SignalEstimate
 from undertow.records.segment import WHOLE, Segment
@@ -52,3 +56,10 @@ def week(name: str = "pareto_trap", text: str = "intent=billing", **more) -> Wee
         "next": now.next,
     }
     return WeekReport(**(given | more))
+
+
+def simulate_weeks(folder: Path) -> None:
+    """A log of five weeks, of which routing began after two, by `undertow simulate`."""
+    arguments = ["simulate", "support", "--weeks", "3", "--pre-weeks", "2", "--queries-per-day", "600", "-q", "--out"]
+    result = CliRunner().invoke(main, [*arguments, str(folder)])
+    assert result.exit_code == 0, result.output

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any, Literal
 
 import msgspec
 
@@ -10,7 +11,7 @@ from undertow.actions.entries import NOTED, entry_id, place_name, released, wait
 from undertow.actions.moments import text_of
 from undertow.actions.standing import OFF, rollouts_of, since_of, stage_of
 from undertow.errors import UsageError
-from undertow.records.guard import RolloutState, TrailEntry
+from undertow.records.guard import RolloutState, TrailEntry, TrailKind
 
 LONGEST_LABEL = 256
 """Characters of a label that a person may name."""
@@ -32,36 +33,15 @@ def approve(trail: Sequence[TrailEntry], which: str, who: str, why: str, now: da
     asked = _waiting(trail, which)
     if asked.kind in {"advance", "step_back"}:
         _check_current(trail, asked)
-    at = text_of(now)
-    said = msgspec.structs.replace(
-        asked,
-        id=entry_id("approved", asked.id, at),
-        at=at,
-        who=who,
-        status="approved",
-        of=asked.id,
-        why=why or asked.why,
-    )
+    said = _answer("approved", asked, who, why or asked.why, now)
     undoes = asked.of if asked.kind == "release" else asked.id
-    done = msgspec.structs.replace(said, id=entry_id("done", asked.id, at), status="done", of=undoes)
+    done = msgspec.structs.replace(said, id=entry_id("done", asked.id, said.at), status="done", of=undoes)
     return said, done
 
 
 def reject(trail: Sequence[TrailEntry], which: str, who: str, why: str, now: datetime) -> tuple[TrailEntry, ...]:
     """A suggestion is rejected: nothing is done, and it is not made again for the same episode. Arguments as of `approve`."""
-    asked = _waiting(trail, which)
-    at = text_of(now)
-    return (
-        msgspec.structs.replace(
-            asked,
-            id=entry_id("rejected", asked.id, at),
-            at=at,
-            who=who,
-            status="rejected",
-            of=asked.id,
-            why=why or "rejected",
-        ),
-    )
+    return (_answer("rejected", _waiting(trail, which), who, why or "rejected", now),)
 
 
 def release(
@@ -85,30 +65,39 @@ def release(
     Raises:
         UsageError: No such entry was done, or it was released before.
     """
-    undone, at = released(trail), text_of(now)
+    undone, said = released(trail), why or "released by hand"
     if which in unknown:
-        lost = TrailEntry(
-            id=entry_id("release", which, at), at=at, who=who, kind="release", policy=unknown[which], of=which,
-            before="in force, by a line that the trail has lost", after="released", why=why or "released by hand",
-        )  # fmt: skip
-        return (lost,)
+        before = "in force, by a line that the trail has lost"
+        return (
+            _line(
+                "release",
+                (which,),
+                who,
+                now,
+                policy=unknown[which],
+                of=which,
+                before=before,
+                after="released",
+                why=said,
+            ),
+        )
     done = [entry for entry in trail if entry.status == "done" and entry.kind not in NOTED | {"release"}]
     target = _one(which, done, "no action of this id was done; `undertow guard list` shows them")
     if target.id in undone:
         raise UsageError(f"{which}: it was released already")
     return (
-        TrailEntry(
-            id=entry_id("release", target.id, at),
-            at=at,
-            who=who,
-            kind="release",
+        _line(
+            "release",
+            (target.id,),
+            who,
+            now,
             policy=target.policy,
             segment=target.segment,
             of=target.id,
             episode=target.episode,
             before=target.after,
             after=target.before,
-            why=why or "released by hand",
+            why=said,
         ),
     )
 
@@ -135,13 +124,12 @@ def route_back(
         is_there = entry.kind == "route_back" and entry.status == "done" and entry.id not in undone
         if is_there and (entry.policy, entry.segment) == (policy, segment):
             raise UsageError(f"{place_name(segment)} is routed back already, by entry {entry.id}")
-    at = text_of(now)
     return (
-        TrailEntry(
-            id=entry_id("route_back", policy, segment, who, at),
-            at=at,
-            who=who,
-            kind="route_back",
+        _line(
+            "route_back",
+            (policy, segment, who),
+            who,
+            now,
             policy=policy,
             segment=segment,
             before="served by the policy",
@@ -169,13 +157,12 @@ def accept_risk(
         raise UsageError('accepting a risk needs --why "the reason": it stands in the trail')
     if segment in state.accepted and stage_of(state, segment) != OFF:
         raise UsageError(f"{segment}: its risk was accepted already")
-    at = text_of(now)
     return (
-        TrailEntry(
-            id=entry_id("accept_risk", policy, segment, who, at),
-            at=at,
-            who=who,
-            kind="accept_risk",
+        _line(
+            "accept_risk",
+            (policy, segment, who),
+            who,
+            now,
             policy=policy,
             segment=segment,
             evidence={"version": state.version},
@@ -195,13 +182,12 @@ def pause(trail: Sequence[TrailEntry], policy: str, who: str, why: str, now: dat
     state = _rollout(trail, policy)
     if state.status != "running":
         raise UsageError(f"the rollout of policy {policy} is {state.status} already")
-    at = text_of(now)
     return (
-        TrailEntry(
-            id=entry_id("stop_rollout", policy, who, at),
-            at=at,
-            who=who,
-            kind="stop_rollout",
+        _line(
+            "stop_rollout",
+            (policy, who),
+            who,
+            now,
             policy=policy,
             evidence={"version": state.version},
             before="rollout goes on",
@@ -220,12 +206,12 @@ def take_off(trail: Sequence[TrailEntry], policy: str, who: str, why: str, now: 
     state = _rollout(trail, policy)
     if state.status == "finished":
         raise UsageError(f"the rollout of policy {policy} is finished; `undertow guard route-back` restricts it")
-    at, stage = text_of(now), stage_of(state, "")
-    back = TrailEntry(
-        id=entry_id("step_back", policy, "", who, at),
-        at=at,
-        who=who,
-        kind="step_back",
+    stage = stage_of(state, "")
+    back = _line(
+        "step_back",
+        (policy, "", who),
+        who,
+        now,
         policy=policy,
         evidence={"version": state.version, "from": stage, "to": OFF, "since": since_of(state, ""), "exposure": 0.0},
         before=f"stage {stage + 1}",
@@ -246,13 +232,12 @@ def resume(trail: Sequence[TrailEntry], policy: str, who: str, why: str, now: da
         raise UsageError(f"the rollout of policy {policy} is {state.status}, not stopped")
     if stage_of(state, "") == OFF:
         raise UsageError("nobody is exposed; `undertow rollout start --anew` begins at the first stage")
-    at = text_of(now)
     return (
-        TrailEntry(
-            id=entry_id("start", policy, state.version, who, at),
-            at=at,
-            who=who,
-            kind="start",
+        _line(
+            "start",
+            (policy, state.version, who),
+            who,
+            now,
             policy=policy,
             evidence={"version": state.version, "resumes": 1},
             before="rollout stays where it stands",
@@ -277,6 +262,22 @@ def check_label(segment: str) -> None:
     key, sign, value = segment.partition("=")
     if segment and (not key or not sign or not value or len(segment) > LONGEST_LABEL or not segment.isprintable()):
         raise UsageError(f"{segment[:60]!r} is no label; write it as key=value, as intent=billing")
+
+
+def _line(kind: TrailKind, what: tuple[str, ...], who: str, now: datetime, **told: Any) -> TrailEntry:
+    """A line of somebody's own; `what` tells it from others of its kind at that moment."""
+    at = text_of(now)
+    return TrailEntry(id=entry_id(kind, *what, at), at=at, who=who, kind=kind, **told)
+
+
+def _answer(
+    status: Literal["approved", "rejected"], asked: TrailEntry, who: str, why: str, now: datetime
+) -> TrailEntry:
+    """What somebody says to a suggestion."""
+    at = text_of(now)
+    return msgspec.structs.replace(
+        asked, id=entry_id(status, asked.id, at), at=at, who=who, status=status, of=asked.id, why=why
+    )
 
 
 def _rollout(trail: Sequence[TrailEntry], policy: str) -> RolloutState:

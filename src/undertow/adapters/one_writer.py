@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from undertow.adapters.ownership import make_folders, open_or_make
+
 
 @contextmanager
 def alone(lock: Path) -> Iterator[bool]:
@@ -55,5 +57,5 @@ def in_turn(lock: Path) -> Iterator[None]:
 
 
 def _opened(lock: Path) -> int:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    make_folders(lock.parent)
+    return open_or_make(lock, os.O_RDWR, 0o640)

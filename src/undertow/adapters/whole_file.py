@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from undertow.adapters.ownership import leave_to_owner
 from undertow.errors import ConfigError
 
 PUBLIC, PRIVATE = 0o644, 0o640
@@ -26,6 +27,7 @@ def write_whole(path: str | Path, content: bytes, mode: int = PUBLIC) -> None:
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
+            leave_to_owner(file.fileno(), target.parent)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

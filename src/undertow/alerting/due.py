@@ -4,16 +4,27 @@
   those who were told of its begin. Of an entry of the trail they are told once.
 - What a silence covers is not told but noted, once a silence. An episode that outlasts its silence is told then. Watching that stopped is
   never silenced.
+- Where what people were told is lost, their messages that were settled say it: what is due is told again, and what is not is not.
 - A clock that was set back makes nothing due again: the time of the last telling is then in the future, and counts as just now.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import msgspec
 
-from undertow.alerting.messages import QUIET_KINDS, Trouble, of_end, of_entry, of_episode, of_resumption, of_stop
+from undertow.alerting.messages import (
+    QUIET_KINDS,
+    Trouble,
+    of_end,
+    of_entry,
+    of_episode,
+    of_resumption,
+    of_stop,
+    stop_id,
+)
 from undertow.records.alert import AlertKind, Channel, Delivery, Episode, Episodes, Message, Silence, Telling, Told
 from undertow.records.guard import TrailEntry
 
@@ -28,6 +39,7 @@ LONGEST_SILENCE_S = 91 * 86_400.0
 """A silence that ends later than this was written by hand or under a clock that ran ahead, and covers nothing until then: none is for ever."""
 REMEMBERED_S = 90 * 86_400.0
 """What people were told of things that are no longer known is forgotten after so long."""
+NOTHING_SETTLED: Mapping[str, str] = MappingProxyType({})
 WATCHING = "watching"
 """Key of `Told` for watching that stopped."""
 
@@ -68,6 +80,7 @@ def due(
     now: str,
     repeat_s: float,
     link: str = "",
+    settled: Mapping[str, str] = NOTHING_SETTLED,
 ) -> Due:
     """What is due after a look.
 
@@ -79,6 +92,7 @@ def due(
         now: The time, RFC 3339 with milliseconds in UTC.
         repeat_s: Seconds after which an alarm that lasts is told again.
         link: Where to look further, or empty.
+        settled: When messages were delivered or given up, by their id.
     """
     memory = dict(told.told)
     messages: list[Message] = []
@@ -93,7 +107,9 @@ def due(
             memory[key] = msgspec.structs.replace(memory.get(key, Telling()), silence=silence.id)
 
     for episode in episodes.episodes:
-        before = memory.get(episode.id, Telling())
+        before = _recalled(memory.get(episode.id, Telling()), episode.id, settled)
+        if before.times:
+            memory[episode.id] = before
         actions = [entry for entry in trail if entry.episode == episode.id]
         if episode.closed_at is None and _is_to_be_told(before, episode, now, repeat_s):
             times = before.times + 1
@@ -117,7 +133,14 @@ def due(
 
 
 def stop_due(
-    told: Told, trouble: Trouble | None, since: str, *, now: str, repeat_s: float, link: str = ""
+    told: Told,
+    trouble: Trouble | None,
+    since: str,
+    *,
+    now: str,
+    repeat_s: float,
+    link: str = "",
+    settled: Mapping[str, str] = NOTHING_SETTLED,
 ) -> tuple[Message | None, Told]:
     """What is due about watching that stopped, or goes on. No silence covers it.
 
@@ -128,8 +151,15 @@ def stop_due(
         now: The time, RFC 3339 with milliseconds in UTC.
         repeat_s: Seconds after which it is told again.
         link: Where to look further, or empty.
+        settled: When messages were delivered or given up, by their id.
     """
     before = told.told.get(WATCHING, Telling(is_resolved=True))
+    if trouble is not None:
+        began = since if before.is_resolved else before.since
+        known = Telling(since=since) if before.is_resolved else before
+        recalled = _recalled(known, stop_id(began), settled)
+        if recalled != known:
+            before, told = recalled, _with(told, recalled)
     is_known = not before.is_resolved
     if trouble is None:
         if not is_known:
@@ -203,6 +233,17 @@ def is_due(delivery: Delivery, now: str) -> bool:
 def is_given_up(delivery: Delivery, now: str) -> bool:
     """Whether a delivery that failed is given up."""
     return delivery.attempts >= LEAST_TRIES and _age_s(delivery.message.at, now) > GIVE_UP_S
+
+
+def _recalled(before: Telling, episode: str, settled: Mapping[str, str]) -> Telling:
+    """What people were told of an episode, with those of its messages that were settled and that the memory does not have."""
+    times = before.times
+    while f"{episode}:{times + 1}" in settled:
+        times += 1
+    if times == before.times:
+        return before
+    is_resolved = f"{episode}:{times}:resolved" in settled
+    return msgspec.structs.replace(before, at=settled[f"{episode}:{times}"], times=times, is_resolved=is_resolved)
 
 
 def _is_to_be_told(before: Telling, episode: Episode, now: str, repeat_s: float) -> bool:

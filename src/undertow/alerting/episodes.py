@@ -27,6 +27,7 @@ import msgspec
 from undertow.alerting.places import place_of
 from undertow.records.alert import Episode, Episodes
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.report import Alarm, AuditReport
 
 QUIET_S = 86_400.0
@@ -92,16 +93,6 @@ def answered(episodes: Episodes, trail: Iterable[TrailEntry], until: datetime, n
 def alarm_key(alarm: Alarm) -> str:
     """What makes an alarm the same in two reports: a hash of monitor, kind, signal and place."""
     return _hash(alarm.monitor, alarm.kind, alarm.tier, str(alarm.segment), alarm.signal)
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as text, in UTC with milliseconds, so that texts sort as moments do.
-
-    Examples:
-        >>> rfc3339(datetime(2026, 3, 1, 12, tzinfo=UTC))
-        '2026-03-01T12:00:00.000Z'
-    """
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _take(mine: list[Episode], alarm: Alarm, kind: Kind, by_key: ByKey, report: AuditReport, policy: str) -> None:

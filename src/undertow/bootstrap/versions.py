@@ -5,6 +5,8 @@ its policy, and the models, parameters and holdout that it was served with. Cons
 compile to a third version are served as they are: somebody changed them since.
 """
 
+import contextlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,14 @@ import msgspec
 
 from undertow.adapters.guard.controls import find_controls, guard_folder
 from undertow.adapters.guard.versions import keep_version, read_version, tiers_of
+from undertow.adapters.listing import files_below
 from undertow.errors import ConfigError
 from undertow.policies.version import artefact_paths, policy_version
-from undertow.records.guard import Controls, Pin, PolicyVersion
+from undertow.records.guard import POLICY_VERSIONS, Controls, Pin, PolicyVersion
 from undertow.records.serving import ConstraintsPlan, PolicyPlan, ServingPlan, TierPlan
+
+AGAIN_S = 60.0
+"""A version that cannot be served is looked at again after so long, whatever the disk says, and at once when a file of it changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class Pins:
 
     Args:
         env: Names of environment variables that are set: a version that names another one cannot be served.
+        clock: Seconds that never go back.
 
     Examples:
         >>> tiers = (TierPlan(name="only", model="m", endpoints=()),)
@@ -70,10 +77,12 @@ class Pins:
         True
     """
 
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
+    def __init__(self, env: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._env, self._clock = env, clock
         self._controls: Controls | None = None
         self._kept: tuple[ServingPlan, Mapping[str, Pin], Pinned] | None = None
+        self._looked_at = 0.0
+        self._files: frozenset[_File] = frozenset()
 
     def pinned(self, plan: ServingPlan) -> Pinned:
         """A plan with what is rolled back now replaced.
@@ -85,9 +94,30 @@ class Pins:
         given = {} if self._controls is None else self._controls.policies
         pins = {name: one.pin for name, one in given.items() if one.pin is not None}
         kept = self._kept
-        if kept is None or kept[0] is not plan or kept[1] != pins or kept[2].unserved:
+        if kept is None or kept[0] is not plan or kept[1] != pins or (kept[2].unserved and self._may_be_mended(plan)):
+            self._looked_at, self._files = self._clock(), _files(plan)
             kept = self._kept = plan, pins, with_pins(plan, pins, lambda name: bool(self._env.get(name)))
         return kept[2]
+
+    def _may_be_mended(self, plan: ServingPlan) -> bool:
+        # A look reads and hashes whole files, and the supervisor asks every other second.
+        return self._clock() - self._looked_at >= AGAIN_S or _files(plan) != self._files
+
+
+_File = tuple[str, int, int, int]
+"""Path, time of the last change in nanoseconds, size in bytes, place on the disk."""
+
+
+def _files(plan: ServingPlan) -> frozenset[_File]:
+    """The files that decide whether a version can be served, as far as can be told without reading them."""
+    named = (Path(path) for policy in plan.policies for path in artefact_paths(policy))
+    found: set[_File] = set()
+    with contextlib.suppress(OSError):
+        for path in (*named, *files_below(guard_folder(plan.store.path) / POLICY_VERSIONS)):
+            with contextlib.suppress(OSError):
+                state = path.stat()
+                found.add((str(path), state.st_mtime_ns, state.st_size, state.st_ino))
+    return frozenset(found)
 
 
 def with_pins(plan: ServingPlan, pins: Mapping[str, Pin], is_set: Callable[[str], bool]) -> Pinned:

@@ -130,8 +130,8 @@ def silence(
 
     That monitoring has stopped is never silenced. An episode that is open when the silence ends is told then.
     """
-    from undertow.alerting.episodes import rfc3339
     from undertow.records.alert import Silence, Silences
+    from undertow.records.moment import rfc3339
 
     if not why.strip():
         raise UsageError("--why is empty; say why, for whoever finds the silence")
@@ -158,8 +158,8 @@ def silence(
 @_config
 def unsilence(silence_id: str, store: str | None, config: str | None) -> None:
     """End a silence now. It stays in the list of those that were."""
-    from undertow.alerting.episodes import rfc3339
     from undertow.records.alert import Silences
+    from undertow.records.moment import rfc3339
 
     book = _book(store, config)
     now = rfc3339(datetime.now(UTC))
@@ -186,7 +186,7 @@ def unsilence(silence_id: str, store: str | None, config: str | None) -> None:
 @_json
 def status(store: str | None, config: str | None, last: int, as_json: bool) -> None:
     """Show what waits for delivery, what became of the latest messages, and the silences that run."""
-    from undertow.alerting.episodes import rfc3339
+    from undertow.records.moment import rfc3339
 
     book = _book(store, config)
     now = rfc3339(datetime.now(UTC))
@@ -219,9 +219,9 @@ def status(store: str | None, config: str | None, last: int, as_json: bool) -> N
 
 
 async def _tested(plan: "AlertsPlan", only: tuple[Channel, ...]) -> dict[str, tuple[bool, str]]:
-    from undertow.alerting.episodes import rfc3339
     from undertow.alerting.messages import of_test
     from undertow.bootstrap.alerting import build_alerts, channels_of
+    from undertow.records.moment import rfc3339
 
     parts = build_alerts(plan, os.environ)
     message = of_test(rfc3339(datetime.now(UTC)), getpass.getuser(), link=plan.link_url or "")
@@ -274,7 +274,7 @@ def _span(text: str) -> timedelta:
 
 def _silence_id(episode: "Episode", silences: "tuple[Silence, ...]") -> str | None:
     from undertow.alerting.due import silence_of
-    from undertow.alerting.episodes import rfc3339
+    from undertow.records.moment import rfc3339
 
     now = rfc3339(datetime.now(UTC))
     found = silence_of(silences, episode.kind, episode.policy, episode.tier, episode.segment, now)

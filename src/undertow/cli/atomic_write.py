@@ -10,7 +10,9 @@ from pathlib import Path
 from undertow.errors import ConfigError
 
 
-def write_atomically(target: Path, content: bytes, check: Callable[[Path], object] | None = None) -> None:
+def write_atomically(
+    target: Path, content: bytes, check: Callable[[Path], object] | None = None, mode: int | None = None
+) -> None:
     """Write `content` to `target`; permissions of an existing file are kept, and a link is followed.
 
     Args:
@@ -18,6 +20,7 @@ def write_atomically(target: Path, content: bytes, check: Callable[[Path], objec
         content: All of it.
         check: Called with the draft, which bears the target's name, before it takes the target's place; whatever it raises leaves the
             target as it was.
+        mode: Permissions of a new file; None: as the process makes files.
 
     Raises:
         ConfigError: The file cannot be written.
@@ -27,6 +30,8 @@ def write_atomically(target: Path, content: bytes, check: Callable[[Path], objec
         with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as folder:
             draft = Path(folder) / place.name
             draft.write_bytes(content)
+            if mode is not None:
+                draft.chmod(mode)
             if check is not None:
                 check(draft)
             with contextlib.suppress(FileNotFoundError):

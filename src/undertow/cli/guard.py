@@ -14,6 +14,7 @@ import click
 from undertow.cli.audit import settings_file
 from undertow.cli.command import Group
 from undertow.cli.drawing import progress_bar
+from undertow.cli.guard_options import SCHEMA, by_a_person, config_option, json_option, of_a_policy, store_option
 from undertow.errors import LogError, UsageError
 from undertow.reports.names import plain, prose
 
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from undertow.config.settings import Settings
     from undertow.records.guard import Controls, PolicyControls, TrailEntry
     from undertow.services.guard import GuardReport
-
-SCHEMA = "undertow.guard-cli/1"
-
-config_option = click.option("--config", metavar="FILE", help="Settings. Default: undertow.toml in the store's folder, else here.")  # fmt: skip
-store_option = click.option("--store", metavar="DIR", help="The store's root folder. Default: that of the settings.")
-policy_option = click.option("--policy", default="auto", show_default=True, metavar="NAME", help="Which policy.")
-who_option = click.option("--who", metavar="NAME", help="Who says so, for the trail. Default: your user name.")
-why_option = click.option("--why", metavar="TEXT", default="", help="The reason, for the trail.")
-json_option = click.option("--json", "as_json", is_flag=True, help=f"JSON ({SCHEMA}) on standard output, and nothing else there.")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +182,7 @@ def show(config: str | None, store: str | None, limit: int, as_json: bool) -> No
 
 @command.command("approve", examples='undertow guard approve 3f2a --why "seen in the tickets, too"')
 @click.argument("which", metavar="ID")
-@config_option
-@store_option
-@who_option
-@why_option
-@json_option
+@by_a_person
 def approve(which: str, config: str | None, store: str | None, who: str | None, why: str, as_json: bool) -> None:
     """Do what was suggested by the line ID of the trail (its beginning is enough)."""
     from undertow.actions import by_person
@@ -205,11 +193,7 @@ def approve(which: str, config: str | None, store: str | None, who: str | None, 
 
 @command.command("reject", examples='undertow guard reject 3f2a --why "a known holiday peak"')
 @click.argument("which", metavar="ID")
-@config_option
-@store_option
-@who_option
-@why_option
-@json_option
+@by_a_person
 def reject(which: str, config: str | None, store: str | None, who: str | None, why: str, as_json: bool) -> None:
     """Do not do what was suggested by the line ID; it is not suggested again for the same episode."""
     from undertow.actions import by_person
@@ -220,11 +204,7 @@ def reject(which: str, config: str | None, store: str | None, who: str | None, w
 
 @command.command("release", examples='undertow guard release 3f2a --why "fixed upstream"')
 @click.argument("which", metavar="ID")
-@config_option
-@store_option
-@who_option
-@why_option
-@json_option
+@by_a_person
 def release(which: str, config: str | None, store: str | None, who: str | None, why: str, as_json: bool) -> None:
     """Take away what the line ID put in force; what other lines put there stays."""
     from undertow.actions import by_person
@@ -236,12 +216,7 @@ def release(which: str, config: str | None, store: str | None, who: str | None, 
 
 @command.command("route-back", examples='undertow guard route-back intent=billing --why "refund rules changed"')
 @click.argument("segment", metavar="KEY=VALUE|all")
-@config_option
-@store_option
-@policy_option
-@who_option
-@why_option
-@json_option
+@of_a_policy
 def route_back(
     segment: str, config: str | None, store: str | None, policy: str, who: str | None, why: str, as_json: bool
 ) -> None:

@@ -10,6 +10,7 @@ from undertow.cli import exit_status
 from undertow.cli.audit import FORMATS, id_key, settings_file
 from undertow.cli.command import Command
 from undertow.cli.drawing import progress_bar
+from undertow.errors import UsageError
 
 
 @click.command(
@@ -54,11 +55,15 @@ def command(
 
     Exit status: 0 done, 2 bad usage or unreadable input. `undertow audit` says whether a loss is shown.
     """
+    from undertow.adapters.whole_file import PRIVATE
     from undertow.bootstrap.audit import AuditRequest
     from undertow.bootstrap.ledger import run_ledger
+    from undertow.cli.atomic_write import write_atomically
     from undertow.config.load import load_settings
     from undertow.reports import ledger
 
+    if csv_file is not None and not csv_file.absolute().parent.is_dir():
+        raise UsageError(f"--csv {csv_file}: its folder is not there; make it, or name another file")
     settings = load_settings(settings_file(config, inputs), os.environ).settings
     request = AuditRequest(
         inputs=inputs,
@@ -72,7 +77,7 @@ def command(
     with progress_bar(shown=not quiet) as progress:
         book = run_ledger(request, progress)
     if csv_file is not None:
-        csv_file.write_text(ledger.book_csv(book), encoding="utf-8")
+        write_atomically(csv_file, ledger.book_csv(book).encode("utf-8", "replace"), mode=PRIVATE)
     if as_json:
         import json
 

@@ -60,6 +60,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "init": LazyCommand("undertow.cli.init", "Write a commented undertow.toml."),
     "config": LazyCommand("undertow.cli.config", "Check the settings, or compile them for a gateway."),
     "key": LazyCommand("undertow.cli.key", "Make and check the keys of the gateway's callers."),
+    "ui": LazyCommand("undertow.cli.ui", "Show a log in the browser."),
     "watch": LazyCommand("undertow.cli.watch", "Keep a store in order, beside whatever writes to it."),
     "doctor": LazyCommand("undertow.cli.doctor", "Say what is missing to trust a verdict."),
     "completion": LazyCommand("undertow.cli.completion", "Print the completion script for your shell."),

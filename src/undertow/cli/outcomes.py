@@ -27,7 +27,6 @@ SCHEMA = "undertow.outcomes/1"
 ADDED = "added"
 """Source of files that are added by hand, where no other is named."""
 
-FILE_MODE = 0o640
 _OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 _config = click.option(
@@ -371,7 +370,8 @@ def _write_csv(path: Path, rows: Sequence["UnjoinedOutcome"]) -> None:
     import io
 
     from undertow.adapters.reviews.csv import BOM, guarded
-    from undertow.adapters.whole_file import write_whole
+    from undertow.adapters.whole_file import PRIVATE
+    from undertow.cli.atomic_write import write_atomically
 
     names = ("event_time", "source", "name", "reason", "key", "id", "signal_id")
     out = io.StringIO(newline="")
@@ -380,7 +380,7 @@ def _write_csv(path: Path, rows: Sequence["UnjoinedOutcome"]) -> None:
     for row in rows:
         # Ids of other systems are whatever was typed into them.
         table.writerow([guarded(_clean(str(getattr(row, name)))) for name in names])
-    write_whole(path, (BOM + out.getvalue()).encode("utf-8", "replace"), FILE_MODE)
+    write_atomically(path, (BOM + out.getvalue()).encode("utf-8", "replace"), mode=PRIVATE)
 
 
 def _counted(counts: "dict[str, int] | Any") -> str:

@@ -138,7 +138,7 @@ def export(
     if out is None:
         click.echo(content, nl=False)
     else:
-        write_atomically(out, content, lambda draft: draft.chmod(FILE_MODE))
+        write_atomically(out, content, mode=FILE_MODE)
     if sheets:
         said = f"exported {plural(len(sheets), 'item')}; bring the labels back with `undertow review import`"
     else:

@@ -6,15 +6,12 @@ import click
 
 from undertow.cli.command import Group
 from undertow.cli.drawing import progress_bar
-from undertow.cli.guard import (
+from undertow.cli.guard import document, line, opened, reader, said
+from undertow.cli.guard_options import (
     config_option,
-    document,
     json_option,
-    line,
-    opened,
+    of_a_policy,
     policy_option,
-    reader,
-    said,
     store_option,
     who_option,
     why_option,
@@ -109,12 +106,7 @@ def start(
 
 
 @command.command("advance", examples="undertow rollout advance")
-@config_option
-@store_option
-@policy_option
-@who_option
-@why_option
-@json_option
+@of_a_policy
 def advance(config: str | None, store: str | None, policy: str, who: str | None, why: str, as_json: bool) -> None:
     """Approve the steps that wait, where [rollout] automatic is off. Without evidence there is none: see `accept`."""
     from undertow.actions import by_person
@@ -136,12 +128,7 @@ def advance(config: str | None, store: str | None, policy: str, who: str | None,
 
 
 @command.command("hold", examples='undertow rollout hold --why "release freeze"')
-@config_option
-@store_option
-@policy_option
-@who_option
-@why_option
-@json_option
+@of_a_policy
 def hold(config: str | None, store: str | None, policy: str, who: str | None, why: str, as_json: bool) -> None:
     """Let a rollout stay where it stands until `undertow rollout start`."""
     from undertow.actions import by_person
@@ -179,12 +166,7 @@ def accept(
 
 
 @command.command("stop", examples='undertow rollout stop --why "tickets about refunds"')
-@config_option
-@store_option
-@policy_option
-@who_option
-@why_option
-@json_option
+@of_a_policy
 def stop(config: str | None, store: str | None, policy: str, who: str | None, why: str, as_json: bool) -> None:
     """Stop a rollout and expose nobody any more: the capable tier answers all of the policy's requests."""
     from undertow.actions import by_person

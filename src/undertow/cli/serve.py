@@ -63,7 +63,7 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
     from undertow.gateway.host import Host
     from undertow.gateway.listening import bind_listener, url_of
     from undertow.gateway.supervisor import Supervisor
-    from undertow.services.collect import rfc3339
+    from undertow.records.moment import rfc3339
 
     def compile_settings() -> "Compiled":
         return _compile(file, host, workers, is_public_allowed=allow_public_without_keys)

@@ -292,7 +292,7 @@ def refresh(suite: str, store: str, out: str | None, count: int, by: str, near: 
         name, vectors, usual = vectors_of(by)
         found = proposed(cases, live, vectors, count=count, near=usual if near is None else near)
     content = b"".join(line + b"\n" for line in found.proposals)
-    write_atomically(target, content, lambda draft: draft.chmod(FILE_MODE))
+    write_atomically(target, content, mode=FILE_MODE)
     _show_refresh(found, name, target, as_json=as_json)
 
 

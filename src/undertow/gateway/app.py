@@ -35,15 +35,15 @@ from undertow.gateway.sampled import DrawnTexts
 from undertow.gateway.shadowing import ShadowSender
 from undertow.gateway.sidecars import sidecar_sockets
 from undertow.gateway.signals import post_signals
-from undertow.gateway.tallies import SEPARATOR, InForce, Restricted
+from undertow.gateway.tallies import ALL, SEPARATOR, InForce, Restricted
 from undertow.gateway.turns import TurnSender
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord, Intent
+from undertow.records.moment import rfc3339
 from undertow.records.serving import KeyPlan, ServingPlan
 from undertow.records.watched import ShadowRequest
 from undertow.services.admit import Context, refused_record
-from undertow.services.collect import rfc3339
 from undertow.services.routing import Incoming
 from undertow.slices.keyed import SketchKey
 
@@ -54,8 +54,6 @@ Scope = dict[str, Any]
 TICK_S = 0.05
 TICKS_PER_LOOK = 20
 """Turns go to the keeper every tick; gauges are looked at once a second."""
-OTHERS = "*"
-"""Stands in metrics for the requests that no group of a calibration holds."""
 LOOPBACK = ("127.", "::1", "unix")
 
 
@@ -431,17 +429,17 @@ class GatewayApp:
         gauges.log_unsettled = decisions.unsettled
         gauges.log_sync_errors = decisions.sync_errors
         self.tallies.in_force = {
-            SEPARATOR.join((policy, tier, OTHERS if standing.value is None else standing.value)): InForce(
+            SEPARATOR.join((policy, tier, ALL if standing.value is None else standing.value)): InForce(
                 None if standing.blocked else standing.threshold, is_void=standing.is_void, is_suspect=is_suspect
             )
             for policy, tier, standing, is_suspect in standings(self.engine.judges)
         }
         controls = self.engine.controls
         gauges.controls_version, gauges.controls_unreadable = controls.version, controls.are_unreadable
-        self.tallies.restricted = {SEPARATOR.join((policy.name, OTHERS)): Restricted() for policy in self.plan.policies}
+        self.tallies.restricted = {SEPARATOR.join((policy.name, ALL)): Restricted() for policy in self.plan.policies}
         for policy, restrictions in controls.restrictions.items():
             for label, found in restrictions.in_force():
-                self.tallies.restricted[SEPARATOR.join((policy, label.replace(SEPARATOR, " ") or OTHERS))] = Restricted(
+                self.tallies.restricted[SEPARATOR.join((policy, label.replace(SEPARATOR, " ") or ALL))] = Restricted(
                     found.exposure, found.raised_by
                 )
         self.metrics.write()

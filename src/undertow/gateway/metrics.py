@@ -7,6 +7,7 @@ labels are closed lists (tiers, policies, reasons, statuses, key names), never i
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ import msgspec
 
 from undertow.gateway.runtime import Runtime, Supervision, read_supervision
 from undertow.gateway.tallies import (
+    ALL,
     CONFIDENCE_BUCKETS,
     LATENCY_BUCKETS_S,
     SEPARATOR,
     TTFT_BUCKETS_S,
     Distribution,
+    Restricted,
     Snapshot,
     Tallies,
     merge,
@@ -38,6 +41,11 @@ ALIVE_S = 5.0
 PER_USD = 1_000_000
 """The keeper counts costs in millionths (`*_usd_millionths`)."""
 SHADOW_OUTCOMES = ("answered", "failed", "shed", "over_budget", "forbidden", "unsupported", "unredacted", "unwritten")
+
+MOST_SEGMENTS = 200
+"""Restricted segments of a policy that are shown one by one; whoever calls may make up labels, and each would be a series for ever."""
+OTHER = "other"
+"""Stands for the rest of them: the least exposure, and the most that a threshold was raised by."""
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -224,9 +232,9 @@ class _Collected:
         raised = GaugeMetricFamily(
             "undertow_threshold_raised_by", "Added to the confidence that a cheap answer needs.", labels=labels
         )
-        for key, found in self._total.restricted.items():
-            exposure.add_metric(key.split(SEPARATOR), found.exposure)
-            raised.add_metric(key.split(SEPARATOR), found.raised_by)
+        for place, found in _capped(self._total.restricted):
+            exposure.add_metric(place, found.exposure)
+            raised.add_metric(place, found.raised_by)
         yield from (exposure, raised)
         gauges = self._total.gauges
         yield GaugeMetricFamily(
@@ -372,6 +380,22 @@ class _Collected:
         build = GaugeMetricFamily("undertow_build_info", "1, with the version.", labels=("version",))
         build.add_metric((__version__,), 1)
         yield build
+
+
+def _capped(restricted: Mapping[str, Restricted]) -> Iterator[tuple[tuple[str, str], Restricted]]:
+    """Restrictions by policy and segment, the strictest first; what is too many of a policy's is one."""
+    shown: Counter[str] = Counter()
+    rest: dict[str, Restricted] = {}
+    for key, found in sorted(restricted.items(), key=lambda each: (each[1].exposure, -each[1].raised_by, each[0])):
+        policy, segment = key.split(SEPARATOR)
+        shown[policy] += segment != ALL
+        if segment == ALL or shown[policy] <= MOST_SEGMENTS:
+            yield (policy, segment), found
+        else:
+            held = rest.get(policy, found)
+            rest[policy] = Restricted(min(held.exposure, found.exposure), max(held.raised_by, found.raised_by))
+    for policy, found in rest.items():
+        yield (policy, OTHER), found
 
 
 def _gather(into: dict[tuple[str, ...], Distribution], labels: tuple[str, ...], more: Distribution) -> None:

@@ -155,6 +155,8 @@ class Snapshot(msgspec.Struct):
 
 SEPARATOR = "\x1f"
 """Between the labels of a key: no name can hold it."""
+ALL = "*"
+"""Stands in labels for all requests, or for those that no group of a calibration holds."""
 CHECKING = frozenset({"self_check", "classify"})
 """Purposes of calls that answer nobody."""
 

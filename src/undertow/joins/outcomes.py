@@ -24,11 +24,12 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from undertow.records.moment import rfc3339
 from undertow.records.outcome import SOURCE_PREFIX, KnownOutcome, OutcomeRow, Refused
 from undertow.records.signal import SignalRecord
 
@@ -105,6 +106,7 @@ def settle(row: OutcomeRow, known: KnownOutcome | None, rules: Rules) -> Settled
         rules: Of its source.
 
     Examples:
+        >>> from datetime import UTC
         >>> rules = Rules("crm", "USD", datetime(2026, 3, 2, tzinfo=UTC), lambda text: text)
         >>> columns = {"signal_id": "7", "event_time": "2026-03-01T10:00:00Z", "user_id": "u", "kind": "outcome", "name": "ticket", "value": 1}
         >>> new = settle(OutcomeRow(1, "1", columns), None, rules)
@@ -150,7 +152,7 @@ def _taken_back(known: KnownOutcome, row: OutcomeRow, rules: Rules) -> Settled:
         known.record,
         deleted=True,
         revision=(known.record.revision or 0) + 1,
-        received_at=_rfc3339(rules.at),
+        received_at=rfc3339(rules.at),
     )
     return Settled("deleted", KnownOutcome(record=record, version=row.version or known.version))
 
@@ -200,14 +202,14 @@ def read(row: OutcomeRow, rules: Rules) -> SignalRecord | Refused:
         return Refused("out_of_range_value", "value")
     return SignalRecord(
         signal_id=signal_id(row, rules),
-        event_time=_rfc3339(at),
+        event_time=rfc3339(at),
         decision_id=ids.get("decision_id"),
         conversation_id=ids.get("conversation_id"),
         user_id=ids.get("user_id"),
         kind=kind,
         name=name,
         value=value,
-        received_at=_rfc3339(rules.at),
+        received_at=rfc3339(rules.at),
         source=SOURCE_PREFIX + rules.source,
     )
 
@@ -269,7 +271,3 @@ def _parsed(text: str, currency: str) -> float | str | Refused:
             return Refused("not_a_number", "value")
         number = number.replace(",", "")
     return number
-
-
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

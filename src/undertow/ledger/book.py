@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from undertow.ledger.downstream import CLUSTERS_OPT, MIN_CLUSTERS, BoolArray
+from undertow.ledger.ratio import per_cluster, ratio_of
 from undertow.ledger.usd import OutcomePrice
-from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, FloatArray, IntArray
+from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, FloatArray
 from undertow.records.money import (
     MONEY_CLUSTERS,
     MoneyCells,
@@ -182,27 +183,18 @@ def _downstream(
     for name, price in priced:
         of, on = exposure.take(exposure.outcome == name), events.take(events.outcome == name)
         amount = on.events if price.unit == "event" else on.value
-        arms = []
-        for arm in (ARM_TREATMENT, ARM_HOLDOUT):
-            decided = _clustered(of.cluster[of.arm == arm], of.decisions[of.arm == arm])
-            arms.append((decided, _clustered(on.cluster[on.arm == arm], amount[on.arm == arm])))
-        (treated, cost), (held, other) = arms
-        smaller = int(min((treated > 0).sum(), (held > 0).sum()))
-        if smaller < 2:
+        treated, held = (
+            ratio_of(
+                per_cluster(on.cluster[on.arm == arm], amount[on.arm == arm], MONEY_CLUSTERS),
+                per_cluster(of.cluster[of.arm == arm], of.decisions[of.arm == arm], MONEY_CLUSTERS),
+            )
+            for arm in (ARM_TREATMENT, ARM_HOLDOUT)
+        )
+        if treated is None or held is None:
             continue
-        volume = price.cost_usd * treated.sum()
-        usd += volume * (cost.sum() / treated.sum() - other.sum() / held.sum())
-        influence += volume * np.concatenate([_influence(treated, cost), -_influence(held, other)])
+        volume = price.cost_usd * of.decisions[of.arm == ARM_TREATMENT].sum()
+        usd += volume * (treated.value - held.value)
+        influence += volume * np.concatenate([treated.influence, -held.influence])
+        smaller = min(treated.clusters, held.clusters)
         clusters = smaller if clusters is None else min(clusters, smaller)
     return None if clusters is None else _Downstream(float(usd), influence, clusters)
-
-
-def _clustered(cluster: IntArray, amount: IntArray | FloatArray) -> FloatArray:
-    return np.bincount(cluster, weights=amount.astype(np.float64), minlength=MONEY_CLUSTERS).astype(np.float64)
-
-
-def _influence(decisions: FloatArray, events: FloatArray) -> FloatArray:
-    """Linearised influence of each cluster on the ratio of sums (Cochran 1977, section 6.3)."""
-    used = int((decisions > 0).sum())
-    rate = events.sum() / decisions.sum()
-    return (events - rate * decisions) / decisions.sum() * np.sqrt(used / (used - 1))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from undertow.ledger.ratio import per_cluster, ratio_of
 from undertow.ledger.usd import SECONDS_PER_DAY, OutcomePrice, per_month
 from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, UNKNOWN, USER_BUCKETS, YES, AuditCells
 from undertow.records.report import LedgerItem
@@ -69,15 +70,6 @@ class Downstream:
     variance: float
     clusters: float
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ratio:
-    """Events per decision with its influence per cluster."""
-
-    value: float
-    influence: FloatArray
-    clusters: int
 
 
 def choose_contrast(cells: AuditCells, routing_start: int, before_end: int) -> Contrast | None:
@@ -140,9 +132,9 @@ def downstream(
             who = pick(exposure.bucket, exposure.arm) & (exposure.bucket < ripe)
             what = mine & pick(outcomes.bucket, outcomes.arm)
             ratios.append(
-                _ratio(
-                    _per_cluster(outcomes.cluster[what], amount[what]),
-                    _per_cluster(exposure.cluster[who], exposure.decisions[who]),
+                ratio_of(
+                    per_cluster(outcomes.cluster[what], amount[what], USER_BUCKETS),
+                    per_cluster(exposure.cluster[who], exposure.decisions[who], USER_BUCKETS),
                 )
             )
         exposed, compared = ratios
@@ -173,22 +165,6 @@ def downstream(
     if not items:
         return Downstream((), None, 0.0, 0.0, note or "no outcome has a price")
     return Downstream(tuple(items), total, float((influence**2).sum()), float(clusters), note)
-
-
-def _per_cluster(cluster: npt.NDArray[np.int64], amount: npt.NDArray[np.int64] | FloatArray) -> FloatArray:
-    """Sums per user cluster, shape (USER_BUCKETS,)."""
-    return np.bincount(cluster, weights=amount.astype(np.float64), minlength=USER_BUCKETS).astype(np.float64)
-
-
-def _ratio(events: FloatArray, decisions: FloatArray) -> _Ratio | None:
-    """Ratio of sums with its linearised influence, clusters as the units (Cochran 1977, section 6.3)."""
-    size = decisions.sum()
-    used = int((decisions > 0).sum())
-    if size <= 0 or used < 2:
-        return None
-    value = float(events.sum() / size)
-    influence = (events - value * decisions) / size * np.sqrt(used / (used - 1))
-    return _Ratio(value, influence, used)
 
 
 def interval_of_sum(centre: float, variance: float, clusters: float, level: float) -> tuple[float, float] | None:

@@ -63,7 +63,7 @@ def render_html(report: AuditReport) -> str:
     Returns:
         A complete HTML document in one string, to be written as UTF-8.
     """
-    return render_page("report.html.j2", _FILTERS, report=report, **_VOCABULARY, **_view(report))
+    return render_page("report.html.j2", PAGE_FILTERS, report=report, **_VOCABULARY, **_view(report))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def _series_name(series: Series) -> Markup:
     return Markup("{}, {}").format(name(series.tier, 20), _segment(series.segment, 32))
 
 
-_FILTERS = (
+PAGE_FILTERS = (
     ("points", kept(figures.points)),
     ("usd_interval", figures.usd_interval),
     ("points_interval", figures.points_interval),
@@ -116,7 +116,7 @@ _FILTERS = (
     ("sentence", words.sentence),
     ("bare", _bare),
 )
-"""What the template may pass values through, beside the filters of all pages."""
+"""What templates about an audit may pass values through, beside the filters of all pages."""
 
 
 def _both(draw: Callable[[float, str], str | None], ident: str) -> Chart | None:
@@ -135,7 +135,7 @@ def _view(report: AuditReport) -> dict[str, Any]:
     return {
         "said": words.VERDICTS[report.verdict],
         "title": plain(words.VERDICTS[report.verdict].title),
-        "facts": _facts(report, ordered),
+        "facts": facts_of(report),
         "quality": _both(lambda w, i: quality_chart(report, w, i), "quality"),
         "forest": _both(lambda w, i: forest_chart(top, margin, w, i, with_tier=several_tiers), "forest"),
         "waterfall": _both(lambda w, i: waterfall_chart(report.ledger, w, i), "waterfall"),
@@ -189,7 +189,9 @@ def _loss_parts(divided: LossParts) -> list[PartRow]:
     ]
 
 
-def _facts(report: AuditReport, ordered: Sequence[SegmentReport]) -> tuple[Fact, ...]:
+def facts_of(report: AuditReport) -> tuple[Fact, ...]:
+    """The key figures of an audit: net value, largest loss, first alarm, labels."""
+    ordered = worst_first(report.segments)
     return (_net_fact(report), _loss_fact(ordered), _alarm_fact(report), _label_fact(report))
 
 

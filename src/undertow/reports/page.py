@@ -58,16 +58,20 @@ def _environment(filters: Filters = ()) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    environment.filters |= {**shared_filters(), **dict(filters)}
+    return environment
+
+
+def shared_filters() -> dict[str, Callable[..., Any]]:
+    """What templates of all pages may pass values through."""
+    return {
         "usd": figures.usd,
         "percent": kept(figures.percent),
         "percent_interval": kept(figures.percent_interval),
         "count": figures.count,
         "prose": prose,
         "name": name,
-        **dict(filters),
     }
-    return environment
 
 
 def kept(show: Callable[..., str]) -> Callable[..., str]:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from undertow.records.moment import rfc3339
 from undertow.records.replayed import Moment, Replay, SettingChange, TimeLine
 from undertow.reports import figures
 from undertow.reports.aligned import aligned
@@ -32,15 +33,15 @@ def replay_document(replay: Replay) -> dict[str, Any]:
 def _line_document(line: TimeLine) -> dict[str, Any]:
     return {
         **asdict(line),
-        "moments": [{**asdict(moment), "at": _rfc3339(moment.at)} for moment in line.moments],
-        "known_at": _rfc3339(line.known_at),
-        "onset": _rfc3339(line.onset),
+        "moments": [{**asdict(moment), "at": _text(moment.at)} for moment in line.moments],
+        "known_at": _text(line.known_at),
+        "onset": _text(line.onset),
         "days_to_know": line.days_to_know,
     }
 
 
-def _rfc3339(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
 
 
 def headline(replay: Replay) -> str:

@@ -1,12 +1,13 @@
 """The report of a week on a terminal, and as JSON (undertow.report/1)."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.report import Alarm, SignalEstimate
 from undertow.records.weekly import WeekQuality, WeekReport, WeekTraffic
 from undertow.reports import figures, words
@@ -46,7 +47,7 @@ def week_document(report: WeekReport) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "headline": report.headline,
-        "week": {"from": _rfc3339(report.week[0]), "to": _rfc3339(report.week[1])},
+        "week": {"from": rfc3339(report.week[0]), "to": rfc3339(report.week[1])},
         "verdict": now.verdict,
         "verdict_before": None if before is None else before.verdict,
         "signal": report.signal,
@@ -81,15 +82,11 @@ def _alarm_document(alarm: Alarm) -> dict[str, Any]:
         "signal": alarm.signal,
         "monitor": alarm.monitor,
         "cause": alarm.cause,
-        "detected_at": _rfc3339(alarm.detected_at),
-        "onset": None if alarm.onset is None else _rfc3339(alarm.onset),
+        "detected_at": rfc3339(alarm.detected_at),
+        "onset": None if alarm.onset is None else rfc3339(alarm.onset),
         "loss": alarm.latest_loss if alarm.latest_loss is not None else alarm.loss,
         "interval": alarm.latest_interval if alarm.latest_interval is not None else alarm.interval,
     }
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def week_lines(report: WeekReport) -> tuple[str, ...]:

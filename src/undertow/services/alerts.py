@@ -12,12 +12,16 @@ from datetime import datetime
 from typing import Literal
 
 from undertow.alerting.due import TAKES, WATCHING, due, is_due, is_given_up, next_try, stop_due
-from undertow.alerting.episodes import answered, episodes_of, rfc3339
+from undertow.alerting.episodes import answered, episodes_of
 from undertow.alerting.messages import Trouble, of_episode, of_stop
 from undertow.ports.alerts import AlertBook, AlertChannel, Sent
 from undertow.records.alert import Channel, Delivered, Delivery, Episodes, Message
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.report import AuditReport
+
+MOST_LINES = 100_000
+"""Of what became of messages; a book gives no more than the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,16 @@ def announce(
         episodes = before
         if report is not None:
             episodes = answered(episodes_of(report, before, policy, at), trail, report.period[1], at)
-        found = due(episodes, trail, told, book.silences().silences, now=at, repeat_s=rules.repeat_s, link=rules.link)
+        found = due(
+            episodes,
+            trail,
+            told,
+            book.silences().silences,
+            now=at,
+            repeat_s=rules.repeat_s,
+            link=rules.link,
+            settled=_settled(book),
+        )
         for message in found.messages:
             _queue(message, book, rules, at)
         for message, silence in found.silenced:
@@ -110,7 +123,15 @@ def watching_stopped(
     at = rfc3339(now)
     with book.changing():
         told = book.told()
-        message, after = stop_due(told, trouble, rfc3339(since), now=at, repeat_s=rules.repeat_s, link=rules.link)
+        message, after = stop_due(
+            told,
+            trouble,
+            rfc3339(since),
+            now=at,
+            repeat_s=rules.repeat_s,
+            link=rules.link,
+            settled=_settled(book),
+        )
         if message is not None:
             _queue(message, book, rules, at)
         if after != told:
@@ -240,6 +261,11 @@ async def _is_over_after_try(
         return True
     book.retry(after)
     return False
+
+
+def _settled(book: AlertBook) -> dict[str, str]:
+    """When messages were last delivered or given up, by their id: an id that is there is taken by no channel again."""
+    return {line.message: line.at for line in reversed(book.history(MOST_LINES)) if line.channel}
 
 
 def _queue(message: Message, book: AlertBook, rules: AlertRules, at: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from undertow.records.columns import DEFAULT_SELECTION, SELECTIONS, SIGNAL_COLUMNS, SIGNAL_KINDS
+from undertow.records.moment import rfc3339
 from undertow.records.signal import SignalRecord
 from undertow.records.unreadable import UNREADABLE
 
@@ -212,16 +213,6 @@ def _signal(
         revision=revision,
         deleted=deleted,
     )
-
-
-def rfc3339(at: datetime) -> str:
-    """A time as the log has it.
-
-    Examples:
-        >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))
-        '2026-01-02T03:04:05.678Z'
-    """
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _text(name: str, value: Any) -> str:

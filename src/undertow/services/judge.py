@@ -16,6 +16,7 @@ from undertow.judging.prompts import fresh_nonce, grade_prompt, pair_prompt, rea
 from undertow.judging.verdicts import Choice, read_choice, read_score
 from undertow.ports.judge import Judge, JudgePrompt, JudgeReply
 from undertow.records.answer import Usage
+from undertow.records.moment import rfc3339
 from undertow.records.pricing import cost_usd
 from undertow.records.serving import JudgePlan
 from undertow.records.signal import SignalRecord
@@ -345,8 +346,3 @@ class PairJudge:
             reference_value=reference_value,
             stratum=pair.stratum,
         )
-
-
-def rfc3339(moment: datetime) -> str:
-    """A time as records have it: UTC, milliseconds, `Z`."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,8 +10,9 @@ import msgspec
 from undertow.judging.orders import Preference, uniform
 from undertow.ports.progress import Progress, silent
 from undertow.records.judged import Anchor, AnchorResult, Verdict
+from undertow.records.moment import rfc3339
 from undertow.records.serving import JudgePlan
-from undertow.services.judge import PairJudge, rfc3339
+from undertow.services.judge import PairJudge
 from undertow.services.judge_run import AT_ONCE, in_time, never
 
 _VERDICTS: Mapping[Preference, Verdict] = {"served": "A", "reference": "B", "tie": "tie"}

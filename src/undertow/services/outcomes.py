@@ -5,10 +5,10 @@ read only once all of its rows are on the disk; one that fails is told and does 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from undertow.errors import ConfigError, DataError, LogError
@@ -16,7 +16,8 @@ from undertow.joins.outcomes import Rules, Settled, settle, signal_id
 from undertow.ports.audit_source import Progress, silent
 from undertow.ports.decision_log import SignalLog
 from undertow.ports.outcomes import OutcomeBook, OutcomeSource, Place, StillWritten
-from undertow.records.outcome import KnownOutcome, Pulled, Refused, SetAside, SourceState
+from undertow.records.moment import rfc3339
+from undertow.records.outcome import KnownOutcome, OutcomeRow, Pulled, Refused, SetAside, SourceState
 from undertow.records.serving import SourcePlan
 
 OVERLAP = timedelta(minutes=15)
@@ -126,10 +127,10 @@ def pull(
         duplicates=before.duplicates + counts["duplicate"],
         corrected=before.corrected + counts["corrected"],
         deleted=before.deleted + counts["deleted"],
-        tried_at=_rfc3339(run.at),
-        last_pull_at=before.last_pull_at if failed else _rfc3339(run.at),
+        tried_at=rfc3339(run.at),
+        last_pull_at=before.last_pull_at if failed else rfc3339(run.at),
         last_event=max(filter(None, (before.last_event, total.last_event)), default=None),
-        cursor=before.cursor if failed else _rfc3339(run.at - OVERLAP),
+        cursor=before.cursor if failed else rfc3339(run.at - OVERLAP),
         error=next(iter(failed.values()), None),
     )
     rejects = book.close_pull(name, state)
@@ -169,7 +170,7 @@ def is_due(state: SourceState, every_minutes: float, now: datetime) -> bool:
 
 def _read(place: Place, book: OutcomeBook, signals: SyncedSignalLog, rules: Rules, total: _Tally) -> None:
     read = 0
-    for batch in place.rows:
+    for batch in _batches(place):
         if read == 0 and place.fingerprint is not None:
             # A query may not give its rows again: what was set aside of them stays.
             book.begin(rules.source, place.name)
@@ -199,5 +200,9 @@ def _read(place: Place, book: OutcomeBook, signals: SyncedSignalLog, rules: Rule
         book.note(fresh, aside, rules.source)
 
 
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _batches(place: Place) -> Iterator[Sequence[OutcomeRow]]:
+    """The rows of a place; what its content makes go wrong in reading it is told as its own, and the others are read."""
+    try:
+        yield from place.rows
+    except (ValueError, TypeError, ArithmeticError, LookupError) as error:
+        raise LogError(f"{place.name}: cannot be read ({type(error).__name__}); export it again") from error

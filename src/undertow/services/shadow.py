@@ -15,10 +15,10 @@ import msgspec
 from undertow.ports.upstream import Upstream, UpstreamFailedError, UpstreamRequest
 from undertow.ports.wire import Dialect, ReadRequest, WireError
 from undertow.records.answer import AnswerFacts, Evidence, Usage
+from undertow.records.moment import rfc3339
 from undertow.records.pricing import cost_usd
 from undertow.records.serving import TierPlan
 from undertow.records.watched import AnswerPair, ShadowRequest, WatchingCall
-from undertow.services.collect import rfc3339
 from undertow.services.watching_budget import CostForecast, WatchingBudget
 
 log = logging.getLogger("undertow.shadow")

@@ -15,9 +15,10 @@ from undertow.calibration.versions import Held, as_of, latest_version, version_t
 from undertow.errors import DataError, UsageError
 from undertow.ports.tuning import AlarmView, AnswerSource, ThresholdBook
 from undertow.records.calibration import Calibration, Group, GroupState
+from undertow.records.moment import rfc3339
 from undertow.records.tuning import ControllerState, GroupMemory
 from undertow.services.tuning_labels import TuningRows, rows_of
-from undertow.services.tuning_run import GroupReport, Now, Run, Target, TuneReport, rfc3339
+from undertow.services.tuning_run import GroupReport, Now, Run, Target, TuneReport
 
 ALL = "all"
 BUSY = "another process is tuning this store (a keeper, or another `undertow tune`); try again in a moment"

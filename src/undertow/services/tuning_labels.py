@@ -9,8 +9,8 @@ from undertow.policies.scores import confidence_of, score_of
 from undertow.policies.standing import group_ahead
 from undertow.records.calibration import Calibration, Group
 from undertow.records.labelled_answers import FloatArray, LabelledAnswers
+from undertow.records.moment import rfc3339
 from undertow.records.tuning import TuningLabel
-from undertow.services.tuning_run import rfc3339
 
 TOKENS = f"{PREFIX}tokens"
 

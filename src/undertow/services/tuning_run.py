@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -11,6 +11,7 @@ from undertow.calibration.versions import latest_version
 from undertow.policies.standing import group_ahead, threshold_in_force
 from undertow.ports.tuning import ThresholdBook
 from undertow.records.calibration import Calibration, Group, GroupState, PolicyState, ThresholdStates
+from undertow.records.moment import rfc3339
 from undertow.records.tuning import GroupMemory, TuningEntry, TuningMemory
 
 
@@ -267,13 +268,3 @@ def _entry(one: GroupReport, calibration: str, version: int, run: Run, at: str, 
         restores=restores,
         why=one.why,
     )
-
-
-def rfc3339(moment: datetime) -> str:
-    """A moment as text, in UTC with milliseconds, so that texts sort as moments do.
-
-    Examples:
-        >>> rfc3339(datetime(2026, 3, 1, 12, tzinfo=UTC))
-        '2026-03-01T12:00:00.000Z'
-    """
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

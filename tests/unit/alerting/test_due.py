@@ -10,6 +10,7 @@ from undertow.alerting.due import (
     GIVE_UP_S,
     LEAST_TRIES,
     LONGEST_PAUSE_S,
+    NOTHING_SETTLED,
     STALE_S,
     TAKES,
     due,
@@ -19,10 +20,11 @@ from undertow.alerting.due import (
     silence_of,
     stop_due,
 )
-from undertow.alerting.episodes import episodes_of, rfc3339
+from undertow.alerting.episodes import episodes_of
 from undertow.alerting.messages import of_stop, of_test
-from undertow.records.alert import Delivery, Episodes, Silence, Told
+from undertow.records.alert import Delivery, Episodes, Silence, Telling, Told
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.segment import Segment
 
 DAY_S = 86_400.0
@@ -35,8 +37,10 @@ def at(hours):
     return rfc3339(DAY0 + timedelta(hours=hours))
 
 
-def tell(episodes, told=None, hours=0.0, trail=(), silences=(), repeat_h=24.0):
-    return due(episodes, trail, told or Told(), silences, now=at(hours), repeat_s=3600 * repeat_h)
+def tell(episodes, told=None, hours=0.0, trail=(), silences=(), repeat_h=24.0, settled=NOTHING_SETTLED):
+    return due(
+        episodes, trail, told or Told(), silences, now=at(hours), repeat_s=3600 * repeat_h, settled=settled
+    )  # fmt: skip
 
 
 def silence(**given):
@@ -150,6 +154,27 @@ def test_watching_that_stops_is_told_repeated_and_resolved():
     assert stop_due(told, None, at(0), now=at(27), repeat_s=DAY_S) == (None, told)
     anew, _ = stop_due(told, "keeper_gone", at(30), now=at(31), repeat_s=DAY_S)
     assert anew.episode != first.episode
+
+
+def test_messages_that_were_settled_stand_for_a_memory_that_is_lost():
+    key = OPEN.episodes[0].id
+    settled = {f"{key}:1": at(0), f"{key}:2": at(24)}
+    early = tell(OPEN, hours=47, settled=settled)
+    assert (early.messages, early.told.told[key]) == ((), Telling(at=at(24), times=2))
+    assert [each.id for each in tell(OPEN, hours=48, settled=settled).messages] == [f"{key}:3"]
+    assert [each.id for each in tell(CLOSED, hours=30, settled=settled).messages] == [f"{key}:2:resolved"]
+    assert tell(CLOSED, hours=30, settled={**settled, f"{key}:2:resolved": at(29)}).messages == ()
+    warning = WARNED.episodes[0].id
+    assert tell(WARNED, hours=500, settled={f"{warning}:1": at(0)}).messages == ()
+
+
+def test_watching_that_stopped_goes_on_being_told_though_the_memory_is_lost():
+    first, told = stop_due(Told(), "keeper_gone", at(0), now=at(1), repeat_s=DAY_S)
+    settled = {first.id: at(1)}
+    assert stop_due(Told(), "keeper_gone", at(0), now=at(24), repeat_s=DAY_S, settled=settled) == (None, told)
+    again, after = stop_due(Told(), "keeper_gone", at(0), now=at(25), repeat_s=DAY_S, settled=settled)
+    assert again.id == first.id.replace(":1", ":2")
+    assert after.told["watching"] == Telling(at=at(25), times=2, since=at(0))
 
 
 def test_watching_that_stopped_is_not_told_again_by_a_clock_that_was_set_back():

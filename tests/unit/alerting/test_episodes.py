@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_servers import alarm, day, report
-from undertow.alerting.episodes import QUIET_S, WARNING_S, alarm_key, answered, episodes_of, rfc3339
+from undertow.alerting.episodes import QUIET_S, WARNING_S, alarm_key, answered, episodes_of
 from undertow.records.alert import Episodes
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.report import LedgerItem
 from undertow.records.segment import Segment
 

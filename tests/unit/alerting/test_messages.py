@@ -4,10 +4,11 @@ import msgspec
 import pytest
 
 from alert_servers import alarm, day, report
-from undertow.alerting.episodes import episodes_of, rfc3339
+from undertow.alerting.episodes import episodes_of
 from undertow.alerting.messages import QUIET_KINDS, of_end, of_entry, of_episode, of_resumption, of_stop, of_test
 from undertow.records.alert import Episodes
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.segment import Segment
 
 AT = "2026-03-13T08:30:00.000Z"

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from undertow.adapters.guard.controls import controls_files, guard_folder, write_controls
+from undertow.adapters.guard.versions import read_version
 from undertow.bootstrap.versions import Pins, keep_versions, with_pins
 from undertow.policies.version import artefact_paths, policy_version
 from undertow.records.guard import POLICY_VERSIONS, Controls, Pin, PolicyControls
@@ -154,6 +155,34 @@ def test_pins_follow_the_controls_and_outlive_them(good, bad):
     first.write_text("{")
     second.unlink()
     assert version(pins.pinned(bad).plan) == version(good)
+
+
+def test_a_version_that_cannot_be_served_is_read_again_only_once_its_files_change_or_a_minute_has_passed(
+    good, bad, monkeypatch
+):
+    read, seconds = [], [0.0]
+
+    def counted(folder, name):
+        read.append(name)
+        return read_version(folder, name)
+
+    monkeypatch.setattr("undertow.bootstrap.versions.read_version", counted)
+    path = controls_files(bad.store.path)[0]
+    path.parent.mkdir(parents=True)
+    write_controls(path, Controls(version=1, at=AT, policies={"auto": PolicyControls(pin=pin(bad, good)["auto"])}))
+    pins = Pins({"KEY": "x"}, lambda: seconds[0])
+    for seconds[0] in range(0, 60, 2):
+        assert pins.pinned(bad).unserved
+    assert len(read) == 1
+    seconds[0] = 60.0
+    assert pins.pinned(bad).unserved
+    assert len(read) == 2
+    seconds[0] = 62.0
+    keep_versions(good, AT)
+    assert pins.pinned(bad).unserved == {}
+    for seconds[0] in range(64, 200, 2):
+        assert version(pins.pinned(bad).plan) == version(good)
+    assert len(read) == 3
 
 
 def test_what_cannot_be_kept_is_said(bad, tmp_path):

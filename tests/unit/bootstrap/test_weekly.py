@@ -1,33 +1,19 @@
 """The week of a real (simulated) log and of what stands beside it in a store."""
 
 import pytest
-from click.testing import CliRunner
 
 from undertow.adapters.guard.book import StoreGuardBook
 from undertow.bootstrap.audit import AuditRequest
 from undertow.bootstrap.weekly import WEEK, run_week
 from undertow.cli.audit import parse_date
-from undertow.cli.main import main
 from undertow.records.guard import GuardMemory, TrailEntry
+from week_factory import simulate_weeks
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     folder = tmp_path_factory.mktemp("week") / "log"
-    arguments = [
-        "simulate",
-        "support",
-        "--out",
-        str(folder),
-        "--weeks",
-        "3",
-        "--pre-weeks",
-        "2",
-        "--queries-per-day",
-        "600",
-        "-q",
-    ]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
+    simulate_weeks(folder)
     return folder
 
 

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from alert_servers import OK, alarm, answer, hook, mail_host, report
 from undertow.adapters.alerts.book import StoreAlertBook
-from undertow.alerting.episodes import rfc3339
 from undertow.cli.main import main
+from undertow.records.moment import rfc3339
 from undertow.records.segment import Segment
 from undertow.services.alerts import AlertRules, announce
 

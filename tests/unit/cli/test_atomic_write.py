@@ -41,3 +41,12 @@ def test_a_draft_that_is_refused_leaves_the_file_as_it_was(tmp_path):
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     with pytest.raises(ConfigError, match="cannot be written"):
         write_atomically(tmp_path / "absent" / "a.toml", b"")
+
+
+def test_a_new_file_has_the_permissions_that_are_asked_for_and_an_older_one_keeps_its_own(tmp_path):
+    target = tmp_path / "a.csv"
+    write_atomically(target, b"new", mode=0o640)
+    assert target.stat().st_mode & 0o777 == 0o640
+    target.chmod(0o600)
+    write_atomically(target, b"newer", mode=0o640)
+    assert target.stat().st_mode & 0o777 == 0o600

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from guard_factory import at, episode
 from undertow.actions.at_alarm import AlarmLook
 from undertow.adapters.guard.book import StoreGuardBook
-from undertow.cli.guard import SCHEMA
+from undertow.cli.guard_options import SCHEMA
 from undertow.cli.main import main
 from undertow.records.serving import GuardPlan, RolloutPlan
 from undertow.services.guard import GuardLook, look_and_act

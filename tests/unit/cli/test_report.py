@@ -6,25 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from undertow.cli.main import main
+from week_factory import simulate_weeks
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "log"
-    arguments = [
-        "simulate",
-        "support",
-        "--out",
-        str(folder),
-        "--weeks",
-        "3",
-        "--pre-weeks",
-        "2",
-        "--queries-per-day",
-        "600",
-        "-q",
-    ]
-    assert CliRunner().invoke(main, arguments).exit_code == 0
+    simulate_weeks(folder)
     return folder
 
 

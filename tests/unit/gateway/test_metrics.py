@@ -3,7 +3,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from undertow.gateway.metrics import Metrics
 from undertow.gateway.runtime import Runtime, Supervision, write_supervision
-from undertow.gateway.tallies import SEPARATOR, InForce
+from undertow.gateway.tallies import SEPARATOR, InForce, Restricted
 from undertow.records.decision import Call, DecisionRecord
 from undertow.records.sampling import Drawn
 
@@ -85,6 +85,27 @@ def test_thresholds_in_force_are_shown_and_none_is_infinite(runtime):
     assert 'undertow_certificate_void{group="*",policy="auto",tier="cheap"} 0.0' in shown
     assert 'undertow_certificate_void{group="billing",policy="auto",tier="cheap"} 1.0' in shown
     assert 'undertow_calibration_suspect{policy="auto",tier="cheap"} 1.0' in shown
+
+
+def test_restricted_segments_beyond_the_strictest_are_one_series(runtime):
+    metrics = Metrics(runtime, 1)
+    metrics.tallies.gauges.at = 1000.0
+    metrics.tallies.restricted = {
+        SEPARATOR.join(("auto", f"user={number:04}")): Restricted(
+            number / 1000, raised_by=0.1 if number == 700 else 0.0
+        )
+        for number in range(1000)
+    }
+    metrics.tallies.restricted[SEPARATOR.join(("auto", "*"))] = Restricted(1.0)
+    metrics.tallies.restricted[SEPARATOR.join(("second", "user=1"))] = Restricted(0.25)
+    shown = lines(metrics, now_s=1000.0)
+    exposure = [line for line in shown if line.startswith("undertow_exposure{")]
+    assert len(exposure) == 200 + len(("*", "other")) + len(("second",))
+    assert 'undertow_exposure{policy="auto",segment="*"} 1.0' in exposure
+    assert 'undertow_exposure{policy="auto",segment="user=0199"} 0.199' in exposure
+    assert 'undertow_exposure{policy="auto",segment="other"} 0.2' in exposure
+    assert 'undertow_exposure{policy="second",segment="user=1"} 0.25' in exposure
+    assert 'undertow_threshold_raised_by{policy="auto",segment="other"} 0.1' in shown
 
 
 def test_commits_races_and_self_checks_are_counted(runtime):

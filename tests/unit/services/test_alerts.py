@@ -14,9 +14,9 @@ from undertow.adapters.alerts.http import Caller
 from undertow.adapters.alerts.pagerduty import PagerDutyChannel
 from undertow.adapters.alerts.webhook import WebhookChannel
 from undertow.alerting.due import GIVE_UP_S, LEAST_TRIES
-from undertow.alerting.episodes import rfc3339
-from undertow.records.alert import OUTBOX, Delivery, Message, Silence, Silences
+from undertow.records.alert import OUTBOX, TOLD, Delivery, Message, Silence, Silences
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.segment import Segment
 from undertow.services.alerts import AlertRules, announce, deliver, hold, watching_stopped
 
@@ -271,6 +271,25 @@ def test_that_nobody_watches_is_told_in_spite_of_silences_and_resolved_once(tmp_
     assert watching_stopped(None, at(3), book, RULES, at(3)) is None
     assert [first.kind, over.kind] == ["watching_stopped", "resolved"]
     assert len(book.waiting()) == 2
+
+
+def test_where_what_was_told_is_lost_repeats_go_on_and_nothing_is_told_twice(tmp_path):
+    book = StoreAlertBook(tmp_path)
+    with hook(OK) as receiver:
+        channels = {"webhook": webhook(receiver)}
+        for day in range(3):
+            assert watching_stopped("keeper_gone", at(0), book, RULES, at(24 * day)) is not None
+            look(book, report(alarm(BILLING)), 24 * day)
+            run(book, channels, Clock(24 * day))
+        assert len(receiver.requests) == 6
+        (tmp_path / TOLD).unlink()
+        assert watching_stopped("keeper_gone", at(0), book, RULES, at(60)) is None
+        assert look(book, report(alarm(BILLING)), 60).messages == ()
+        (tmp_path / TOLD).unlink()
+        assert watching_stopped("keeper_gone", at(0), book, RULES, at(72)) is not None
+        assert [each.kind for each in look(book, report(alarm(BILLING)), 72).messages] == ["alarm"]
+        run(book, channels, Clock(72))
+        assert len(receiver.requests) == 8
 
 
 class Broken:

@@ -136,6 +136,13 @@ def test_a_place_that_fails_stops_no_other_and_is_tried_again(book, signals, err
     assert book.state("crm").error is None
 
 
+@pytest.mark.parametrize("error", [ValueError("s3cret"), TypeError("s3cret"), OverflowError("s3cret")])
+def test_content_that_nobody_foresaw_stops_no_other_place(book, signals, error):
+    done = run(Source(("a.csv", "1", [[row(1)], error]), ("c.csv", "1", [[row(3)]])), book, signals)
+    assert (done.places, done.accepted) == (1, 2)
+    assert dict(done.failed) == {"a.csv": f"a.csv: cannot be read ({type(error).__name__}); export it again"}
+
+
 def test_a_source_that_cannot_be_listed_is_told(book, signals):
     assert dict(run(Source(error=LogError("/drops: there is no such folder")), book, signals).failed) == {
         "crm": "/drops: there is no such folder"

@@ -1,13 +1,11 @@
 """What a run reports and writes."""
 
-from datetime import datetime, timedelta, timezone
-
 import msgspec
 
 from tuning_factory import NOW, Book, calibration, group
 from undertow.records.calibration import GroupState, PolicyState, ThresholdStates
 from undertow.records.tuning import ControllerState, GroupMemory, TuningMemory
-from undertow.services.tuning_run import GroupReport, Now, Run, Target, TuneReport, rfc3339
+from undertow.services.tuning_run import GroupReport, Now, Run, Target, TuneReport
 
 TARGET = Target("auto", calibration(group("a"), group(), group_key="task"), "c")
 RUN = Run("ann", NOW)
@@ -69,8 +67,3 @@ def test_controllers_of_other_policies_stay_and_those_of_an_old_artefact_go():
 def test_a_certificate_that_becomes_void_is_a_change():
     assert report(after=0.8, is_void=True).is_changed
     assert not report(after=0.8, was_void=True, is_void=True).is_changed
-
-
-def test_moments_are_told_in_utc_with_milliseconds():
-    berlin = timezone(timedelta(hours=1))
-    assert rfc3339(datetime(2026, 3, 1, 12, 0, 0, 5000, tzinfo=berlin)) == "2026-03-01T11:00:00.005Z"

@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from undertow.adapters.one_writer import alone, in_turn
+from undertow.adapters.ownership import make_folders, open_or_make
 from undertow.adapters.whole_file import PRIVATE, write_whole
 from undertow.records.alert import (
     DELIVERED,
@@ -146,8 +147,8 @@ class StoreAlertBook:
             OSError: It cannot be written.
         """
         path = self._store / DELIVERED
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PRIVATE)
+        make_folders(path.parent)
+        fd = open_or_make(path, os.O_RDWR | os.O_APPEND, PRIVATE)
         with os.fdopen(fd, "rb+") as file:
             # What a process that died in a line left of it must not spoil this one.
             size = file.seek(0, os.SEEK_END)
@@ -199,5 +200,5 @@ class StoreAlertBook:
         path.replace(path.with_name(f"{path.name}.unreadable-{time.time_ns()}"))
 
     def _write(self, path: Path, document: Episodes | Silences | Told | Delivery) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         write_whole(path, msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n", PRIVATE)

@@ -22,6 +22,7 @@ import msgspec
 from undertow.adapters.guard.controls import find_controls, guard_folder, read_controls, write_controls
 from undertow.adapters.guard.trail import append_trail, merged, read_trail
 from undertow.adapters.guard.versions import read_versions
+from undertow.adapters.ownership import make_folders, open_or_make
 from undertow.adapters.whole_file import PRIVATE, write_whole
 from undertow.errors import ConfigError
 from undertow.records.guard import (
@@ -57,9 +58,10 @@ class _Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """Where the files of one copy are."""
+    """Where the files of one copy are, and the store that they are of: its owner gets what root makes here."""
 
     folder: Path
+    store: Path
 
     @property
     def controls(self) -> Path:
@@ -101,7 +103,7 @@ class StoreGuardBook:
     def __init__(self, store: Path) -> None:
         self._store = store
         self._beside = guard_folder(store)
-        self._copies = (_Copy((store / CONTROLS).parent), _Copy(self._beside))
+        self._copies = (_Copy((store / CONTROLS).parent, store), _Copy(self._beside, store))
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
@@ -115,7 +117,7 @@ class StoreGuardBook:
             failures: list[OSError] = []
             for copy in self._copies:
                 try:
-                    fd = _opened(copy.lock)
+                    fd = _opened(copy)
                 except OSError as error:
                     failures.append(error)
                     continue
@@ -192,7 +194,7 @@ class StoreGuardBook:
         kept = _Kept(**fields, number=1 + (0 if before is None else before.number))
         pending = _Pending(controls=controls, memory=kept, entries=tuple(entries))
         document = msgspec.json.encode(pending)
-        reached = _each(self._copies, lambda copy: _placed(copy.pending, document))
+        reached = _each(self._copies, lambda copy: _placed(copy, document))
         self._carry_out(pending, reached)
 
     def versions(self) -> tuple[PolicyVersion, ...]:
@@ -242,7 +244,7 @@ class StoreGuardBook:
                 log.warning("guard_copy_unreadable", extra={"path": str(copy.pending)})
                 continue
             log.warning("guard_change_carried_out", extra={"path": str(copy.pending)})
-            self._carry_out(change, _each(self._copies, lambda copy: copy.folder.mkdir(parents=True, exist_ok=True)))
+            self._carry_out(change, _each(self._copies, _make))
 
     def _kept(self) -> _Kept | None:
         best: _Kept | None = None
@@ -282,19 +284,24 @@ def _each(copies: Sequence[_Copy], do: Callable[[_Copy], object]) -> tuple[_Copy
     return tuple(reached)
 
 
-def _placed(path: Path, document: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, document, PRIVATE)  # places may be named by words of users
+def _make(copy: _Copy) -> None:
+    # The folder beside the store may stand in one of root's.
+    make_folders(copy.folder, like=copy.store if copy.store.exists() else None)
 
 
-def _opened(lock: Path) -> int:
+def _placed(copy: _Copy, document: bytes) -> None:
+    _make(copy)
+    write_whole(copy.pending, document, PRIVATE)  # places may be named by words of users
+
+
+def _opened(copy: _Copy) -> int:
     """The open lock file. A folder that cannot be written any more may still hold one that another process has locked."""
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        _make(copy)
+        return open_or_make(copy.lock, os.O_RDWR, 0o640)
     except OSError:
         try:
-            return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(copy.lock, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             pass
         raise

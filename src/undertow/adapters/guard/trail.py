@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from undertow.adapters.ownership import open_or_make
 from undertow.adapters.whole_file import PRIVATE
 from undertow.records.guard import TrailEntry
 from undertow.records.unreadable import UNREADABLE
@@ -62,7 +63,7 @@ def append_trail(path: Path, copy: TrailCopy, entries: Sequence[TrailEntry]) -> 
     if copy.good_bytes is None:
         raise PermissionError(errno.EACCES, "the trail in it cannot be read", str(path))
     lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE), "ab") as file:
+    with os.fdopen(open_or_make(path, os.O_WRONLY | os.O_APPEND, PRIVATE), "ab") as file:
         if file.tell() > copy.good_bytes:
             file.truncate(copy.good_bytes)
         file.write(lines)

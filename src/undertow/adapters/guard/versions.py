@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from undertow.adapters.ownership import make_folders
 from undertow.adapters.whole_file import read_whole, write_whole
 from undertow.errors import ConfigError
 from undertow.policies.version import artefact_paths, policy_version
@@ -58,7 +59,7 @@ def keep_version(guard: Path, plan: ServingPlan, policy: PolicyPlan, at: str) ->
         raise ConfigError(
             f"policy {policy.name}: a file that it names has changed since the settings were read; reload them"
         )
-    (folder / ARTEFACTS).mkdir(parents=True, exist_ok=True)
+    make_folders(folder / ARTEFACTS)
     names = {path: _keep_artefact(folder / ARTEFACTS, path, content) for path, content in contents.items()}
     version = PolicyVersion(
         version=policy.version,

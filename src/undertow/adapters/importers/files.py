@@ -6,12 +6,11 @@ single object, which has a stated limit.
 """
 
 import csv
-import glob
 import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import duckdb
 import msgspec
 import zstandard
 
-from undertow.adapters.listing import files_below
+from undertow.adapters.listing import files_below, files_matching
 from undertow.errors import LogError
 from undertow.records.unreadable import UNREADABLE
 
@@ -65,7 +64,7 @@ def expand(paths: list[str] | tuple[str, ...]) -> list[Path]:
         elif path.exists():
             found = [path]
         elif _GLOB & set(str(given)):
-            found = sorted(Path(p) for p in glob.glob(str(given), recursive=True) if Path(p).is_file())  # noqa: PTH207 - the pattern may be absolute
+            found = sorted(files_matching(path))
         else:
             raise LogError(
                 f"{str(given)!r} does not exist; give a file, a folder or a quoted pattern such as 'logs/*.jsonl'"
@@ -339,17 +338,27 @@ def _parquet(path: Path) -> Iterator[Any]:
             cursor = connection.execute(f"SELECT {columns} FROM read_parquet({literal})")
         except duckdb.Error as error:
             raise LogError(f"{str(path)!r} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-        names = [name for name, *_ in schema]
-        while True:
-            try:
-                batch = cursor.fetchmany(PARQUET_BATCH)
-            except duckdb.Error:
-                yield Undecodable("truncated_file")
-                return
-            if not batch:
-                return
-            for row in batch:
-                yield dict(zip(names, row, strict=True))
+        yield from fetched(cursor, [name for name, *_ in schema], PARQUET_BATCH)
+
+
+def fetched(cursor: duckdb.DuckDBPyConnection, names: Sequence[str], batch: int) -> Iterator[Any]:
+    """Rows of a Parquet file as dicts, then `Undecodable` where it ends in damage.
+
+    Args:
+        cursor: With the rows.
+        names: Of the columns.
+        batch: Rows in memory at a time.
+    """
+    while True:
+        try:
+            rows = cursor.fetchmany(batch)
+        except duckdb.Error:
+            yield Undecodable("truncated_file")
+            return
+        if not rows:
+            return
+        for row in rows:
+            yield dict(zip(names, row, strict=True))
 
 
 def _column(name: str, kind: str) -> str:

@@ -35,6 +35,13 @@ CREATE TABLE IF NOT EXISTS rejects (
 CREATE TABLE IF NOT EXISTS sources (source TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS made (once INTEGER PRIMARY KEY);
 """
+_NOTE_LATEST = """
+INSERT INTO known (id, outcome) VALUES (?, ?)
+ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome
+WHERE coalesce(json_extract(CAST(excluded.outcome AS TEXT), '$.record.revision'), 0)
+    > coalesce(json_extract(CAST(known.outcome AS TEXT), '$.record.revision'), 0)
+"""
+"""Revisions are met in no order. The disk holds what is known, so that as many outcomes as there are need no memory."""
 
 
 class StoreOutcomes:
@@ -220,7 +227,7 @@ class StoreOutcomes:
                 with _whole(engine):
                     for outcome in pulled_signals(self._store):
                         engine.execute(
-                            "INSERT OR REPLACE INTO known (id, outcome) VALUES (?, ?)",
+                            _NOTE_LATEST,
                             (outcome.record.signal_id, msgspec.json.encode(outcome)),
                         )
                     engine.execute("INSERT OR IGNORE INTO made (once) VALUES (1)")

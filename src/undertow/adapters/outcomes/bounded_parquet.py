@@ -8,7 +8,7 @@ import duckdb
 
 from undertow.adapters.duckdb.connection import open_engine
 from undertow.adapters.duckdb.sql import exact_glob, identifier, literal
-from undertow.adapters.importers.files import Undecodable
+from undertow.adapters.importers.files import fetched
 from undertow.errors import LogError
 
 MEMORY_LIMIT = "512MB"
@@ -55,17 +55,7 @@ def parquet_records(path: Path, name: str) -> Iterator[Any]:
             cursor = engine.execute(f"SELECT {columns} FROM {source}")
         except duckdb.Error as error:
             raise LogError(f"{name}: cannot be read as Parquet ({type(error).__name__}); write it again") from None
-        names = [str(row[0]) for row in described]
-        while True:
-            try:
-                batch = cursor.fetchmany(BATCH)
-            except duckdb.Error:
-                yield Undecodable("truncated_file")
-                return
-            if not batch:
-                return
-            for row in batch:
-                yield dict(zip(names, row, strict=True))
+        yield from fetched(cursor, [str(row[0]) for row in described], BATCH)
     finally:
         engine.close()
 

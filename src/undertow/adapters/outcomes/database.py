@@ -5,6 +5,7 @@ holds an address, a statement or a value: drivers quote all three.
 """
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +79,6 @@ class DatabaseRows:
 
     def _records(self, engine: "Engine", query: str, since: datetime | None) -> Iterator[dict[str, Any]]:
         from sqlalchemy import DateTime, bindparam, text  # noqa: PLC0415 (an extra)
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 (an extra)
 
         ends_at = self._monotonic() + self._timeout_s
         statement = text(query)
@@ -93,16 +93,19 @@ class DatabaseRows:
                 streamed = connection.execution_options(stream_results=True, yield_per=BATCH)
                 for part in streamed.execute(statement).mappings().partitions(BATCH):
                     if self._monotonic() > ends_at:
-                        raise LogError(self._too_long())
+                        raise LogError(self._too_long())  # noqa: TRY301 (one way out of the connection)
                     yield from ({str(name): _cell(value) for name, value in row.items()} for row in part)
                 connection.rollback()
-        except SQLAlchemyError as error:
+        except (LogError, ConfigError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever a driver makes of an answer)
+            # Drivers raise their own beside SQLAlchemy's: for a date that is none, a number that is too large, a socket that is gone.
             if self._monotonic() > ends_at or "timeout" in str(error).lower() or "interrupted" in str(error).lower():
                 raise LogError(self._too_long()) from None
-            cause = getattr(error, "orig", None) or error
+            cause = getattr(error, "orig", None)
+            what = type(error).__name__ + ("" if cause is None else f", {type(cause).__name__} of the driver")
             raise LogError(
-                f"the query of [sources.{self._plan.name}] failed ({type(error).__name__}, {type(cause).__name__} of the driver); "
-                "run it by hand to see what is wrong"
+                f"the query of [sources.{self._plan.name}] failed ({what}); run it by hand to see what is wrong"
             ) from None
 
     def _too_long(self) -> str:
@@ -113,7 +116,7 @@ def _engine(plan: SourcePlan, env: Mapping[str, str], timeout_s: float) -> "Engi
     try:
         from sqlalchemy import create_engine  # noqa: PLC0415 (an extra)
         from sqlalchemy.engine import make_url  # noqa: PLC0415 (an extra)
-        from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415 (an extra)
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SAWarning  # noqa: PLC0415 (an extra)
         from sqlalchemy.pool import NullPool  # noqa: PLC0415 (an extra)
     except ImportError:
         raise ConfigError(
@@ -124,6 +127,8 @@ def _engine(plan: SourcePlan, env: Mapping[str, str], timeout_s: float) -> "Engi
         raise ConfigError(
             f"[sources.{plan.name}] url_env names {name}, which is not set; put the database's address there"
         )
+    # They tell programmers of a dialect's habits, on standard error, and may quote values.
+    warnings.filterwarnings("ignore", category=SAWarning)
     try:
         url = make_url(env[name])
         connect: dict[str, Any] = {}
@@ -144,6 +149,10 @@ def _engine(plan: SourcePlan, env: Mapping[str, str], timeout_s: float) -> "Engi
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"[sources.{plan.name}]: the database of {name} needs the driver {error.name!r}, which is not installed; install it with pip"
+        ) from None
+    except ImportError as error:
+        raise ConfigError(
+            f"[sources.{plan.name}]: the driver for the database of {name} cannot be loaded ({type(error).__name__}); install it anew with pip, with the libraries that it needs"
         ) from None
     except (ArgumentError, NoSuchModuleError, ValueError, TypeError):
         raise ConfigError(

@@ -1,20 +1,21 @@
 """Outcomes in files that other systems drop: CSV, JSON lines, JSON or Parquet, plain, .gz or .zst.
 
 Files are read by age, so that of two exports the later one corrects the earlier. What a pattern or folder leads to stays within the folder
-that was named: a link that leads out of it is left out, and said.
+that was named: a link that leads out of it is left out, and said. Below a `**`, links to folders are not followed.
 """
 
 import glob
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from undertow.adapters.importers.files import Undecodable, records
-from undertow.adapters.listing import files_below
+from undertow.adapters.listing import before_magic, files_below, files_matching
 from undertow.adapters.outcomes.bounded_parquet import parquet_records
 from undertow.adapters.outcomes.rows import RowReader
 from undertow.adapters.outcomes.snapshot import SETTLED_S, fingerprint, snapshot
@@ -55,9 +56,12 @@ class DroppedFiles:
             since: Not used.
 
         Raises:
-            LogError: Nothing is there.
+            LogError: Nothing is there, or it cannot be listed.
         """
-        found, left = self._files()
+        try:
+            found, left = self._files()
+        except OSError as error:
+            raise LogError(f"{self._plan.path}: cannot be listed ({error.strerror or type(error).__name__})") from None
         yield from left
         for name, path in found:
             try:
@@ -94,10 +98,17 @@ class DroppedFiles:
     def _rows(self, name: str, path: Path) -> Iterator[Sequence[OutcomeRow]]:
         if self._wait is not None and 0 < (left_s := SETTLED_S - self._age_s(path)) <= SETTLED_S:
             self._wait(left_s)
-        with tempfile.TemporaryDirectory(prefix="undertow-outcomes-") as folder:
-            copy = snapshot(path, Path(folder) / "copy", self._now)
-            reader = RowReader(self._plan, name)
-            yield from reader.batches(_records(copy, name))
+        try:
+            with tempfile.TemporaryDirectory(prefix="undertow-outcomes-") as folder:
+                copy = snapshot(path, Path(folder) / "copy", self._now)
+                reader = RowReader(self._plan, name)
+                yield from reader.batches(_records(copy, name))
+        except OSError as error:
+            # The store's own disk may be well: this file alone is not read, and the others are.
+            raise LogError(
+                f"{name}: cannot be copied to be read ({error.strerror or type(error).__name__}); "
+                "see to space in the folder for temporary files, or name another one by TMPDIR"
+            ) from None
 
     def _age_s(self, path: Path) -> float:
         try:
@@ -109,23 +120,20 @@ class DroppedFiles:
 def _named(given: Path) -> tuple[Path, list[Path]]:
     """The folder that what was named stays in, and the files that it stands for."""
     if given.is_dir():
-        return given, sorted(path for path in files_below(given) if path.is_file())
+        return given, _some(path for path in files_below(given) if path.is_file())
     if given.exists():
         return given.parent, [given]
     if not glob.has_magic(str(given)):
         raise LogError(f"{given}: there is no such file or folder")
-    base = Path(*_before_magic(given.parts))
+    base = before_magic(given)
     if not base.is_dir():
         raise LogError(f"{base}: there is no such folder")
-    paths = (Path(path) for path in glob.iglob(str(given), recursive=True))  # noqa: PTH207 (the pattern is absolute)
-    return base, sorted(path for path in paths if path.is_file())
+    return base, _some(files_matching(given))
 
 
-def _before_magic(parts: Sequence[str]) -> Iterator[str]:
-    for part in parts:
-        if glob.has_magic(part):
-            return
-        yield part
+def _some(paths: Iterator[Path]) -> list[Path]:
+    """One more than may be, so that what is too many is not listed to its end."""
+    return sorted(islice(paths, MOST_FILES + 1))
 
 
 def _looks_readable(path: Path) -> bool:

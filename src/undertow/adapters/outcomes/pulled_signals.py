@@ -1,6 +1,7 @@
 """The outcomes that were pulled into a store, read back from its signals: what the index is made from when it is lost."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ BATCH = 1_000
 
 
 def pulled_signals(store: Path) -> Iterator[KnownOutcome]:
-    """Each pulled signal in its revisions, the latest last. A segment and its Parquet file may both give one.
+    """Each revision of each pulled signal, one at a time and in no order. A segment and its Parquet file may both give one.
 
     Args:
         store: The store's root folder; one without signals has none.
@@ -29,13 +30,8 @@ def pulled_signals(store: Path) -> Iterator[KnownOutcome]:
         OSError: A segment cannot be read.
     """
     folder = store / "signals"
-    found: dict[str, SignalRecord] = {}
     # Segments first: what a keeper files meanwhile is met again in Parquet.
-    for record in (*_in_segments(folder), *_in_parquet(folder)):
-        known = found.get(record.signal_id)
-        if known is None or (record.revision or 0) > (known.revision or 0):
-            found[record.signal_id] = record
-    for record in found.values():
+    for record in chain(_in_segments(folder), _in_parquet(folder)):
         yield KnownOutcome(record=record)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from outcome_factory import write_signals
 from undertow.adapters.outcomes.book import StoreOutcomes
+from undertow.adapters.store.compaction import compact
 from undertow.records.outcome import INDEX, KnownOutcome, SetAside, SourceState
 from undertow.records.signal import SignalRecord
 
@@ -91,6 +92,16 @@ def test_a_lost_index_is_made_again_from_the_log(tmp_path):
         assert book.known(["crm/1", "web"]) == {
             "crm/1": msgspec.structs.replace(outcome(revision=2, value=5.0), version=None)
         }
+
+
+def test_a_lost_index_takes_the_latest_revision_wherever_it_stands(tmp_path):
+    records = [outcome(revision=n or None, value=float(n)).record for n in range(12)]
+    write_signals(tmp_path, *records[:9])
+    assert compact(tmp_path, grace_s=0.0).segments == 1
+    # The Parquet file, which holds the older ones, is read after the segments. As text, 9 would come after 11.
+    write_signals(tmp_path, *records[9:])
+    with StoreOutcomes(tmp_path) as book:
+        assert book.known(["crm/1"])["crm/1"].record == records[11]
 
 
 def test_a_damaged_index_is_put_aside_and_made_again(tmp_path):

@@ -2,9 +2,14 @@
 
 import sqlite3
 import sys
+import warnings
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import SAWarning
 
 from postgres_server import postgres
 from undertow.adapters.outcomes.database import DatabaseRows
@@ -174,3 +179,62 @@ def test_postgresql_is_read_with_its_own_types_and_refuses_to_write(monkeypatch)
         with pytest.raises(LogError, match="failed"):
             rows(url, given=plan("DELETE FROM tickets RETURNING id, at AS event_time, user_id"))
         assert len(rows(url)) == 5
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("s3cret"),
+        TypeError("s3cret"),
+        OverflowError("s3cret"),
+        OSError(32, "s3cret"),
+        type("DriverError", (Exception,), {})("s3cret"),
+    ],
+)
+def test_whatever_a_driver_raises_is_one_clear_line(address, error):
+    with dialect(raises=error) as url, pytest.raises(LogError) as caught:
+        rows(url(address))
+    assert str(caught.value) == (
+        f"the query of [sources.crm] failed ({type(error).__name__}); run it by hand to see what is wrong"
+    )
+
+
+def test_a_driver_that_cannot_be_loaded_is_said(address):
+    with dialect(loads=ImportError("no libpq")) as url, pytest.raises(ConfigError, match="cannot be loaded"):
+        rows(url(address))
+
+
+def test_warnings_of_a_dialect_reach_nobody(address, recwarn):
+    with dialect(warns="s3cret") as url:
+        assert len(rows(url(address))) == 5
+    assert not recwarn.list
+
+
+@contextmanager
+def dialect(raises=None, warns=None, loads=None):
+    """SQLite by a dialect of another name that misbehaves as told; what it gives makes an address one of it."""
+
+    class Odd(SQLiteDialect_pysqlite):
+        supports_statement_cache = True
+
+        @classmethod
+        def import_dbapi(cls):
+            if loads is not None:
+                raise loads
+            return super().import_dbapi()
+
+        def initialize(self, connection):
+            if warns is not None:
+                warnings.warn(warns, SAWarning, stacklevel=1)
+            super().initialize(connection)
+
+        def do_execute(self, cursor, statement, parameters, context=None):
+            if raises is not None and statement.startswith("SELECT id"):
+                raise raises
+            super().do_execute(cursor, statement, parameters, context)
+
+    registry.impls["odd"] = lambda: Odd
+    try:
+        yield lambda address: address.replace("sqlite:", "odd:")
+    finally:
+        del registry.impls["odd"]

@@ -1,6 +1,7 @@
 """Outcomes in files that are dropped."""
 
 import csv
+import errno
 import gzip
 import io
 import os
@@ -164,3 +165,31 @@ def test_a_pipe_beside_the_drops_does_not_hold_them_up(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     drop(tmp_path / "a.csv", HEADER + ROW)
     assert [place.name for place in places(files_plan(tmp_path / "*.csv"))] == ["a.csv"]
+
+
+def test_links_in_a_circle_do_not_hold_a_pattern_up(tmp_path):
+    drop(tmp_path / "a.csv", HEADER + ROW)
+    (tmp_path / "back").symlink_to(tmp_path)
+    assert [place.name for place in places(files_plan(tmp_path / "**" / "*.csv"))] == ["a.csv"]
+
+
+def test_a_full_disk_is_told_of_the_file_that_needed_it(tmp_path, monkeypatch):
+    drop(tmp_path / "a.csv", HEADER + ROW)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("undertow.adapters.outcomes.files.snapshot", full)
+    with pytest.raises(LogError, match=r"^a\.csv: cannot be copied to be read \(No space left on device\); .*TMPDIR$"):
+        rows(files_plan(tmp_path))
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path, monkeypatch):
+    drop(tmp_path / "a.csv", HEADER + ROW)
+
+    def refuse(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("undertow.adapters.outcomes.files.files_below", refuse)
+    with pytest.raises(LogError, match=r"cannot be listed \(Permission denied\)"):
+        places(files_plan(tmp_path))

@@ -1,5 +1,7 @@
 """What was pulled, read back from the log, wherever a keeper has put it by now."""
 
+import tracemalloc
+
 from outcome_factory import write_signals
 from undertow.adapters.outcomes.pulled_signals import pulled_signals
 from undertow.adapters.store.compaction import compact
@@ -14,12 +16,28 @@ def signal(name, revision=None, value=1.0, source="outcomes:crm", deleted=None):
     )  # fmt: skip
 
 
-def test_the_latest_revision_of_each_is_found_in_segments_and_in_parquet(tmp_path):
+def test_each_revision_is_found_in_segments_and_in_parquet(tmp_path):
     write_signals(tmp_path, signal("a"), signal("b"), signal("c", source="key:web"))
     assert compact(tmp_path, grace_s=0.0).segments == 1
     write_signals(tmp_path, signal("b", 1, 2.0), signal("b", 2, 2.0, deleted=True), signal("d"))
-    found = {outcome.record.signal_id: outcome.record for outcome in pulled_signals(tmp_path)}
-    assert found == {"a": signal("a"), "b": signal("b", 2, 2.0, deleted=True), "d": signal("d")}
+    found = [outcome.record for outcome in pulled_signals(tmp_path)]
+    assert sorted(found, key=lambda record: (record.signal_id, record.revision or 0)) == [
+        signal("a"),
+        signal("b"),
+        signal("b", 1, 2.0),
+        signal("b", 2, 2.0, deleted=True),
+        signal("d"),
+    ]
+
+
+def test_as_many_as_there_are_need_no_memory(tmp_path):
+    write_signals(tmp_path, *(signal(f"s{number}") for number in range(20_000)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in pulled_signals(tmp_path)) == 20_000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_store_without_signals_has_none(tmp_path):

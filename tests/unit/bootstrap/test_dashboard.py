@@ -1,0 +1,111 @@
+"""What pages are made from: the last reading, news only where there are some, and earlier days from the same cells."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells
+from undertow.bootstrap.dashboard import CELLS, LogView
+from undertow.cli.main import main
+from undertow.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("log") / "store"
+    made = CliRunner().invoke(
+        main, ["simulate", "support", "--out", str(folder), "--weeks", "9", "--queries-per-day", "1500"]
+    )
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+@pytest.fixture
+def store(simulated, tmp_path):
+    return shutil.copytree(simulated, tmp_path / "store")
+
+
+def told(alarm):
+    return alarm.monitor, alarm.tier, alarm.segment, alarm.cause, alarm.detected_at, alarm.onset, alarm.onset_interval
+
+
+def view(store, **options):
+    return LogView(AuditRequest((str(store),)), **options)
+
+
+def test_a_log_is_read_once_until_it_changes(store):
+    log = view(store)
+    assert log.seen is None
+    log.refresh()
+    first = log.seen
+    assert first.report.period[1] > first.report.period[0]
+    assert log.reading.problem == ""
+    log.refresh()
+    assert log.seen is first
+    (store / "signals" / "more.jsonl").write_text(json.dumps({"signal_id": "x"}) + "\n")
+    log.refresh()
+    assert log.seen is not first
+
+
+def test_a_dashboard_that_is_started_again_has_something_to_show_at_once(store):
+    log = view(store)
+    log.refresh()
+    assert (store / CELLS).exists()
+    shutil.rmtree(store / "decisions")
+    (store / "decisions").mkdir()
+    again = view(store)
+    again.refresh()
+    assert again.seen.report == log.seen.report, "what was kept is shown"
+    assert again.reading.problem, "and that the log itself can no longer be read is said"
+
+
+def test_a_day_that_is_over_is_what_an_audit_of_that_day_would_have_said(store):
+    log = view(store)
+    log.refresh()
+    end = log.seen.report.period[1]
+    for back in (3, 20, 45):
+        day = (end - timedelta(days=back)).date()
+        found = log.as_of(day)
+        request = replace(log.request, until=datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))
+        truth = audit_cells(request, read_cells(request))
+        assert found.verdict == truth.verdict
+        assert [told(alarm) for alarm in found.alarms] == [told(alarm) for alarm in truth.alarms]
+        assert [told(alarm) for alarm in found.warnings] == [told(alarm) for alarm in truth.warnings]
+        # Engines add floats in any order.
+        assert [each.loss for each in found.segments] == pytest.approx([each.loss for each in truth.segments])
+        assert [each.decisions for each in found.tiers] == [each.decisions for each in truth.tiers]
+        assert found.period[1] - truth.period[1] < timedelta(hours=1)
+        assert log.as_of(day) is found, "it is kept"
+
+
+def test_days_outside_the_log(store):
+    log = view(store)
+    with pytest.raises(DataError, match="not been read yet"):
+        log.as_of(date(2026, 3, 1))
+    log.refresh()
+    assert log.as_of(date(2030, 1, 1)) is log.seen.report
+    with pytest.raises(DataError, match="the log begins on"):
+        log.as_of(date(2020, 1, 1))
+
+
+def test_a_log_that_is_not_there_is_a_problem_and_no_end(tmp_path):
+    log = view(tmp_path / "nowhere")
+    log.refresh()
+    assert "nowhere" in log.reading.problem
+    assert log.seen is None
+
+
+def test_it_reads_in_the_background_until_it_is_told_to_stop(store):
+    log = view(store, refresh_s=0.05)
+    log.start()
+    for _ in range(600):
+        if log.seen is not None:
+            break
+        log._stop.wait(0.05)
+    log.stop()
+    assert log.seen is not None
+    assert not log._thread.is_alive()
