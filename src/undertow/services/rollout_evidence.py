@@ -4,7 +4,11 @@ The intervals are a family of their own, apart from those of the audit's report:
 earlier version did counts for nothing. Half of the error is for whole tiers, half for segments, divided alike.
 
 Where pairs are compared, most of a tier's error above goes to one question: is the loss below the rollout's margin? A bet tuned to that answers it
-sooner than an interval for all losses that there may be (`undertow.stats.non_inferiority`).
+sooner than an interval for all losses that there may be (`undertow.stats.non_inferiority`). Its stakes go by labels in the order in which they came, so
+that labels which come late change no stake that was placed.
+
+**One reference.** What the tier is compared with is chosen once, by how many labels there were when, never by how they came out: pairs as soon as there are
+enough of them; else, `SETTLED_DAYS` after the rollout began, the best there is. A reference that could change at a later look would spend the error a second time.
 """
 
 import math
@@ -18,7 +22,13 @@ from undertow.actions.evidence import PlaceEvidence, TierEvidence
 from undertow.actions.moments import moment_of
 from undertow.actions.standing import since_of
 from undertow.estimators.loss import LossEstimate, loss_estimate
-from undertow.estimators.periods import Periods, ReferenceKind, find_periods, reference_kind
+from undertow.estimators.periods import (
+    MIN_REFERENCE_LABELS,
+    Periods,
+    ReferenceKind,
+    find_periods,
+    reference_kind,
+)
 from undertow.estimators.suspect import is_suspect
 from undertow.records.cells import AuditCells
 from undertow.records.guard import RolloutState
@@ -34,6 +44,9 @@ LEVELS: frozenset[ReferenceKind] = frozenset({"holdout", "pairs", "pre_routing"}
 
 LATELY_DAYS = 7.0
 """Days over which the rate of labels is counted."""
+
+SETTLED_DAYS = 7.0
+"""Days after a rollout began for which pairs are waited for before another reference is taken."""
 
 BET_SHARE = 0.8
 """Of a tier's error above: for the tuned bet; the rest for the interval's upper end."""
@@ -85,8 +98,7 @@ def rollout_evidence(
     found = find_periods(traffic, cells.bucket_s, until)
     begin = min(max(found.routing_start, math.ceil(began.timestamp() / cells.bucket_s) - first), buckets)
     periods = replace(found, routing_start=begin)
-    whole = label_grid(cells, unit, 0, by="decided", first_bucket=first, buckets=buckets)
-    log = _Log(cells, settings, periods, reference_kind(unit, whole, periods), unit, first, buckets)
+    log = _Log(cells, settings, periods, _reference(cells, unit, periods, first, buckets), unit, first, buckets)
     served = traffic.served[begin:]
     tiers = [code for code in range(len(cells.tiers) - 1) if served[:, code].sum() > 0]
     codes = [code for code in watched_segments(cells) if code != 0]
@@ -94,6 +106,32 @@ def rollout_evidence(
     return tuple(
         _tier(log, state, tier, codes, 1.0 - error, 1.0 - error / max(len(codes), 1), margin) for tier in tiers
     )
+
+
+def _reference(cells: AuditCells, unit: SignalUnit, periods: Periods, first: int, buckets: int) -> ReferenceKind:
+    """What the rollout is decided by. Each look finds the same, since it counts what had come by the moment of the choice only."""
+    begin = periods.routing_start
+    settled = begin + math.ceil(SETTLED_DAYS * 86_400 / cells.bucket_s)
+
+    if unit.shows_level and unit.basis in {"human", "exact"}:
+        came = _since(cells, unit, first + begin, first, buckets).pairs.sum((1, 2, 3, 4)).cumsum()
+        enough = np.flatnonzero(came >= MIN_REFERENCE_LABELS)
+        if len(enough) and enough[0] < settled:
+            return "pairs"
+    for until in range(settled, buckets + 1):
+        seen = label_grid(
+            cells, unit, 0, by="decided", first_bucket=first, buckets=buckets, until_available=first + until
+        )
+        found = reference_kind(unit, seen, periods)
+        if found in LEVELS:
+            return found
+    return "none"
+
+
+def _since(cells: AuditCells, unit: SignalUnit, decided: int, first: int, buckets: int, segment: int = 0) -> LabelGrid:
+    """Labels of requests from a bucket on, in the order in which the labels came."""
+    labels = cells.labels.take(cells.labels.decided >= decided)
+    return label_grid(replace(cells, labels=labels), unit, segment, by="available", first_bucket=first, buckets=buckets)
 
 
 def _tier(
@@ -185,12 +223,14 @@ def _bet_on(
     error = 1.0 - level
     narrower = _estimate(log, grid, traffic, tier, 1.0 - (1.0 - BET_SHARE) * error, log.periods.routing_start)
     high = 1.0 if narrower.high is None else narrower.high
-    window = grid.window(log.periods.routing_start, log.buckets)
+    came = _since(log.cells, log.unit, log.first + log.periods.routing_start, log.first, log.buckets)
     weight, up, net = (
         values[:, tier].reshape(len(values), -1).sum(axis=1)
-        for values in (window.pair_weight, window.weighted_loss_up, window.weighted_loss)
+        for values in (came.pair_weight, came.weighted_loss_up, came.weighted_loss)
     )
-    top = float(window.pair_weight_max[:, tier].max())
+    # The largest weight so far: known before the day's pairs are.
+    top = np.maximum.accumulate(came.pair_weight_max[:, tier].reshape(len(weight), -1).max(axis=1))
+    top = np.where(top > 0.0, top, 1.0)
     shown = log_shown_below(weight / top, up / top, np.maximum(up - net, 0.0) / top, margin)
     if shown.max() >= -math.log(BET_SHARE * error / 2.0):
         high = min(high, math.nextafter(margin, 0.0))

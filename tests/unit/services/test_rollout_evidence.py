@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cells_factory import build, day, labels, served
+from cells_factory import FIRST, build, day, labels, served
+from undertow.records.cut import cut_cells
 from undertow.records.guard import RolloutState
 from undertow.records.report import AuditSettings
 from undertow.services.rollout_evidence import rollout_evidence
@@ -146,3 +147,31 @@ def test_pairs_of_one_weight_are_bet_on_as_if_they_had_none():
 def test_a_holdout_is_not_bet_on():
     (found,) = rollout_evidence(log(), AuditSettings(), state(), day(BEGAN), margin=0.001)
     assert found == evidence()
+
+
+def both_references(pairs_from):
+    """A holdout whose labels come from the beginning, and pairs from a day on."""
+    return build(
+        served("cheap", 400, days=DAYS), served("capable", 40, days=DAYS, arm="holdout"),
+        labels("capable", 20, 1.0, days=DAYS, arm="holdout"), labels("cheap", 60, 3.0, days=DAYS, arm="treatment"),
+        labels("cheap", 30, 1.5, days=DAYS - pairs_from, start=pairs_from, arm="treatment", pairs=True, lost=1.0, won=1.0),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("pairs_from", "is_bet"), [(BEGAN, True), (BEGAN + 10, False)])
+def test_the_reference_is_chosen_once(pairs_from, is_bet):
+    """Pairs where there are enough within a week, whatever else comes; else what there was then, whatever comes later."""
+    cells = both_references(pairs_from)
+    for last in (BEGAN + 9, BEGAN + 20, DAYS):
+        seen = cut_cells(cells, FIRST + last)
+        by_bet, by_interval = (
+            rollout_evidence(seen, AuditSettings(), state(), day(BEGAN), margin=margin)[0] for margin in (0.02, None)
+        )
+        assert (by_bet.whole != by_interval.whole) == is_bet, last
+
+
+def test_until_a_reference_is_chosen_nothing_is_known():
+    seen = cut_cells(log(), FIRST + BEGAN + 5)
+    (found,) = rollout_evidence(seen, AuditSettings(), state(), day(BEGAN))
+    assert not found.shows_level
+    assert found.whole.high == 1.0
