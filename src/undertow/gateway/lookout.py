@@ -23,6 +23,8 @@ STEADY_S = 30.0
 """One keeper whose heart beat for so long is steady."""
 LATE_LOOKS = 3.0
 """A look is overdue after so many of its periods."""
+LOOK_S = 600.0
+"""And not before so long, however short its periods are: a look at a large log takes a while."""
 TELL_AGAIN_S = 60.0
 """So often the process that tells is started: it retries what was not delivered."""
 
@@ -36,11 +38,13 @@ class Patience:
     Attributes:
         gone_s: As `GONE_S`.
         steady_s: As `STEADY_S`.
+        look_s: As `LOOK_S`.
         tell_again_s: As `TELL_AGAIN_S`.
     """
 
     gone_s: float = GONE_S
     steady_s: float = STEADY_S
+    look_s: float = LOOK_S
     tell_again_s: float = TELL_AGAIN_S
 
 
@@ -162,6 +166,7 @@ class Lookout:
     def _found(self, now: float) -> Trouble | None:
         if now - self._well_at >= self._patience.gone_s:
             return "keeper_gone"
-        if now - self._looked_at >= LATE_LOOKS * self._period_s:
+        late_s = max(LATE_LOOKS * self._period_s, self._patience.look_s)
+        if now - self._looked_at >= late_s:
             return "look_overdue"
         return None

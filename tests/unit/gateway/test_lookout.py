@@ -109,6 +109,15 @@ def test_looks_that_stop_are_overdue_after_three_periods(tmp_path):
     assert at == pytest.approx(last + 3 * 60 * MINUTES, abs=60)
 
 
+def test_looks_of_short_periods_are_given_their_time(tmp_path):
+    """A look at a large log takes longer than three periods of seconds: that is no death."""
+    world = World(tmp_path, minutes=0.05)
+    world.run(300, is_looking=False)
+    assert world.started == []
+    world.run(400, is_looking=False)
+    assert {trouble for _, trouble in world.started} == {"look_overdue"}
+
+
 def test_a_keeper_that_dies_at_each_look_is_found_by_its_looks(tmp_path):
     world = World(tmp_path)
     for _ in range(40):
