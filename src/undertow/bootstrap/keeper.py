@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,16 @@ from undertow.adapters.telemetry.spans import provider_of
 from undertow.behaviour.implicit import ImplicitSignals
 from undertow.bootstrap.shadow import ShadowSide, build_shadow
 from undertow.errors import ConfigError
-from undertow.records.serving import ImplicitPlan, ServingPlan, StorePlan, TelemetryPlan, TuningPlan, decode_plan
+from undertow.records.serving import (
+    ImplicitPlan,
+    ServingPlan,
+    ShadowPlan,
+    StorePlan,
+    TelemetryPlan,
+    TierPlan,
+    TuningPlan,
+    decode_plan,
+)
 from undertow.records.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
@@ -35,7 +45,8 @@ class KeeperPlan:
         calibrations: Absolute paths of calibration artefacts, by the name of the policy that uses them.
         committing: Names of the policies that serve streams from their first tokens on.
         text_days: Days that texts drawn for review or shadow are kept.
-        serving: The whole plan, where a gateway serves it: what upstreams are built from. None: a store alone.
+        serving: The whole plan: what upstreams, judge, monitors, guard and alerts are built from. Where no gateway serves it has no policies. None:
+            the store is kept and not watched.
     """
 
     store: StorePlan
@@ -84,13 +95,35 @@ def read_keeper_plan(path: Path) -> KeeperPlan:
         raise ConfigError(f"{path}: this is no serving plan of this version; compile it again") from error
 
 
-def watching_plan(store: Path, settings: "Settings") -> KeeperPlan:
-    """A plan for a store that stands alone, beside whatever writes to it: no conversations, traces if the settings say so."""
-    telemetry = settings.telemetry
+def watching_plan(store: Path, settings: "Settings", folder: Path, day: date) -> KeeperPlan:
+    """A plan for a store that stands alone, beside whatever writes to it: no conversations and no second answers, traces if the settings say so.
+
+    Args:
+        store: Its root folder.
+        settings: Settings as loaded; tiers without an address will do.
+        folder: Where relative paths in them start.
+        day: For prices.
+
+    Raises:
+        ConfigError: A calibration that they name cannot be read.
+    """
+    from undertow.bootstrap.plan import watching_parts  # noqa: PLC0415 (pydantic)
+
+    telemetry, tiers = settings.telemetry, settings.tier_order or ()
+    plan = StorePlan(path=str(store), id_key_env=settings.store.id_key_env)
+    parts = watching_parts(settings, folder, day)
     return KeeperPlan(
-        store=StorePlan(path=str(store)),
-        tiers=settings.tier_order or (),
+        store=plan,
+        tiers=tiers,
         implicit=ImplicitPlan(enabled=False),
+        tuning=parts["tuning"],
+        serving=ServingPlan(
+            tiers=tuple(TierPlan(name=name, model="", endpoints=()) for name in tiers),
+            policies=(),
+            store=plan,
+            shadow=ShadowPlan(share=0.0),
+            **parts,
+        ),
         telemetry=TelemetryPlan(
             traces=telemetry.traces,
             otlp_endpoint=telemetry.otlp_endpoint,

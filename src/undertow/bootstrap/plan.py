@@ -119,15 +119,33 @@ def compile_plan(
             handover_tools=settings.implicit.handover_tools,
         ),
         telemetry=TelemetryPlan(**settings.telemetry.model_dump()),
-        tuning=TuningPlan(
+        shadow=ShadowPlan(**settings.shadow.model_dump()),
+        **watching_parts(settings, folder, day),
+    )
+
+
+def watching_parts(settings: Settings, folder: Path, day: date) -> dict[str, Any]:
+    """What a store is watched by, as fields of a plan: monitors, reviews, judge, guard, alerts and outcomes. A gateway is not needed for any of it.
+
+    Args:
+        settings: Settings as loaded.
+        folder: Where relative paths in them start.
+        day: Prices of this day hold.
+
+    Raises:
+        ConfigError: A calibration that the settings name cannot be read.
+    """
+    folder = folder.resolve()
+    margin = with_certified_margin(settings, folder).monitors_margin
+    return {
+        "tuning": TuningPlan(
             **settings.tuning.model_dump(),
-            monitors_margin=with_certified_margin(settings, folder).monitors_margin,
+            monitors_margin=margin,
             alpha=settings.monitors.alpha,
             bucket=settings.monitors.bucket,
             segments=settings.monitors.segments,
         ),
-        shadow=ShadowPlan(**settings.shadow.model_dump()),
-        review=ReviewPlan(
+        "review": ReviewPlan(
             per_day=settings.review.per_day,
             min_per_segment=settings.review.min_per_segment,
             cheap_share=settings.review.cheap_share,
@@ -135,17 +153,16 @@ def compile_plan(
             stakes=settings.review.stakes,
             text_days=settings.retention.sampled_text_days,
         ),
-        judge=judge_plan(settings, folder, day),
-        review_rules=review_rules(settings),
-        guard=GuardPlan(**settings.guard.model_dump()),
-        rollout=RolloutPlan(
-            **settings.rollout.model_dump(exclude={"margin"}),
-            margin=settings.rollout.margin or with_certified_margin(settings, folder).monitors_margin,
+        "judge": judge_plan(settings, folder, day),
+        "review_rules": review_rules(settings),
+        "guard": GuardPlan(**settings.guard.model_dump()),
+        "rollout": RolloutPlan(
+            **settings.rollout.model_dump(exclude={"margin"}), margin=settings.rollout.margin or margin
         ),
-        alerts=AlertsPlan(**settings.alerts.model_dump()),
-        sources=source_plans(settings, folder),
-        monitor_minutes=settings.monitors.every_minutes,
-    )
+        "alerts": AlertsPlan(**settings.alerts.model_dump()),
+        "sources": source_plans(settings, folder),
+        "monitor_minutes": settings.monitors.every_minutes,
+    }
 
 
 def judge_plan(settings: Settings, folder: Path, day: date) -> JudgePlan | None:

@@ -34,6 +34,7 @@ from undertow.keeper.tuning import Tuning
 from undertow.keeper.turns import TurnInbox
 from undertow.keeper.watching import Watching
 from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
+from undertow.records.serving import ServingPlan
 from undertow.services.judge_run import never
 
 log = logging.getLogger("undertow.keeper")
@@ -144,24 +145,39 @@ def _jobs(
         if plan.serving.judge is not None:
             judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"), is_over)
             jobs.append(Job("judging", JUDGING_S, judging.run))
-        alerts = Alerts(Path(plan.store.path), plan.serving.alerts)
+        alerts, watching = watching_of(plan, plan.serving, runtime_dir, id_key or None)
         jobs.append(Job("alerts", ALERTS_S, alerts.run))
         if plan.serving.monitor_minutes > 0:
-            guarding = Guarding(Path(plan.store.path), plan.serving, runtime_dir)
-            watching = Watching(
-                Path(plan.store.path),
-                plan.tuning,
-                plan.serving.review,
-                plan.serving.shadow,
-                plan.tiers,
-                tuple(plan.calibrations.get("auto", ())),
-                60.0 * plan.serving.monitor_minutes,
-                after=lambda report: alerts.looked(report, guarding.trail),
-                guard=guarding.look,
-                id_key=id_key or None,
-            )
             jobs.append(Job("watching", WATCHING_S, watching.run))
     return jobs
+
+
+def watching_of(
+    plan: KeeperPlan, serving: ServingPlan, runtime_dir: Path | None, id_key: bytes | None
+) -> tuple[Alerts, Watching]:
+    """Who looks at a store, with the guard that decides by what is seen, and who tells people of it.
+
+    Args:
+        plan: What to work on.
+        serving: Its part about monitors, guard and alerts.
+        runtime_dir: Folder of the gateway's sockets, or None: there is none.
+        id_key: Key of the store's ids and sketches, or None.
+    """
+    store = Path(plan.store.path)
+    alerts, guarding = Alerts(store, serving.alerts), Guarding(store, serving, runtime_dir)
+    watching = Watching(
+        store,
+        plan.tuning,
+        serving.review,
+        serving.shadow,
+        plan.tiers,
+        tuple(plan.calibrations.get("auto", ())),
+        60.0 * serving.monitor_minutes,
+        after=lambda report: alerts.looked(report, guarding.trail),
+        guard=guarding.look,
+        id_key=id_key,
+    )
+    return alerts, watching
 
 
 async def _beat(pulse: Pulse) -> None:

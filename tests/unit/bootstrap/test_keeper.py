@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from undertow.adapters.telemetry.segment_tail import SegmentTail
@@ -15,6 +17,7 @@ from undertow.records.serving import (
     encode_plan,
 )
 
+TODAY = date(2026, 3, 1)
 SERVING = ServingPlan(
     tiers=(
         TierPlan(name="cheap", model="m", endpoints=(EndpointPlan(base_url="http://127.0.0.1:1/v1"),)),
@@ -61,10 +64,25 @@ def test_only_what_is_wanted_is_built(tmp_path):
 
 def test_a_store_alone_is_watched_by_its_settings(tmp_path):
     settings = Settings.model_validate({"tiers": {"cheap": {}, "capable": {}}, "telemetry": {"log_level": "error"}})
-    plan = watching_plan(tmp_path, settings)
+    plan = watching_plan(tmp_path, settings, tmp_path, TODAY)
     assert (plan.store.path, plan.tiers) == (str(tmp_path), ("cheap", "capable"))
     assert not plan.implicit.enabled
     assert plan.telemetry.log_level == "error"
     assert plan.text_days == 14.0
     settings = Settings.model_validate({"tiers": {"cheap": {}, "capable": {}}, "retention": {"sampled_text_days": 3}})
-    assert watching_plan(tmp_path, settings).text_days == 3.0
+    assert watching_plan(tmp_path, settings, tmp_path, TODAY).text_days == 3.0
+
+
+def test_a_store_alone_is_watched_and_people_are_told_without_an_address_of_any_tier(tmp_path):
+    given = {
+        "tiers": {"cheap": {}, "capable": {}},
+        "alerts": {"webhook_url": "https://example.org/hook"},
+        "guard": {"route_back": "automatic", "failure_usd": 2.0},
+        "monitors": {"every_minutes": 5},
+    }
+    serving = watching_plan(tmp_path, Settings.model_validate(given), tmp_path, TODAY).serving
+    assert [tier.name for tier in serving.tiers] == ["cheap", "capable"]
+    assert (serving.policies, serving.shadow.share, serving.judge) == ((), 0.0, None)
+    assert serving.alerts.webhook_url == "https://example.org/hook"
+    assert (serving.guard.route_back, serving.guard.failure_usd, serving.monitor_minutes) == ("automatic", 2.0, 5.0)
+    assert build_keeper(watching_plan(tmp_path, Settings.model_validate(given), tmp_path, TODAY)).shadow is None

@@ -101,3 +101,44 @@ def test_without_once_it_watches_until_it_is_told_to_stop(tmp_path):
     assert out == ""
     assert not old.exists()
     assert json.loads(told.splitlines()[0])["event"] == "keeper_started"
+
+
+def test_one_pass_looks_acts_and_tells_people_once(run, tmp_path):
+    """A team's own gateway writes the records; nobody serves by these settings."""
+    from alert_servers import OK, hook
+
+    made = CliRunner().invoke(
+        main, ["simulate", "support", "--out", "store", "--weeks", "10", "--queries-per-day", "3000", "--quiet"]
+    )
+    assert made.exit_code == 0, made.output
+    with hook(OK) as receiver:
+        Path("store/undertow.toml").write_text(
+            f"""
+[tiers.cheap]
+[tiers.capable]
+[guard]
+route_back = "automatic"
+failure_usd = 12.0
+[alerts]
+webhook_url = "{receiver.url}"
+allow_internal = true
+""",
+            encoding="utf-8",
+        )
+        done = run("store", "--once")
+        assert done.exit_code == 0, done.output
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("watched:")]
+        assert "intent=billing" in line
+        assert "1 done" in line
+        assert "alerts delivered" in line
+        told = len(receiver.requests)
+        seen = json.loads(run("store", "--once", "--json").stdout)["watched"]
+        assert seen["verdict"] == "quality_loss"
+        assert seen["looks"] == 1
+        assert len(receiver.requests) == told, "nothing new is nothing to tell"
+
+
+def test_a_store_that_nobody_is_to_look_at_is_only_kept(run):
+    write()
+    Path("store/undertow.toml").write_text("[monitors]\nevery_minutes = 0\n", encoding="utf-8")
+    assert json.loads(run("store", "--once", "--json").stdout)["watched"] is None

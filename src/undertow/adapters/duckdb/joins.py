@@ -19,9 +19,11 @@ from datetime import UTC, datetime
 import duckdb
 
 from undertow.adapters.duckdb.row_rules import CLOCK_SKEW_S
-from undertow.adapters.duckdb.sql import literal
+from undertow.adapters.duckdb.sql import literal, literals
 from undertow.adapters.duckdb.views import until_filter
 from undertow.ports.audit_source import OutcomeWindow
+from undertow.records.cells import SELECTION_CODES
+from undertow.records.columns import SIGNAL_KINDS
 
 SOURCE_PREFIXES: tuple[tuple[int, tuple[str, ...]], ...] = (
     (1, ("exact", "check", "grader", "regex", "schema")),
@@ -58,15 +60,25 @@ class Joined:
     """Used although they are dated before their decision, by no more than two clocks may differ."""
 
 
-def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -> None:
-    """Create table `signals` from view `signals_checked`: usable rows, available before `until`; ids as 64-bit hashes."""
+def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None, *, any_rejected: bool = True) -> None:
+    """Create table `signals` from view `signals_checked`: usable rows, available before `until`; ids as 64-bit hashes.
+
+    Args:
+        engine: Holds the view.
+        until: See `CellOptions.until`.
+        any_rejected: Rows of the view may be rejected; False where they were counted and there are none.
+    """
+    # Sixteen bytes each as text, one as an enumeration; every join that follows carries them along. Kinds sort as their names do.
+    for name, values in (("signal_kind", sorted(SIGNAL_KINDS)), ("signal_selection", list(SELECTION_CODES))):
+        engine.execute(f"CREATE TYPE IF NOT EXISTS {name} AS ENUM ({literals(values)})")
     available = "greatest(event_time, coalesce(received_at, event_time))"
     engine.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE signals AS
         SELECT hash(signal_id) AS id, event_time, {available} AS available_at,
                CAST(CASE WHEN decision_id IS NOT NULL THEN 0 WHEN conversation_id IS NOT NULL THEN 1 ELSE 2 END AS TINYINT) AS join_on,
-               hash(coalesce(decision_id, conversation_id, user_id)) AS join_id, kind, name, value, selection,
+               hash(coalesce(decision_id, conversation_id, user_id)) AS join_id,
+               TRY_CAST(kind AS signal_kind) AS kind, name, value, TRY_CAST(selection AS signal_selection) AS selection,
                CASE WHEN selection = 'sampled' THEN inclusion_probability ELSE 1.0 END AS probability,
                CASE WHEN selection = 'sampled' THEN least(inclusion_probability, coalesce(pair_probability, inclusion_probability))
                     ELSE 1.0 END AS pair_probability,
@@ -74,7 +86,7 @@ def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None) -
                CASE WHEN selection = 'sampled' AND stratum <> '' THEN stratum END AS stratum,
                CASE WHEN kind = 'outcome' THEN coalesce(revision, 0) ELSE 0 END AS revision,
                kind = 'outcome' AND coalesce(deleted, false) AS deleted
-        FROM signals_checked WHERE NOT rejected AND {until_filter(available, until)}
+        FROM signals_checked WHERE {'NOT rejected AND ' if any_rejected else ''}{until_filter(available, until)}
         """
     )
 

@@ -5,7 +5,7 @@ import duckdb
 from undertow.adapters.duckdb.grouping import Vocabulary, fetch, roll_up, tier_code
 from undertow.adapters.duckdb.sql import literal
 from undertow.adapters.duckdb.views import bucket_of
-from undertow.records.cells import SELECTION_CODES, CalibrationCells, LabelCells, OutcomeCells
+from undertow.records.cells import CalibrationCells, LabelCells, OutcomeCells
 from undertow.records.sampling import EXTRA
 
 _LABEL_KEYS = (
@@ -27,7 +27,7 @@ def code_signals(engine: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tu
     """Number signals (as `kind.name`) and outcomes (by name): tables `signal_codes` and `outcome_codes` (kind, name, code)."""
     names: list[tuple[str, ...]] = []
     for table, label, where in (
-        ("signal_codes", "kind || '.' || name", "kind <> 'outcome'"),
+        ("signal_codes", "CAST(kind AS VARCHAR) || '.' || name", "kind <> 'outcome'"),
         ("outcome_codes", "name", "kind = 'outcome'"),
     ):
         engine.execute(
@@ -107,7 +107,7 @@ def strata_names(engine: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, ...]
 
 
 def merged_strata(engine: duckdb.DuckDBPyConnection) -> dict[int, tuple[int, int]]:
-    """By signal code, the stratum in which all are counted that are not kept apart, and how many labels lie in it; from view `labels`."""
+    """By signal code, the stratum in which all are counted that are not kept apart, and how many labels lie in it; from table `labels`."""
     rows = engine.execute("SELECT signal, stratum, count(*) FROM labels WHERE is_merged GROUP BY ALL").fetchall()
     return {int(code): (int(stratum), int(n)) for code, stratum, n in rows}
 
@@ -143,7 +143,7 @@ def _code_strata(engine: duckdb.DuckDBPyConnection, bucket_s: int, most: int) ->
 def label_cells(
     engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, bucket_s: int, most_classes: int, most_names: int
 ) -> tuple[LabelCells, CalibrationCells]:
-    """Labels by tier and segment, and by confidence bin.
+    """Labels by tier and segment, and by confidence bin. Creates table `labels`, one row a label.
 
     Args:
         engine: Holds tables `matched` and `signal_codes`.
@@ -154,15 +154,14 @@ def label_cells(
     """
     _code_strata(engine, bucket_s, most_classes)
     _code_named_strata(engine, vocabulary, most_names)
-    selections = ", ".join(f"'{name}'" for name in SELECTION_CODES)
     segments = "".join(f", m.segment_{place}" for place in vocabulary.plan.places)
-    # y is the failure, w the weight, d the paired loss, v the weight of the pair.
+    # y is the failure, w the weight, d the paired loss, v the weight of the pair. A table: three statements read it, and its joins are dear.
     engine.execute(
         f"""
-        CREATE OR REPLACE TEMP VIEW labels AS
+        CREATE OR REPLACE TEMP TABLE labels AS
         SELECT {bucket_of("greatest(m.available_at, m.decided_at)", bucket_s)} AS available,
                {bucket_of("m.decided_at", bucket_s)} AS decided, m.tier, m.arm, m.eligible, c.code AS signal,
-               CAST(list_position([{selections}], m.selection) - 1 AS TINYINT) AS selection, m.basis,
+               CAST(enum_code(m.selection) AS TINYINT) AS selection, m.basis,
                coalesce(s.stratum, CASE WHEN z.is_merged THEN k.merged ELSE coalesce(k.names, 0) + coalesce(z.stratum, 0) END) AS stratum,
                coalesce(s.is_merged, z.is_merged, false) AS is_merged,
                coalesce(s.steered, 0) AS steered, 1.0 - m.value AS y, 1.0 / m.probability AS w,

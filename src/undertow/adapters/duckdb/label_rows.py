@@ -1,4 +1,4 @@
-"""Labels one by one, from view `labels`, with the texts of their decisions: column `prompt`, else what a store keeps beside its log.
+"""Labels one by one, from table `labels`, with the texts of their decisions: column `prompt`, else what a store keeps beside its log.
 
 Only labels that may raise an alarm, whatever drew them, on a decision by its own id; never more than `MOST_ROWS`. The text of any other
 decision never leaves the engine.
@@ -48,7 +48,7 @@ def label_rows(
     """The labels, in order of time.
 
     Args:
-        engine: Holds view `labels` (`label_cells.label_cells`), whose rows bear `decision`, and the types of `vocabulary`.
+        engine: Holds table `labels` (`label_cells.label_cells`), whose rows bear `decision`, and the types of `vocabulary`.
         vocabulary: Codes of tiers and segments.
         has_prompts: The log has a column `prompt` that holds something.
         stores: Root folders whose sampled/ and pairs/ are read for texts.

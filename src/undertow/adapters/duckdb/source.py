@@ -184,8 +184,9 @@ def _open_signals(work: _Work, options: CellOptions) -> tuple[str, ...]:
     if not tables.signals:
         return ()
     create_signal_view(engine, tables.signals)
-    tally.rejected += count_reasons(engine, tables.signals, "signals_checked", "event_time", options.until, tally)
-    collect_signals(engine, options.until)
+    rejected = count_reasons(engine, tables.signals, "signals_checked", "event_time", options.until, tally)
+    tally.rejected += rejected
+    collect_signals(engine, options.until, any_rejected=rejected > 0)
     repeats = drop_repeated_signals(engine)
     tally.duplicates += repeats.rows
     tally.add("conflicting_duplicate", repeats.conflicting)
