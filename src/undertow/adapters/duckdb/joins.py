@@ -86,7 +86,7 @@ def collect_signals(engine: duckdb.DuckDBPyConnection, until: datetime | None, *
                CASE WHEN selection = 'sampled' AND stratum <> '' THEN stratum END AS stratum,
                CASE WHEN kind = 'outcome' THEN coalesce(revision, 0) ELSE 0 END AS revision,
                kind = 'outcome' AND coalesce(deleted, false) AS deleted
-        FROM signals_checked WHERE {'NOT rejected AND ' if any_rejected else ''}{until_filter(available, until)}
+        FROM signals_checked WHERE {"NOT rejected AND " if any_rejected else ""}{until_filter(available, until)}
         """
     )
 
