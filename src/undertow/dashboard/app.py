@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from undertow.dashboard.access import ForbiddenError, Person
 from undertow.dashboard.pages import PREFIX, Ui, page, ui_of
-from undertow.dashboard.views import overview
+from undertow.dashboard.views import overview, quality, sections, segments
 from undertow.errors import UndertowError
 from undertow.reports.page import source
 
@@ -42,7 +42,7 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 
-ROUTES: tuple[BaseRoute, ...] = (*overview.ROUTES,)
+ROUTES: tuple[BaseRoute, ...] = (*overview.ROUTES, *quality.ROUTES, *segments.ROUTES, *sections.ROUTES)
 """Of all views."""
 
 

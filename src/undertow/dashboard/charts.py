@@ -63,5 +63,4 @@ def svg_response(svg: str | None, css: str) -> Response:
 
 
 def _inert(value: object) -> object:
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

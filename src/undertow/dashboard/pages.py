@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -48,14 +48,9 @@ class View:
 VIEWS: tuple[View, ...] = (
     View("overview", "Overview"),
     View("quality", "Quality"),
-    View("cost", "Cost"),
     View("segments", "Segments"),
     View("drift", "Drift"),
     View("ledger", "Ledger"),
-    View("review", "Review"),
-    View("actions", "Actions"),
-    View("power", "Power"),
-    View("decisions", "Decisions"),
     View("health", "Data"),
 )
 """In the order of the navigation."""
@@ -166,7 +161,10 @@ def page(request: Request, template: str, *, status: int = 200, title: str = "",
 def environment() -> Environment:
     """The templates. They escape whatever is put in them."""
     made = Environment(
-        loader=PackageLoader("undertow.dashboard", "templates"),
+        # The sections of an audit's page are those of the report.
+        loader=ChoiceLoader(
+            [PackageLoader("undertow.dashboard", "templates"), PackageLoader("undertow.reports", "templates")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -63,7 +63,16 @@ def render_html(report: AuditReport) -> str:
     Returns:
         A complete HTML document in one string, to be written as UTF-8.
     """
-    return render_page("report.html.j2", PAGE_FILTERS, report=report, **_VOCABULARY, **_view(report))
+    return render_page("report.html.j2", PAGE_FILTERS, **section_values(report))
+
+
+def section_values(report: AuditReport) -> dict[str, Any]:
+    """What the sections of an audit's page (`section_*.html.j2`) are made from, charts drawn.
+
+    Args:
+        report: The audit.
+    """
+    return {"report": report, **_VOCABULARY, **_view(report)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ def test_a_chart_has_both_widths_or_is_not_there():
 
 
 def test_rows_with_names_of_others_are_no_formulas():
-    answer = csv_response("rows", ("segment", "loss"), [("=HYPERLINK(1)", -0.5), ("+1", None), ("a,b", 0.25)])
+    answer = csv_response("rows", ("segment", "loss"), [("=HYPERLINK(1)", -0.5), ("+1", None), ("a,b", 0.25), ("", 0)])
     rows = list(csv.reader(io.StringIO(answer.body.decode())))
-    assert rows == [["segment", "loss"], ["'=HYPERLINK(1)", "-0.5"], ["'+1", ""], ["a,b", "0.25"]]
+    assert rows == [["segment", "loss"], ["'=HYPERLINK(1)", "-0.5"], ["'+1", ""], ["a,b", "0.25"], ["", "0"]]
     assert answer.headers["content-disposition"] == 'attachment; filename="rows.csv"'
 
 

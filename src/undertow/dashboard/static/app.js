@@ -61,8 +61,10 @@
   }
 
   function exports(within) {
-    within.querySelectorAll("figure.chartbox[data-name]").forEach(function (figure) {
-      if (figure.querySelector(".takeaway")) { return; }
+    within.querySelectorAll("main figure").forEach(function (figure) {
+      if (figure.querySelector(".takeaway") || !figure.querySelector("svg")) { return; }
+      var section = figure.closest("section[id]");
+      figure.dataset.name = "undertow-" + (section ? section.id : "chart");
       var bar = document.createElement("div");
       bar.className = "takeaway";
       [["SVG", "svg"], ["PNG", "png"]].forEach(function (kind) {
@@ -117,7 +119,26 @@
     }, LIVE_MS);
   }
 
+  /* The day slider: shows the day while it is dragged, goes there when it is let go. */
+  function slider(within) {
+    var label = within.querySelector("label.slider");
+    if (!label || !label.hidden) { return; }
+    var range = label.querySelector("input"), field = document.querySelector("#as-of input[type=date]");
+    label.hidden = false;
+    function day() {
+      var moment = new Date(range.dataset.first + "T00:00:00Z");
+      moment.setUTCDate(moment.getUTCDate() + Number(range.value));
+      return moment.toISOString().slice(0, 10);
+    }
+    range.addEventListener("input", function () {
+      field.value = day();
+      range.setAttribute("aria-valuetext", field.value);
+    });
+    range.addEventListener("change", function () { document.getElementById("as-of").requestSubmit(); });
+  }
+
   function begin(within) {
+    slider(within);
     times(within);
     exports(within);
   }

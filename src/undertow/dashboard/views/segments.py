@@ -1,0 +1,121 @@
+"""Every tier in every segment: state, loss and interval; sorted, searched, and drawn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from undertow.dashboard.charts import both, csv_response
+from undertow.dashboard.pages import page, report_of
+from undertow.errors import UsageError
+from undertow.records.report import AuditReport, SegmentReport
+from undertow.reports.html import section_values
+from undertow.reports.order import worst_first
+from undertow.reports.svg.forest import forest_chart
+
+PER_PAGE = 100
+DRAWN = 20
+LEAST = float("-inf")
+
+SORTS: dict[str, Callable[[SegmentReport], object]] = {
+    "tier": lambda each: each.tier,
+    "segment": lambda each: str(each.segment),
+    "loss": lambda each: LEAST if each.loss is None else each.loss,
+    "quality": lambda each: LEAST if each.quality is None else each.quality,
+    "share": lambda each: each.share,
+    "labels": lambda each: each.n,
+}
+"""By what a table may be sorted; without any the worst comes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of the segments is shown.
+
+    Attributes:
+        sort: One of `SORTS`, `-` before it for descending; empty: the worst first.
+        query: Text that the tier or the segment holds; empty: any.
+        state: One of the states; empty: any.
+        number: Page, from 1.
+    """
+
+    sort: str = ""
+    query: str = ""
+    state: str = ""
+    number: int = 1
+
+    def of(self, segments: Sequence[SegmentReport]) -> list[SegmentReport]:
+        """The segments that are shown, on all pages, in their order.
+
+        Raises:
+            UsageError: They cannot be sorted by that.
+        """
+        wanted = self.query.casefold()
+        found = [
+            each
+            for each in worst_first(segments)
+            if wanted in f"{each.tier} {each.segment}".casefold() and self.state in {"", each.state}
+        ]
+        if not self.sort:
+            return found
+        by = SORTS.get(self.sort.removeprefix("-"))
+        if by is None:
+            raise UsageError(f"sort: expected one of {', '.join(SORTS)}, or one with - before it")
+        return sorted(found, key=by, reverse=self.sort.startswith("-"))  # type: ignore[arg-type]
+
+
+def choice_of(request: Request) -> Choice:
+    """What the address asks for.
+
+    Raises:
+        UsageError: The page is no number.
+    """
+    given = request.query_params
+    try:
+        number = max(1, int(given.get("page", "1")))
+    except ValueError:
+        raise UsageError("page: expected a number from 1") from None
+    return Choice(given.get("sort", ""), given.get("q", "")[:200], given.get("state", ""), number)
+
+
+def segments(request: Request) -> Response:
+    """`/ui/segments`."""
+    report = report_of(request)
+    if report is None:
+        return page(request, "waiting.html.j2")
+    choice = choice_of(request)
+    found = choice.of(report.segments)
+    if request.query_params.get("format") == "csv":
+        return csv_response("undertow-segments", HEADING, [_row(each) for each in found])
+    begin = (choice.number - 1) * PER_PAGE
+    shown, tiers = found[begin : begin + PER_PAGE], {each.tier for each in report.segments}
+    values = section_values(report) | {
+        "forest": both(lambda w, i: forest_chart(shown[:DRAWN], report.settings.margin, w, i, with_tier=len(tiers) > 1), "forest"),
+        "choice": choice, "rows": shown, "found": len(found), "all": len(report.segments), "pages": -(-len(found) // PER_PAGE),
+        "sorts": tuple(SORTS), "drawn": min(len(shown), DRAWN), "matrix": matrix_of(report),
+    }  # fmt: skip
+    return page(request, "segments.html.j2", **values)
+
+
+def matrix_of(report: AuditReport) -> tuple[tuple[str, ...], list[tuple[str, list[SegmentReport | None]]]]:
+    """Tiers, and for each segment (the worst first, a few dozen at most) its row: one report a tier, or None."""
+    ordered = worst_first(report.segments)
+    tiers = tuple(dict.fromkeys(tier.tier for tier in report.tiers if any(each.tier == tier.tier for each in ordered)))
+    places = list(dict.fromkeys(each.segment for each in ordered))[:24]
+    by = {(each.segment, each.tier): each for each in ordered}
+    return tiers, [(str(place), [by.get((place, tier)) for tier in tiers]) for place in places]
+
+
+HEADING = ("tier", "segment", "state", "loss", "low", "high", "quality", "reference_quality", "share", "labels")
+
+
+def _row(each: SegmentReport) -> tuple[object, ...]:
+    low, high = each.interval or (None, None)
+    return (
+        each.tier, str(each.segment), each.state, each.loss, low, high, each.quality, each.reference_quality, each.share, each.n,
+    )  # fmt: skip
+
+
+ROUTES = (Route("/segments", segments, name="segments"),)
