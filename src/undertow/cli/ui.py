@@ -6,6 +6,7 @@ import getpass
 import os
 import secrets
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,13 +63,17 @@ def command(folder: str, config: str | None, host: str, port: int, log_format: s
     click.echo(
         f"the dashboard is at http://{f'[{where}]' if ':' in where else where}:{bound}/ui/  (end it with Ctrl+C)"
     )
+    from undertow.bootstrap.reviewing import open_desk, review_rules
     from undertow.dashboard.app import build_app
 
-    ui.log.start()
-    try:
+    key = id_key(settings, os.environ)
+    with contextlib.ExitStack() as opened:
+        if ui.store is not None:
+            desk, _ = opened.enter_context(open_desk(ui.store, review_rules(settings), id_key=key))
+            ui = replace(ui, desk=desk)
+        ui.log.start()
+        opened.callback(ui.log.stop)
         asyncio.run(_serve(build_app(ui), listener))
-    finally:
-        ui.log.stop()
     return 0
 
 

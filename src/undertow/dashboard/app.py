@@ -1,10 +1,9 @@
 """The application: routes of all views, who asks, what no page may do, and errors that read as pages."""
 
-import hmac
 import logging
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -17,15 +16,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from undertow.dashboard.access import ForbiddenError, Person
+from undertow.dashboard.access import ForbiddenError
 from undertow.dashboard.pages import PREFIX, Ui, page, ui_of
-from undertow.dashboard.views import overview, quality, sections, segments
+from undertow.dashboard.views import overview, quality, review, sections, segments
 from undertow.errors import UndertowError
 from undertow.reports.page import source
 
 log = logging.getLogger("undertow.dashboard")
-
-MAX_FORM_BYTES = 100_000
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; font-src 'none'; "
@@ -42,7 +39,7 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 
-ROUTES: tuple[BaseRoute, ...] = (*overview.ROUTES, *quality.ROUTES, *segments.ROUTES, *sections.ROUTES)
+ROUTES: tuple[BaseRoute, ...] = (*overview.ROUTES, *quality.ROUTES, *segments.ROUTES, *review.ROUTES, *sections.ROUTES)
 """Of all views."""
 
 
@@ -127,28 +124,6 @@ def _is_same_origin(request: Request) -> bool:
         return site in {"same-origin", "none"}
     origin = request.headers.get("origin")
     return origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")
-
-
-async def form_of(request: Request, person: Person) -> dict[str, str]:
-    """The fields of a form that a page of ours sent.
-
-    Raises:
-        ForbiddenError: It does not carry the token of its sender's session.
-        HTTPException: It is too large, or no form.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            raise HTTPException(413, f"a form of at most {MAX_FORM_BYTES:,} bytes was expected")
-    try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=200)
-    except ValueError:
-        raise HTTPException(400, "this is no form") from None
-    given = fields.get("csrf", [request.headers.get("x-csrf", "")])[-1]
-    if not hmac.compare_digest(given.encode(), person.csrf.encode()):
-        raise ForbiddenError("this form is of another session; load the page again")
-    return {name: values[-1] for name, values in fields.items() if name != "csrf"}
 
 
 async def _to_ui(_: Request) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,8 +24,13 @@ from undertow.reports import figures, words
 from undertow.reports.html import PAGE_FILTERS
 from undertow.reports.names import plain
 from undertow.reports.page import shared_filters
+from undertow.services.review import ReviewDesk
 
 PREFIX = "/ui"
+
+MAX_TEXT = 60_000
+"""Characters of one text that are shown."""
+_CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ VIEWS: tuple[View, ...] = (
     View("segments", "Segments"),
     View("drift", "Drift"),
     View("ledger", "Ledger"),
+    View("review", "Review"),
     View("health", "Data"),
 )
 """In the order of the navigation."""
@@ -67,6 +74,8 @@ class Ui:
         folder: Where relative paths in them start.
         access: Tells who asks.
         hosts: Names under which the dashboard may be asked for; empty: any.
+        desk: Where decisions are reviewed, or None: the log is no store.
+        desk_lock: Held while the desk is used: pages are made in several threads.
     """
 
     log: LogView
@@ -75,6 +84,8 @@ class Ui:
     folder: Path
     access: Access
     hosts: frozenset[str] = field(default_factory=frozenset)
+    desk: ReviewDesk | None = None
+    desk_lock: Lock = field(default_factory=Lock)
 
 
 def ui_of(request: Request) -> Ui:
@@ -170,7 +181,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {**shared_filters(), **dict(PAGE_FILTERS), "iso": _iso}
+    made.filters |= {**shared_filters(), **dict(PAGE_FILTERS), "iso": _iso, "inert": inert}
     shared: dict[str, Any] = {
         "VERDICTS": words.VERDICTS,
         "STATES": words.STATES,
@@ -197,6 +208,20 @@ def local_time(moment: datetime | None) -> Markup:
         return Markup("not known")
     utc = moment.astimezone(UTC)
     return Markup('<time datetime="{}">{} UTC</time>').format(utc.isoformat(), f"{utc:%Y-%m-%d %H:%M}")
+
+
+def inert(text: str) -> str:
+    r"""A text of many lines as it is, with nothing in it that acts; at most `MAX_TEXT` characters.
+
+    Examples:
+        >>> inert("one\n\ttwo\x1b[31m")
+        'one\n    two␛[31m'
+    """
+    lines = (
+        "".join(plain(line[start : start + _CHUNK]) for start in range(0, len(line), _CHUNK))
+        for line in text[:MAX_TEXT].expandtabs(4).splitlines()
+    )
+    return "\n".join(lines)
 
 
 def _iso(moment: datetime) -> str:

@@ -140,6 +140,17 @@ class ReviewDesk:
         self._keep(vote)
         return vote
 
+    def has_judged(self, rater: str, item: str) -> bool:
+        """Whether a reviewer has judged or skipped an item.
+
+        Raises:
+            DataError: There is no such item.
+            OSError: The store cannot be read.
+        """
+        seen = self.look()
+        case = self._case(item)
+        return case.decision_id in _judged_by(rater, seen)
+
     def skip(self, rater: str, item: str, why: str, seconds: float | None = None) -> Vote:
         """Leave an item to others, and keep why.
 
