@@ -248,8 +248,7 @@ class _Deciding:
             policy=episode.policy,
             episode=episode.id,
             evidence=_evidence(episode, self.look),
-            before="served by the policy",
-            after="served by the policy",
+            after="left as it is",
             why=_why(episode, "", "", {})
             + "; no segment is expected to lose more than its savings (or the margin) are worth",
         )
@@ -403,7 +402,7 @@ def _why(episode: Episode, place: str, held: str, evidence: Mapping[str, float |
     said = f"{'a warning' if episode.kind == 'warning' else 'an alarm'} about tier {episode.tier} ({where}): a loss{size}{since}"
     expected, net = evidence.get("expected_loss"), evidence.get("net_usd_request")
     if isinstance(expected, float):
-        worth = "" if net is None else f", which costs more than it saves by ${-float(net):.4g} a request"
+        worth = "" if net is None else f", which costs more than it saves by ${-float(net):.2g} a request"
         said += f"; in {place_name(place)} a loss of {expected:.1%} is expected{worth}"
     asks = {
         "evidence": "; it is only suggested, since the evidence or its cause is not sure enough to act on",

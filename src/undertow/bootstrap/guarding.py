@@ -108,20 +108,46 @@ def rollouts_standing(
     """
     from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells  # noqa: PLC0415 (scipy, pydantic)
 
+    trail = StoreGuardBook(store).trail()
+    if not rollouts_of(trail):
+        return ()
+    request = AuditRequest((str(store),), format="undertow", settings=settings, now=now)
+    try:
+        cells = read_cells(request, progress)
+        report = audit_cells(request, cells)
+    except (DataError, LogError) as error:
+        return standing_of(store, plan, None, None, now, f"there is nothing to judge by yet ({error})")
+    return standing_of(store, plan, report, cells, now)
+
+
+def standing_of(
+    store: Path,
+    plan: Guarded,
+    report: "AuditReport | None",
+    cells: "AuditCells | None",
+    now: datetime,
+    note: str = "",
+) -> tuple[RolloutStanding, ...]:
+    """All rollouts of a store with what they need, by an audit that was made already.
+
+    Args:
+        store: Its root folder.
+        plan: What the guard works by.
+        report: The audit, or None: there is none.
+        cells: What it was made of.
+        now: Aware.
+        note: Why there is none.
+
+    Raises:
+        ConfigError: The trail cannot be read.
+    """
     book = StoreGuardBook(store)
     trail = book.trail()
+    look = None
+    if report is not None and cells is not None and rollouts_of(trail):
+        episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
+        look = look_of(report, episodes.episodes, cells, known_versions(book), {}, plan)
     found = []
-    look, note = None, ""
-    if rollouts_of(trail):
-        request = AuditRequest((str(store),), format="undertow", settings=settings, now=now)
-        try:
-            cells = read_cells(request, progress)
-            report = audit_cells(request, cells)
-        except (DataError, LogError) as error:
-            note = f"there is nothing to judge by yet ({error})"
-        else:
-            episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
-            look = look_of(report, episodes.episodes, cells, known_versions(book), {}, plan)
     for policy, state in sorted(rollouts_of(trail).items()):
         asked = tuple(e for e in waiting(trail) if e.policy == policy and e.kind in {"advance", "step_back"})
         said = (

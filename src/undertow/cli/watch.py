@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -53,6 +54,8 @@ def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
     loaded = load_settings(settings_file(config, (folder,)), os.environ)
     plan = watching_plan(store, loaded.settings, loaded.folder, datetime.now(UTC).date())
     if once:
+        # What the logs would tell of the look, the pass says in words.
+        logging.getLogger("undertow").addHandler(logging.NullHandler())
         _pass(store, plan, as_json=as_json)
         return 0
     from undertow.adapters.telemetry.json_logs import configure_logging
@@ -124,7 +127,7 @@ def _pass(store: Path, plan: "KeeperPlan", *, as_json: bool) -> None:
 def _in_words(seen: dict[str, object]) -> str:
     if seen["verdict"] is None:
         return "nothing to audit yet"
-    parts = [str(seen["headline"] or seen["verdict"])]
+    parts = [str(seen["headline"] or seen["verdict"]).removesuffix(".")]
     counts = (("guard_actions", "done"), ("guard_suggestions", "suggested"), ("alerts_delivered", "alerts delivered"), ("alerts_failed", "alerts not delivered yet"))  # fmt: skip
     parts += [f"{seen[name]} {what}" for name, what in counts if seen.get(name)]
     return "; ".join(parts)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from undertow.dashboard.access import ForbiddenError
 from undertow.dashboard.pages import PREFIX, Ui, page, ui_of
-from undertow.dashboard.views import overview, quality, review, sections, segments
+from undertow.dashboard.views import actions, overview, quality, review, sections, segments
 from undertow.errors import UndertowError
 from undertow.reports.page import source
 
@@ -39,7 +39,14 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 
-ROUTES: tuple[BaseRoute, ...] = (*overview.ROUTES, *quality.ROUTES, *segments.ROUTES, *review.ROUTES, *sections.ROUTES)
+ROUTES: tuple[BaseRoute, ...] = (
+    *overview.ROUTES,
+    *quality.ROUTES,
+    *segments.ROUTES,
+    *review.ROUTES,
+    *actions.ROUTES,
+    *sections.ROUTES,
+)
 """Of all views."""
 
 

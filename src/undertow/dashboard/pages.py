@@ -58,6 +58,7 @@ VIEWS: tuple[View, ...] = (
     View("drift", "Drift"),
     View("ledger", "Ledger"),
     View("review", "Review"),
+    View("actions", "Actions"),
     View("health", "Data"),
 )
 """In the order of the navigation."""
