@@ -17,7 +17,7 @@ from threading import Thread
 
 from undertow.adapters.duckdb.inputs import LogInputs
 from undertow.adapters.duckdb.pseudonyms import pseudonymous_copies
-from undertow.adapters.duckdb.source import DuckDbAuditSource
+from undertow.adapters.duckdb.source import REPEATS, DuckDbAuditSource
 from undertow.adapters.importers import detect_format, import_logs, read_mapping, read_outcomes
 from undertow.adapters.importers.outcomes import is_read_by_engine
 from undertow.adapters.importers.result import Explanation, ImportOptions
@@ -163,11 +163,18 @@ def run_audit(request: AuditRequest, progress: Progress = silent) -> AuditReport
         DataError: no live decision with a tier, or times that cannot all be right.
         UsageError: an engine or format that does not exist, or a baseline outside the log.
     """
-    # The statistics (scipy above all) take half a second to import: they do so while the engine reads the log.
+    # The statistics (scipy above all) take half a second to import: they do so where the engine leaves cores idle. No
+    # earlier: each of many short statements would have to wait until the import lets go of the interpreter.
     statistics = Thread(target=import_module, args=(STATISTICS,), daemon=True)
-    statistics.start()
-    cells = read_cells(request, progress)
-    statistics.join()
+
+    def tell(stage: str, done: float, total: float | None) -> None:
+        if stage == REPEATS and statistics.ident is None:
+            statistics.start()
+        progress(stage, done, total)
+
+    cells = read_cells(request, tell)
+    if statistics.ident is not None:
+        statistics.join()
     progress("weighing the evidence", 0, None)
     return audit_cells(request, cells)
 

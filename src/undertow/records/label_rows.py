@@ -1,6 +1,7 @@
 """Labels one by one, with the text of their decisions where a log keeps it: for finding where a tier loses.
 
-The only rows that cross from an engine, and only labels that may raise an alarm: at most `MOST_ROWS` of them, in order of time.
+The only rows that cross from an engine, and only labels that may raise an alarm: at most `MOST_ROWS` of them, in order of time. Those
+of the capable tier come only where texts are looked for: without any there are no topics, and that tier is searched for nothing else.
 """
 
 from dataclasses import dataclass, field, fields

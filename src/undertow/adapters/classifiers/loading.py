@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from undertow.adapters.classifiers.embedding import EmbeddingClassifier
 from undertow.adapters.classifiers.text import TextClassifier
 from undertow.adapters.whole_file import read_whole, write_whole
 from undertow.errors import ConfigError
@@ -49,4 +48,6 @@ def load_classifier(path: str | Path, *, socket: str | Path | None = None) -> Cl
         raise ConfigError(
             f"{path}: an embedding classifier answers through a sidecar process, which only `undertow serve` starts"
         )
+    from undertow.adapters.classifiers.embedding import EmbeddingClassifier  # noqa: PLC0415 (asyncio, for readers of artefacts)
+
     return EmbeddingClassifier(str(socket), version)

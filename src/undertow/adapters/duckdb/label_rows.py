@@ -45,7 +45,7 @@ def label_rows(
     most: int = MOST_ROWS,
     sketch_key: bytes | None = None,
 ) -> LabelRows:
-    """The labels, in order of time.
+    """The labels, in order of time; those of the capable tier only where texts are looked for.
 
     Args:
         engine: Holds table `labels` (`label_cells.label_cells`), whose rows bear `decision`, and the types of `vocabulary`.
@@ -64,32 +64,34 @@ def label_rows(
         f", coalesce({vocabulary.first_code[place]} + enum_code(TRY_CAST(segment_{place} AS segment_value_{place})), 0) AS code_{place}"
         for place in vocabulary.plan.places
     )
+    roots = tuple(root for root in stores if any((root / folder).is_dir() for folder in (SAMPLED, PAIRS, SKETCHES)))
+    has_texts = has_prompts or bool(roots)
     engine.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE rows_wanted AS
+        CREATE OR REPLACE TEMP VIEW rows_wanted AS
         SELECT decision, available, decided, {tier_code("tier")} AS tier, arm, eligible, signal, selection, basis, stratum, y AS failure,
                w AS weight{codes}
         FROM labels WHERE decision IS NOT NULL AND tier IS NOT NULL AND basis IN ({bases})
               AND kind IN ({kinds})
         """
     )
-    row = engine.execute("SELECT count(*) FROM rows_wanted").fetchone()
-    assert row is not None
-    total = int(row[0])
+    total = _count(engine, "")
     if total == 0:
         return no_label_rows()
     parts = -(-total // most)
-    kept = f"WHERE (decision >> 20) % {parts} = 0" if parts > 1 else ""
+    kept = f"WHERE (decision >> 20) % {parts} = 0" if parts > 1 else "WHERE true"
+    # Without texts there are no topics, and then nothing looks at labels of the capable tier one by one.
+    read = kept if has_texts else f"{kept} AND tier <> {len(vocabulary.tiers) - 1}"
     order = "available, decision, signal, selection, basis, failure, weight"
-    found = engine.execute(f"SELECT * FROM rows_wanted {kept} ORDER BY {order} LIMIT {int(most)}").fetchnumpy()
+    found = engine.execute(f"SELECT * FROM rows_wanted {read} ORDER BY {order} LIMIT {int(most)}").fetchnumpy()
     decision = np.asarray(found["decision"]).astype(np.uint64)
-    roots = tuple(root for root in stores if any((root / folder).is_dir() for folder in (SAMPLED, PAIRS, SKETCHES)))
     # A million numbers of Python are dear where there is no text to look for.
-    wanted = set(decision.tolist()) if has_prompts or roots else set()
+    wanted = set(decision.tolist()) if has_texts else set()
     texts = _texts(engine, kept, wanted, has_prompts=has_prompts, stores=roots)
     sketches = {} if sketch_key is None else _sketches(engine, wanted - texts.keys(), roots, sketch_key)
     texts |= dict.fromkeys(sketches, "")
-    engine.execute("DROP TABLE rows_wanted")
+    left_out = total - min(_count(engine, kept), most) if parts > 1 else 0
+    engine.execute("DROP VIEW rows_wanted")
     place = {key: at for at, key in enumerate(texts)}
     numbers = {name: np.asarray(found[name]).astype(np.int64) for name in _NUMBERS}
     segments = [np.asarray(found[f"code_{each}"]).astype(np.int64) for each in vocabulary.plan.places]
@@ -104,8 +106,14 @@ def label_rows(
         else np.full(len(decision), -1, dtype=np.int64),
         texts=tuple(texts.values()),
         sketches=tuple(sketches.get(key) for key in texts) if sketches else (),
-        left_out=total - len(decision),
+        left_out=left_out,
     )
+
+
+def _count(engine: duckdb.DuckDBPyConnection, where: str) -> int:
+    row = engine.execute(f"SELECT count(*) FROM rows_wanted {where}").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _texts(

@@ -65,11 +65,17 @@ Result = TypeVar("Result")
 BEHAVIOUR_COLUMNS = ("escalated", "output_tokens", "features", "novelty", "score")
 """Columns whose sums drift is looked for in."""
 
+REPEATS = "looking for repeated ids"
+"""What progress is told before the longest step of a run that leaves all cores but one to others."""
+
 MOST_REMOVALS = 20
 """How often all is done anew because a file was gone that had been found."""
 
 MOST_VERSIONS = 500
 """A change column with more values than this in a sample is no version (an id of the request, say) and is left out."""
+
+MOST_JOINT_VERSIONS = 8
+"""Versions are counted in the scan that counts traffic while a sample holds no more combinations of them than this."""
 
 
 @dataclass(slots=True)
@@ -195,10 +201,13 @@ def _open_signals(work: _Work, options: CellOptions) -> tuple[str, ...]:
     return signal_keys(engine)
 
 
-def _count_decisions(work: _Work, options: CellOptions, scale: ConfidenceScale, keys: tuple[str, ...]) -> Vocabulary:
+def _count_decisions(
+    work: _Work, options: CellOptions, scale: ConfidenceScale, keys: tuple[str, ...], progress: Progress = silent
+) -> Vocabulary:
     """Create the joint tables, the types and table `coded`; all over again without repeated ids, should there be any."""
     engine, tables, tally = work.engine, work.tables, work.tally
     vocabulary = _count_and_code(work, options, scale, keys)
+    progress(REPEATS, 0.5, 1.0)
     repeats = find_repeated_decisions(engine)
     if repeats.rows:
         tally.duplicates += repeats.rows
@@ -240,11 +249,12 @@ def _count_and_code(work: _Work, options: CellOptions, scale: ConfidenceScale, k
     create_fact_view(engine, expressions, options.bucket_s, "0" if plan.complete else stray_keys(plan))
     tables = work.tables
     sums = behaviour_cells.behaviour_sums([name for name in BEHAVIOUR_COLUMNS if tables.holds(name)])
-    if traffic_cells.count_jointly(engine, plan, sums):
+    versions = _joint_versions(work)
+    if traffic_cells.count_jointly(engine, plan, sums, versions):
         plan = plan_segments(engine, None, None, options.max_segment_values, search_all=True)
         expressions = value_expressions(plan, None)
         create_fact_view(engine, expressions, options.bucket_s)
-        traffic_cells.count_jointly(engine, plan, sums)
+        traffic_cells.count_jointly(engine, plan, sums, versions)
     vocabulary = number_segments(plan, *segment_values(engine, plan, options.max_segment_values))
     calls = traffic_cells.call_tiers(engine) if work.tables.holds("calls") else ()
     tiers, note = order_tiers(engine, options.tier_order, calls)
@@ -279,20 +289,28 @@ def _bins(tables: Tables, options: CellOptions) -> dict[str, str]:
     return found
 
 
-def _change_columns(work: _Work) -> tuple[str, ...]:
-    """Columns whose changes are followed: those that hold something and are versions rather than ids of requests."""
+def _change_columns(work: _Work) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns whose changes are followed, which hold something and are versions; and those that are rather ids of requests."""
     present = [name for name in CHANGE_KINDS if work.tables.holds(name)]
     if not present:
-        return ()
+        return (), ()
     row = work.engine.execute(
         f"SELECT {', '.join(f'count(DISTINCT {name})' for name in present)} FROM sampled"
     ).fetchone()
     assert row is not None
-    crowded = [name for name, count in zip(present, row, strict=True) if count > MOST_VERSIONS]
-    work.tally.notes.extend(
-        f"column `{name}` differs on nearly every decision; its changes are not followed" for name in crowded
-    )
-    return tuple(name for name in present if name not in crowded)
+    crowded = tuple(name for name, count in zip(present, row, strict=True) if count > MOST_VERSIONS)
+    return tuple(name for name in present if name not in crowded), crowded
+
+
+def _joint_versions(work: _Work) -> tuple[str, ...]:
+    """Change columns that are counted together with traffic: all that vary, if they take few values together, else none."""
+    constants = work.tables.constants()
+    varying = tuple(name for name in _change_columns(work)[0] if name not in constants)
+    if not varying:
+        return ()
+    row = work.engine.execute(f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(varying)} FROM sampled)").fetchone()
+    assert row is not None
+    return varying if row[0] <= MOST_JOINT_VERSIONS else ()
 
 
 def _count(
@@ -304,7 +322,7 @@ def _count(
     keys = _open_signals(work, options)
     progress("counting decisions", 0.3, 1.0)
     scale = _confidence_scale(work)
-    vocabulary = _count_decisions(work, options, scale, keys)
+    vocabulary = _count_decisions(work, options, scale, keys, progress)
     row = engine.execute("SELECT count(*) FROM coded").fetchone()
     span = engine.execute("SELECT epoch(min(first_at)), epoch(max(last_at)) FROM joint_0").fetchone()
     assert row is not None
@@ -343,7 +361,11 @@ def _count(
         tally.add("outside_attribution_window", joined.outside_window)
     _look_at_clocks(work, options, joined)
     progress("summing up", 0.8, 1.0)
-    models, change_values = traffic_cells.model_cells(engine, _change_columns(work), tables.constants())
+    followed, unlike = _change_columns(work)
+    tally.notes.extend(
+        f"column `{name}` differs on nearly every decision; its changes are not followed" for name in unlike
+    )
+    models, change_values = traffic_cells.model_cells(engine, followed, tables.constants(), _joint_versions(work))
     confidence = traffic_cells.confidence_cells(engine, vocabulary) if scale.column else empty(ConfidenceCells)
     exposure = traffic_cells.exposure_cells(engine)
     calls = traffic_cells.call_cells(engine) if tables.holds("calls") else empty(CallCells)

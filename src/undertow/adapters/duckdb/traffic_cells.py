@@ -50,13 +50,16 @@ def _segment_columns(places: tuple[int, ...]) -> str:
     return "".join(f", segment_{place}" for place in places)
 
 
-def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan, more: str = "") -> int:
+def count_jointly(
+    engine: duckdb.DuckDBPyConnection, plan: SegmentPlan, more: str = "", versions: tuple[str, ...] = ()
+) -> int:
     """Create tables joint_0, joint_1, ... from view `facts`, by bucket, tier, arm, eligibility and segments.
 
     Args:
         engine: Holds the view.
         plan: The segments to count by.
         more: Further sums, as SQL that begins with a comma.
+        versions: Change columns by which table joint_0 is divided too, so that `model_cells` need read no row.
 
     Returns:
         Number of segment keys outside the plan that some live decision bears (0 where the plan is complete).
@@ -70,8 +73,9 @@ def count_jointly(engine: duckdb.DuckDBPyConnection, plan: SegmentPlan, more: st
             if first
             else ""
         )
+        keys = _segment_columns(places) + "".join(f", {name}" for name in versions if first)
         engine.execute(
-            f"CREATE OR REPLACE TEMP TABLE joint_{group} AS SELECT bucket, tier, arm, eligible{_segment_columns(places)}, "
+            f"CREATE OR REPLACE TEMP TABLE joint_{group} AS SELECT bucket, tier, arm, eligible{keys}, "
             f"{_SUMS}{more}{once}{', max(stray) AS stray' if check else ''} FROM facts GROUP BY ALL"
         )
         if check:
@@ -109,17 +113,23 @@ def confidence_cells(engine: duckdb.DuckDBPyConnection, vocabulary: Vocabulary) 
 
 
 def model_cells(
-    engine: duckdb.DuckDBPyConnection, columns: tuple[str, ...], constants: Mapping[str, str]
+    engine: duckdb.DuckDBPyConnection,
+    columns: tuple[str, ...],
+    constants: Mapping[str, str],
+    counted: tuple[str, ...] = (),
 ) -> tuple[ModelCells, tuple[str, ...]]:
     """Cells of the change columns named, with the values that their codes point into.
 
-    Columns in `constants` are known to hold one value everywhere; grouping by them would only cost time.
+    Columns in `constants` are known to hold one value everywhere; grouping by them would only cost time. Table joint_0 has the columns
+    in `counted` (see `count_jointly`): where these are all that is left, no row is read.
     """
     if not columns:
         return empty(ModelCells), ()
-    names = "".join(f", {name}" for name in columns if name not in constants)
+    varying = [name for name in columns if name not in constants]
+    names = "".join(f", {name}" for name in varying)
+    total, source = ("sum(decisions)", "joint_0") if set(varying) <= set(counted) else ("count(*)", "facts")
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE versions AS SELECT bucket, tier{names}, count(*) AS decisions FROM facts GROUP BY ALL"
+        f"CREATE OR REPLACE TEMP TABLE versions AS SELECT bucket, tier{names}, {total} AS decisions FROM {source} GROUP BY ALL"
     )
     values_of = {name: literal(constants[name]) if name in constants else name for name in columns}
     long = " UNION ALL ".join(

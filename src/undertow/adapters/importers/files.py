@@ -144,7 +144,7 @@ def _spans_lines(text: bytes) -> bool:
 
 def _head(path: Path) -> bytes:
     """The first uncompressed bytes of a file, or what there is of them where it is damaged further on."""
-    head = b""
+    head = bytearray()  # bytes would be copied whole with each piece
     with opened(path) as stream:
         try:
             while len(head) < CHUNK and (piece := stream.read(4096)):
@@ -152,7 +152,7 @@ def _head(path: Path) -> bytes:
         except _READ_ERRORS as error:
             if not head:
                 raise LogError(f"{str(path)!r} is compressed but damaged at its start: {error}") from error
-    return head
+    return bytes(head)
 
 
 def records(

@@ -37,8 +37,12 @@ def test_labels_of_people_on_decisions_cross_with_the_texts_of_theirs(tmp_path):
 
 
 def test_a_log_without_texts_sends_labels_without(tmp_path):
-    rows = read_rows(tmp_path, [decision(i) for i in range(3)], [signal(i) for i in range(3)]).rows
+    decisions = [*(decision(i) for i in range(3)), decision(3, tier="capable")]
+    cells = read_rows(tmp_path, decisions, [signal(i) for i in range(4)])
+    rows = cells.rows
     assert len(rows) == 3
+    assert {cells.tiers[code] for code in rows.tier.tolist()} == {"cheap"}, "the capable tier is searched for topics alone"
+    assert rows.left_out == 0
     assert rows.texts == ()
     assert (rows.text == -1).all()
 

@@ -1,5 +1,6 @@
 """What changed when; other cells of traffic are compared with a plain count in test_source."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,27 @@ def test_versions_by_day_and_tier(tmp_path: Path) -> None:
         (0, "policy_version", "v1", 1),
         (1, "policy_version", "v1", 2),
     }
+
+
+def test_versions_and_traffic_are_the_same_counted_together_or_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        decision(i, i, model="ab"[i % 2], policy_version=f"v{i // 10}", segment={"intent": "xyz"[i % 3]}, escalated=i % 5 == 0)
+        for i in range(40)
+    ]
+    path = write_parquet(tmp_path / "d.parquet", rows)
+    found = []
+    for most in (8, 7):  # there are 8 combinations
+        monkeypatch.setattr("undertow.adapters.duckdb.source.MOST_JOINT_VERSIONS", most)
+        found.append(read(path))
+    together, apart = found
+    assert together.change_values == apart.change_values == ("a", "b", "v0", "v1", "v2", "v3")
+    for table in ("models", "traffic", "behaviour", "skipped"):
+        one, other = getattr(together, table), getattr(apart, table)
+        for column in fields(one):
+            assert getattr(one, column.name) == pytest.approx(getattr(other, column.name), rel=1e-12), column.name
+    assert int(together.models.decisions.sum()) == 80
 
 
 def test_a_version_that_is_an_id_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
