@@ -41,7 +41,9 @@ def test_a_log_without_texts_sends_labels_without(tmp_path):
     cells = read_rows(tmp_path, decisions, [signal(i) for i in range(4)])
     rows = cells.rows
     assert len(rows) == 3
-    assert {cells.tiers[code] for code in rows.tier.tolist()} == {"cheap"}, "the capable tier is searched for topics alone"
+    assert {cells.tiers[code] for code in rows.tier.tolist()} == {"cheap"}, (
+        "the capable tier is searched for topics alone"
+    )
     assert rows.left_out == 0
     assert rows.texts == ()
     assert (rows.text == -1).all()

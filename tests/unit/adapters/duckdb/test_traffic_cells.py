@@ -36,7 +36,14 @@ def test_versions_and_traffic_are_the_same_counted_together_or_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [
-        decision(i, i, model="ab"[i % 2], policy_version=f"v{i // 10}", segment={"intent": "xyz"[i % 3]}, escalated=i % 5 == 0)
+        decision(
+            i,
+            i,
+            model="ab"[i % 2],
+            policy_version=f"v{i // 10}",
+            segment={"intent": "xyz"[i % 3]},
+            escalated=i % 5 == 0,
+        )
         for i in range(40)
     ]
     path = write_parquet(tmp_path / "d.parquet", rows)
