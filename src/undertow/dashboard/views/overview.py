@@ -31,8 +31,8 @@ class TierColumn:
         name: The tier; empty: all together.
         quality: By the main signal, or None: no labels.
         share: Of the decisions, in [0, 1].
-        cost_usd: Of one decision, or None.
-        saved_usd: Of one decision against the capable tier, or None.
+        cost_usd: Of 1,000 decisions, or None: one costs too little to be read.
+        saved_usd: Of 1,000 decisions against the capable tier, or None.
         alarms: Open alarms about it.
     """
 
@@ -81,7 +81,7 @@ def tier_columns(report: AuditReport) -> tuple[TierColumn, ...]:
     alarms = [alarm.tier for alarm in report.alarms]
 
     def each(usd: float | None, decisions: int) -> float | None:
-        return None if usd is None or not decisions else usd / decisions
+        return None if usd is None or not decisions else 1_000 * usd / decisions
 
     columns = [
         TierColumn("", whole.signals.get(signal), 1.0, each(whole.cost_usd, whole.decisions), None, len(alarms)),

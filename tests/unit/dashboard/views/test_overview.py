@@ -19,7 +19,7 @@ def test_the_average_stands_beside_its_tiers():
     assert columns[0].quality == report.aggregate.signals[report.main_signal]
     assert columns[0].alarms == len(report.alarms)
     cheap = report.tiers[0]
-    assert columns[1].saved_usd == pytest.approx((cheap.baseline_cost_usd - cheap.cost_usd) / cheap.decisions)
+    assert columns[1].saved_usd == pytest.approx(1_000 * (cheap.baseline_cost_usd - cheap.cost_usd) / cheap.decisions)
 
 
 def test_what_was_done_about_an_alarm_is_said(client, tmp_path):
