@@ -152,7 +152,8 @@ def test_two_interrupts_end_it_at_once(tmp_path):
             time.sleep(0.3)
             assert running.process.poll() is None
             running.signal(signal.SIGINT)
-            assert running.process.wait(5) == 130
+            # A shell shows both as 130; which of them it is depends on how far the first one has come.
+            assert running.process.wait(5) in {130, -signal.SIGINT}
             callers.is_over.set()
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
 
