@@ -38,7 +38,11 @@ def dashboard(folder):
         yield re.search(r"(http://[^/]+)/ui/", process.stdout.readline())[1]
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:  # a page of an earlier day is still being made, on a machine that is busy
+            process.kill()
+            process.wait(10)
         process.stdout.close()
 
 
@@ -72,6 +76,7 @@ def opened(browser):
 
     def page(address, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        context.set_default_timeout(90_000)  # an earlier day is audited anew, which takes long on a busy machine
         contexts.append(context)
         made = context.new_page()
         made.on("console", lambda message: complaints.append(message.text))
