@@ -140,24 +140,29 @@ def _make_labels(engine: duckdb.DuckDBPyConnection, signals: Path | None) -> str
 def _rows(engine: duckdb.DuckDBPyConnection, source: str) -> tuple[ComparedRows, tuple[dict[str, str], ...]]:
     found = (
         engine.execute(
-            "SELECT value, weight, CASE WHEN is_changed AND NOT lacks_overlap THEN ratio ELSE 0.0 END, after, segment "
+            "SELECT value, weight, CASE WHEN is_changed AND NOT lacks_overlap THEN ratio ELSE 0.0 END, after, "
+            "CASE WHEN is_changed AND lacks_overlap THEN after - before ELSE 0.0 END, "
+            "CASE WHEN is_changed AND NOT lacks_overlap THEN (after - before) / p_cheap ELSE 0.0 END, "
+            "CASE WHEN is_changed AND NOT lacks_overlap THEN (before - after) / (1.0 - p_cheap) ELSE 0.0 END, segment "
             "FROM known JOIN labels USING (decision_id) ORDER BY decision_id"
         ).fetchall()
         if source
         else []
     )
-    value, weight, ratio, after = (np.array([float(row[place]) for row in found]) for place in range(4))
-    loss = ratio * (1.0 - value)
-    rows = ComparedRows(
-        loss,
-        loss,
-        np.minimum(ratio, 0.0),
-        np.maximum(ratio, 0.0),
-        after,
-        weight,
-        np.ones(len(found), dtype=np.bool_),
+    value, weight, ratio, after, blind, if_cheap, if_capable = (
+        np.array([float(row[place]) for row in found]) for place in range(7)
     )
-    return rows, tuple(dict(row[4] or {}) for row in found)
+    loss = ratio * (1.0 - value)
+    # What a request could have added is bounded by the rarer of its draws, whichever came: where the cheap tier answered one in two hundred,
+    # a stake that went by the draws that came would rule out a loss of which none of them could tell.
+    least, most = np.minimum(if_cheap, if_capable), np.maximum(if_cheap, if_capable)
+    # Of a request that was never served as it would be, its label says nothing: it may lose all that it could.
+    is_blind = blind != 0.0
+    least, most = np.where(is_blind, np.minimum(blind, 0.0), least), np.where(is_blind, np.maximum(blind, 0.0), most)
+    rows = ComparedRows(
+        np.where(is_blind, least, loss), np.where(is_blind, most, loss), least, most, after, weight, ~is_blind
+    )
+    return rows, tuple(dict(row[7] or {}) for row in found)
 
 
 def _counts(engine: duckdb.DuckDBPyConnection, keys: tuple[str, ...] | None) -> dict[str, PlaceCounts]:

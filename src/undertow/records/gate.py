@@ -95,7 +95,7 @@ class ComparedRows:
 
     Attributes:
         low, high: What the candidate adds to the losses of this request, between these two; equal where the row has a label. Shape (n,).
-        least, most: The smallest and the largest value that it could have had, whatever the label. Shape (n,).
+        least, most: The smallest and the largest value that it could have had, whatever the label and whichever tier had answered. Shape (n,).
         cheap: Probability that the candidate serves it below the capable tier, in [0, 1]. Shape (n,).
         weight: Requests that it stands for, up to a common factor. Shape (n,).
         labelled: It has a label. Shape (n,).
