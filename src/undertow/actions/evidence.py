@@ -12,7 +12,7 @@ class PlaceEvidence:
 
     Attributes:
         segment: `key=value`; empty: the whole tier.
-        share: Share of the tier's traffic, in [0, 1].
+        share: Share of the tier's traffic since the rollout began, in [0, 1].
         n: Labels.
         loss: Estimate, in [-1, 1], or None.
         low, high: Its anytime-valid interval; -1 and 1 where nothing is known.
@@ -21,6 +21,7 @@ class PlaceEvidence:
         tier_fresh: Labels of the whole tier since then.
         fresh_loss: Estimate from those labels of the place alone, or None.
         fresh_low: Lower bound of the loss from them, -1 where nothing is known.
+        share_at_full: Share of the tier's traffic that it would have if all were exposed alike, in [0, 1]; None: as it is.
     """
 
     segment: str = ""
@@ -34,6 +35,12 @@ class PlaceEvidence:
     tier_fresh: int = 0
     fresh_loss: float | None = None
     fresh_low: float = -1.0
+    share_at_full: float | None = None
+
+    @property
+    def weight(self) -> float:
+        """Share by which its loss counts in the risk budget: a place that is held back weighs what it will, not the little it is served now."""
+        return self.share if self.share_at_full is None else self.share_at_full
 
 
 @dataclass(frozen=True, slots=True)

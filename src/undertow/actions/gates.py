@@ -123,7 +123,7 @@ def _segment_gate(
     name, stage = place.segment, stage_of(state, place.segment)
     pooled = bounds[name]
     exposure = exposure_at(state, min(max(stage + 1, 0), len(state.stages) - 1))
-    weight = place.share * exposure
+    weight = place.weight * exposure
     bound = min(plan.risk_budget / weight, 1.0) if weight > 0.0 else 1.0
 
     def gate(code: str, why: str) -> Gate:
@@ -135,10 +135,14 @@ def _segment_gate(
         return gate("", f"{name}: somebody accepted its risk")
     if name in alarmed:
         return gate("alarm", f"an alarm about {name} is open")
+    low = max(place.low, place.fresh_low)
+    if low > plan.margin:
+        # It steps back for that, so within the budget or not: else it would go to and fro for ever.
+        return gate("worse", f"{name} is shown to lose at least {low:.1%}, more than {plan.margin:.1%}")
     if pooled.high * weight > plan.risk_budget:
         return gate(
             "budget",
-            f"{name} may lose {pooled.high:.1%}; at {exposure:.0%} exposure and {place.share:.0%} of the traffic it must be shown "
+            f"{name} may lose {pooled.high:.1%}; at {exposure:.0%} exposure and {place.weight:.0%} of the traffic it must be shown "
             f"below {bound:.1%}",
         )
     return gate("", f"{name} loses at most {pooled.high:.1%}, within its share of the risk budget")

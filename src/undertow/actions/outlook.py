@@ -106,6 +106,8 @@ def _missing(state: RolloutState, gate: Gate, tier: TierEvidence | None) -> int 
     place = gate.place
     if place is None or tier is None or place.loss is None or gate.bound is None or gate.code in NOT_BY_LABELS:
         return None
+    if gate.segment and gate.code == "worse":
+        return None
     level = tier.segment_level if gate.segment else tier.level
     high = place.high if gate.high is None else gate.high
     needed = labels_until(place.loss, max(high, place.loss), place.n, gate.bound, level)

@@ -5,8 +5,8 @@ At each look, per policy that is being rolled out:
 * a place about which an alarm of cause routing was raised is taken off (a segment) or steps back one stage (all requests), once an alarm;
 * a place whose loss is shown to lie above the margin, at the present exposure or with labels at it, steps back one stage;
 * all requests advance one stage when every tier is shown below the margin, with labels at the present exposure. A segment goes with them
-  where its upper bound times its share times its next exposure stays within the risk budget; else it stays behind, alone, and follows once
-  its own labels allow it;
+  where its upper bound times its share times its next exposure stays within the risk budget and it is not shown to lose more than the margin;
+  else it stays behind, alone, and follows once its own labels allow it;
 * otherwise it holds. Time alone changes nothing, and no look moves a place by more than one stage forward.
 
 **Guarantee.** The intervals hold together at all times with probability 1 - alpha. While they do, no stage begins whose tier loses the
@@ -158,7 +158,7 @@ def _steps_on(look: "_Look", whole: Gate, gates: dict[str, Gate], stepped: set[s
             is_fresh = gate.place is not None and fresh_labels(state, gate.place, of_tier=True) >= LEAST_FRESH
             if gate.is_open and is_fresh:
                 yield look.entry("advance", segment, stage, stage + 1, gate.why, gate.place, gate)
-        elif advances and not gate.is_open and gate.code in {"budget", "alarm"}:
+        elif advances and not gate.is_open and gate.code in {"budget", "alarm", "worse"}:
             if state.stage.get(segment) == front:
                 continue  # it stays behind by a stage of its own already
             yield look.entry("hold", segment, stage, stage, gate.why, gate.place, gate)
@@ -216,7 +216,7 @@ class _Look:
         if place is not None:
             evidence |= {
                 "loss": place.loss, "low": place.low, "high": place.high, "labels": place.n,
-                "share": place.share, "fresh_labels": fresh_labels(state, place),
+                "share": place.weight, "fresh_labels": fresh_labels(state, place),
             }  # fmt: skip
         if gate is not None:
             evidence |= {"bound": gate.bound, "high_pooled": gate.high, "borrowed": gate.borrowed}

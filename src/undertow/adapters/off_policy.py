@@ -140,24 +140,22 @@ def _make_labels(engine: duckdb.DuckDBPyConnection, signals: Path | None) -> str
 def _rows(engine: duckdb.DuckDBPyConnection, source: str) -> tuple[ComparedRows, tuple[dict[str, str], ...]]:
     found = (
         engine.execute(
-            "SELECT value, weight, CASE WHEN is_changed AND NOT lacks_overlap THEN ratio ELSE 0.0 END, after, segment "
+            "SELECT value, weight, CASE WHEN is_changed AND NOT lacks_overlap THEN ratio ELSE 0.0 END, after, "
+            "CASE WHEN is_changed AND lacks_overlap THEN after - before ELSE 0.0 END, segment "
             "FROM known JOIN labels USING (decision_id) ORDER BY decision_id"
         ).fetchall()
         if source
         else []
     )
-    value, weight, ratio, after = (np.array([float(row[place]) for row in found]) for place in range(4))
+    value, weight, ratio, after, blind = (np.array([float(row[place]) for row in found]) for place in range(5))
     loss = ratio * (1.0 - value)
+    # Of a request that was never served as it would be, its label says nothing: it may lose all that it could.
+    least, most = np.minimum(ratio + blind, 0.0), np.maximum(ratio + blind, 0.0)
+    is_blind = blind != 0.0
     rows = ComparedRows(
-        loss,
-        loss,
-        np.minimum(ratio, 0.0),
-        np.maximum(ratio, 0.0),
-        after,
-        weight,
-        np.ones(len(found), dtype=np.bool_),
+        np.where(is_blind, least, loss), np.where(is_blind, most, loss), least, most, after, weight, ~is_blind
     )
-    return rows, tuple(dict(row[4] or {}) for row in found)
+    return rows, tuple(dict(row[5] or {}) for row in found)
 
 
 def _counts(engine: duckdb.DuckDBPyConnection, keys: tuple[str, ...] | None) -> dict[str, PlaceCounts]:

@@ -2,7 +2,8 @@
 
 Savings are a census: every decision with known costs. Downstream cost is told by the holdout alone, month by month and place by place:
 events per decision in the treatment arm minus events per decision in the holdout, among decisions old enough for the outcome to have
-come, times the decisions of the treatment arm. Users are clustered. Since a place and a month are fixed before the arm is drawn, each
+come, times the decisions of the treatment arm; it is carried over to decisions whose outcomes are still to come by how many answers the cheaper
+tiers gave, so that it stands for the same decisions as the savings beside it. Users are clustered. Since a place and a month are fixed before the arm is drawn, each
 line compares like with like. It is not divided by tier: only the arm was randomised, and who was served by which tier was not.
 """
 
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from undertow.ledger.downstream import CLUSTERS_OPT, MIN_CLUSTERS, BoolArray
-from undertow.ledger.ratio import per_cluster, ratio_of
+from undertow.ledger.downstream import MIN_CLUSTERS, BoolArray
+from undertow.ledger.ratio import per_cluster, radius, ratio_of, variance_of_few
 from undertow.ledger.usd import OutcomePrice
 from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, FloatArray
 from undertow.records.money import (
@@ -25,18 +26,31 @@ from undertow.records.money import (
     MoneyTraffic,
     Place,
 )
-from undertow.stats.confidence import gaussian_mixture_radius
 
 NOT_RIPE = "outcomes of it are still to come"
+
+LEAST_CARRIED = 0.005
+"""Share of answers that are not ripe from which on a line says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Downstream:
-    """Downstream cost of one place and month: USD, its influence by cluster of either arm, and the smaller number of clusters."""
+    """Downstream cost of one place and month.
+
+    Attributes:
+        usd: The cost.
+        influence: By cluster of either arm.
+        of_few: Variance that few events do not show; infinite: there is none.
+        clusters, events: Of the arm with fewer.
+        carried: Share of the cheaper answers to which it was carried over.
+    """
 
     usd: float
     influence: FloatArray
+    of_few: float
     clusters: int
+    events: float
+    carried: float
 
 
 def month_text(month: int) -> str:
@@ -75,8 +89,8 @@ def book_lines(
     months = [int(m) for m in np.unique(money.traffic.month) if m >= first_month]
     priced = [(outcome_names.index(p.name), p) for p in prices if p.name in outcome_names and p.usd]
     keys = [(code, month) for code in range(len(money.places)) for month in (None, *months)]
-    found = {key: _downstream(money, priced, *key, first_month=first_month) for key in keys}
-    shown = max(1, sum(each is not None and each.clusters >= MIN_CLUSTERS for each in found.values()))
+    found = {key: _downstream(money, priced, len(tiers), *key, first_month=first_month) for key in keys}
+    shown = max(1, sum(_half_width(each, 1.0 - error) is not None for each in found.values()))
     lines = []
     for code, month in keys:
         line = _line(money, code, month, found[code, month], 1.0 - error / shown, review_usd, watching_usd_by_month or {}, first_month)  # fmt: skip
@@ -123,7 +137,11 @@ def _line(
         None if half is None or downstream is None else (downstream - half, downstream + half),
         net,
         None if half is None or net is None else (net - half, net + half),
-        "" if below is not None else NOT_RIPE,
+        NOT_RIPE
+        if below is None
+        else f"of {below.carried:.0%} of the cheaper answers outcomes are still to come: counted like the others"
+        if below.carried > LEAST_CARRIED
+        else "",
     )
 
 
@@ -169,17 +187,25 @@ def _savings(decisions: float, paired: float, saved_usd: float) -> float | None:
 def _half_width(below: _Downstream | None, level: float) -> float | None:
     if below is None or below.clusters < MIN_CLUSTERS:
         return None
-    radius = gaussian_mixture_radius(below.clusters, level, min(CLUSTERS_OPT, float(MONEY_CLUSTERS)))
-    return float(radius * np.sqrt((below.influence**2).sum()))
+    variance = float((below.influence**2).sum()) + below.of_few
+    return radius(below.events, level) * float(np.sqrt(variance)) if np.isfinite(variance) else None
 
 
 def _downstream(
-    money: MoneyCells, priced: list[tuple[int, OutcomePrice]], code: int, month: int | None, *, first_month: int
+    money: MoneyCells,
+    priced: list[tuple[int, OutcomePrice]],
+    tiers: int,
+    code: int,
+    month: int | None,
+    *,
+    first_month: int,
 ) -> _Downstream | None:
     """Sum over the priced outcomes that have something to compare; None: none has."""
     exposure = money.exposure.take(_mask(money.exposure, code, month, first_month))
     events = money.events.take(_mask(money.events, code, month, first_month))
-    usd, influence, clusters = 0.0, np.zeros(2 * MONEY_CLUSTERS), None
+    traffic = money.traffic.take(_mask(money.traffic, code, month, first_month))
+    usd, influence, of_few, carried = 0.0, np.zeros(2 * MONEY_CLUSTERS), 0.0, 0.0
+    clusters, fewest = None, np.inf
     for name, price in priced:
         of, on = exposure.take(exposure.outcome == name), events.take(events.outcome == name)
         amount = on.events if price.unit == "event" else on.value
@@ -187,14 +213,31 @@ def _downstream(
             ratio_of(
                 per_cluster(on.cluster[on.arm == arm], amount[on.arm == arm], MONEY_CLUSTERS),
                 per_cluster(of.cluster[of.arm == arm], of.decisions[of.arm == arm], MONEY_CLUSTERS),
+                float(on.events[on.arm == arm].sum()),
             )
             for arm in (ARM_TREATMENT, ARM_HOLDOUT)
         )
-        if treated is None or held is None:
+        ripe = _ripe_share(traffic, of, tiers)
+        if treated is None or held is None or ripe <= 0.0:
             continue
-        volume = price.cost_usd * of.decisions[of.arm == ARM_TREATMENT].sum()
+        volume = price.cost_usd * treated.size / ripe
+        unseen = variance_of_few(treated, held)
+        of_few += np.inf if unseen is None else volume**2 * unseen
+        carried, fewest = max(carried, 1.0 - ripe), min(fewest, treated.events, held.events)
         usd += volume * (treated.value - held.value)
         influence += volume * np.concatenate([treated.influence, -held.influence])
         smaller = min(treated.clusters, held.clusters)
         clusters = smaller if clusters is None else min(clusters, smaller)
-    return None if clusters is None else _Downstream(float(usd), influence, clusters)
+    return None if clusters is None else _Downstream(float(usd), influence, of_few, clusters, fewest, carried)
+
+
+def _ripe_share(traffic: MoneyTraffic, ripe: MoneyExposure, tiers: int) -> float:
+    """Share of the cheaper answers whose outcomes have come, month by month as large as that of all decisions; of all, where none is cheaper."""
+    months, place = np.unique(traffic.month, return_inverse=True)
+    decisions = np.bincount(place, weights=traffic.decisions)
+    is_cheap = (traffic.tier >= 0) & (traffic.tier < tiers - 1)
+    cheap = np.bincount(place, weights=traffic.decisions * is_cheap)
+    come = np.array([ripe.decisions[ripe.month == month].sum() for month in months])
+    share = np.minimum(come / np.maximum(decisions, 1.0), 1.0)
+    counted = cheap if cheap.sum() > 0.0 else decisions
+    return float((share * counted).sum() / counted.sum()) if counted.sum() > 0.0 else 0.0

@@ -6,6 +6,9 @@ routing's doing whoever the users are. Without a holdout: events per decision si
 anything else that changed then (season, product, staff) can move too; such a line is labelled observational.
 
 Errors are clustered by user (1,024 hash buckets), because one user's requests share their luck.
+
+What the ripe exposures cost is carried over to those whose outcomes are still to come by how many answers the cheaper tiers gave in either: in
+a rollout the ripe ones are of the earliest and least exposed days, and a cost per request would be too low for the others.
 """
 
 from dataclasses import dataclass
@@ -13,11 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from undertow.ledger.ratio import per_cluster, ratio_of
+from undertow.ledger.ratio import per_cluster, radius, ratio_of, variance_of_few
 from undertow.ledger.usd import SECONDS_PER_DAY, OutcomePrice, per_month
 from undertow.records.cells import ARM_HOLDOUT, ARM_TREATMENT, UNKNOWN, USER_BUCKETS, YES, AuditCells
 from undertow.records.report import LedgerItem
-from undertow.stats.confidence import gaussian_mixture_radius
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -28,9 +30,6 @@ MIN_CLUSTERS = 30
 MAX_ELIGIBLE_GAP = 0.15
 """A holdout drawn from all traffic holds as many eligible requests as the treatment arm, but for chance. One that holds only
 eligible ones, beside a treatment arm of everything, compares kinds of requests."""
-
-CLUSTERS_OPT = 512.0
-"""Clusters at which the confidence sequence is narrowest; fixed in advance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,8 @@ class Downstream:
     usd_month: float | None
     variance: float
     clusters: float
+    events: float = 0.0
+    """Of the outcome and arm that has fewest."""
     note: str = ""
 
 
@@ -115,10 +116,10 @@ def downstream(
     """
     exposure, outcomes = cells.exposure, cells.outcomes
     exposed_all = contrast.exposed(exposure.bucket, exposure.arm)
-    volume = per_month(float(exposure.decisions[exposed_all].sum()), days)
+    is_cheap = exposed_all & (exposure.tier >= 0) & (exposure.tier < len(cells.tiers) - 1)
     items: list[LedgerItem] = []
-    total, influence = 0.0, np.zeros(2 * USER_BUCKETS)
-    clusters = np.inf
+    total, influence, of_few = 0.0, np.zeros(2 * USER_BUCKETS), 0.0
+    clusters = events = np.inf
     immature: list[str] = []
     for price in prices:
         if price.name not in cells.outcome_names or not price.usd:
@@ -135,18 +136,31 @@ def downstream(
                 ratio_of(
                     per_cluster(outcomes.cluster[what], amount[what], USER_BUCKETS),
                     per_cluster(exposure.cluster[who], exposure.decisions[who], USER_BUCKETS),
+                    float(outcomes.events[what].sum()),
                 )
             )
         exposed, compared = ratios
-        if exposed is None or compared is None:
+        cheap, ripe_cheap = (
+            float(exposure.decisions[is_cheap & (exposure.bucket < end)].sum()) for end in (np.inf, ripe)
+        )
+        if exposed is None or compared is None or (cheap > 0.0 and ripe_cheap <= 0.0):
             immature.append(price.name)
             continue
-        scale = price.cost_usd * volume
+        carried = cheap / ripe_cheap if cheap > 0.0 else float(exposure.decisions[exposed_all].sum()) / exposed.size
+        scale = price.cost_usd * per_month(exposed.size, days) * carried
         usd = scale * (exposed.value - compared.value)
         line = scale * np.concatenate([exposed.influence, -compared.influence])
-        smaller = min(exposed.clusters, compared.clusters)
-        half = float(gaussian_mixture_radius(smaller, level, CLUSTERS_OPT) * np.sqrt((line**2).sum()))
-        shown = (usd - half, usd + half) if smaller >= MIN_CLUSTERS else None
+        smaller, fewer = min(exposed.clusters, compared.clusters), min(exposed.events, compared.events)
+        unseen = variance_of_few(exposed, compared)
+        shown = None
+        if unseen is not None:
+            unseen *= scale**2
+            shown = interval_of_sum(usd, float((line**2).sum()) + unseen, smaller, fewer, level)
+        ending = (
+            f"; carried over to the {1.0 - 1.0 / carried:.0%} of cheaper answers whose outcomes are still to come"
+            if carried > 1.005
+            else ""
+        )
         items.append(
             LedgerItem(
                 price.name,
@@ -155,21 +169,24 @@ def downstream(
                 usd,
                 shown,
                 contrast.causal,
-                f"{1000 * exposed.value:.2f} per 1,000 requests against {1000 * compared.value:.2f}: {contrast.note}",
+                f"{1000 * exposed.value:.2f} per 1,000 requests against {1000 * compared.value:.2f}: {contrast.note}{ending}",
             )
         )
         total += usd
         influence += line
-        clusters = min(clusters, smaller)
+        of_few += np.inf if unseen is None else unseen
+        clusters, events = min(clusters, smaller), min(events, fewer)
     note = f"not ripe yet: {', '.join(immature)}" if immature else ""
     if not items:
-        return Downstream((), None, 0.0, 0.0, note or "no outcome has a price")
-    return Downstream(tuple(items), total, float((influence**2).sum()), float(clusters), note)
+        return Downstream((), None, 0.0, 0.0, note=note or "no outcome has a price")
+    return Downstream(tuple(items), total, float((influence**2).sum()) + of_few, float(clusters), float(events), note)
 
 
-def interval_of_sum(centre: float, variance: float, clusters: float, level: float) -> tuple[float, float] | None:
-    """Anytime-valid interval of a total in USD a month from its clustered variance; None with too few clusters."""
-    if clusters < MIN_CLUSTERS:
+def interval_of_sum(
+    centre: float, variance: float, clusters: float, events: float, level: float
+) -> tuple[float, float] | None:
+    """Anytime-valid interval of a total in USD a month from its clustered variance; None with too few clusters or no event at all."""
+    if clusters < MIN_CLUSTERS or not np.isfinite(variance):
         return None
-    half = float(gaussian_mixture_radius(clusters, level, CLUSTERS_OPT) * np.sqrt(variance))
+    half = radius(events, level) * float(np.sqrt(variance))
     return centre - half, centre + half

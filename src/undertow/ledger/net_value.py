@@ -63,7 +63,7 @@ def net_value(
     net, interval = None, None
     if saved.savings_usd_month is not None and below.usd_month is not None:
         net = saved.savings_usd_month - (saved.watching_usd_month or 0.0) - below.usd_month
-        interval = interval_of_sum(net, below.variance, below.clusters, level)
+        interval = interval_of_sum(net, below.variance, below.clusters, below.events, level)
     return Ledger(
         saved.savings_usd_month,
         saved.watching_usd_month,

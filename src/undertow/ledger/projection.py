@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from undertow.ledger.downstream import CLUSTERS_OPT, MIN_CLUSTERS, BoolArray, Contrast
+from undertow.ledger.downstream import MIN_CLUSTERS, BoolArray, Contrast
+from undertow.ledger.ratio import Ratio, radius, variance_of_few
 from undertow.ledger.usd import SECONDS_PER_DAY, OutcomePrice, per_month
 from undertow.records.cells import USER_BUCKETS, AuditCells, FloatArray, IntArray
 from undertow.records.money import Projection
-from undertow.stats.confidence import gaussian_mixture_radius
 
 Pick = Callable[[IntArray, IntArray], BoolArray]
 """Which exposures belong to a group: a function of their buckets and arms."""
@@ -55,20 +55,19 @@ def project(cells: AuditCells, price: OutcomePrice, contrast: Contrast, level: f
     if len(errors) < LEAST_BACKTESTS:
         return None
     error, bias = float(np.sqrt(np.mean(np.square(errors)))), float(np.mean(errors))
-    arms = [data.rate(pick, now, window, arrived) for pick in (contrast.exposed, contrast.compared)]
-    if any(arm is None for arm in arms):
+    exposed, compared = (data.rate(pick, now, window, arrived) for pick in (contrast.exposed, contrast.compared))
+    if exposed is None or compared is None:
         return None
-    (rate, influence, clusters), (other, other_influence, other_clusters) = (arm for arm in arms if arm is not None)
+    unseen = variance_of_few(exposed, compared)
     days, volume, share = data.unripe(contrast, now, window, arrived)
     if days <= 0:
         return None
     scale = price.cost_usd * per_month(volume, days)
-    usd = scale * (rate - other)
-    smaller = min(clusters, other_clusters)
-    if smaller < MIN_CLUSTERS:
+    usd = scale * (exposed.value - compared.value)
+    if unseen is None or min(exposed.clusters, compared.clusters) < MIN_CLUSTERS:
         return None
-    spread = float(np.sqrt((influence**2).sum() + (other_influence**2).sum()))
-    half = abs(scale) * spread * float(gaussian_mixture_radius(smaller, level, CLUSTERS_OPT)) + abs(usd) * 2.0 * error
+    spread = float(np.sqrt((exposed.influence**2).sum() + (compared.influence**2).sum() + unseen))
+    half = abs(scale) * spread * radius(min(exposed.events, compared.events), level) + abs(usd) * 2.0 * error
     return Projection(price.name, usd, (usd - half, usd + half), share, days, contrast.causal, len(errors), error, bias)
 
 
@@ -111,10 +110,10 @@ class _Data:
         seen, decisions = self._amount[theirs].sum(), self._exposure.decisions[young].sum()
         if projected is None or seen <= 0 or decisions <= 0:
             return None
-        return float(projected[0] * decisions / seen - 1.0)
+        return float(projected.value * decisions / seen - 1.0)
 
-    def rate(self, pick: Pick, now: int, window: int, arrived: FloatArray) -> tuple[float, FloatArray, int] | None:
-        """Projected rate of a group among decisions that are not ripe, its influence by user cluster, and how many clusters it has."""
+    def rate(self, pick: Pick, now: int, window: int, arrived: FloatArray) -> Ratio | None:
+        """Projected rate of a group among decisions that are not ripe, with its influence by user cluster; its size is in decisions whose events have come."""
         exposure, events = self._exposure, self._events
         who = self._young(exposure.bucket, now, window, arrived) & pick(exposure.bucket, exposure.arm)
         what = self._young(events.bucket, now, window, arrived) & pick(events.bucket, events.arm)
@@ -125,8 +124,10 @@ class _Data:
         used = int((expected > 0).sum())
         if used < 2:
             return None
-        rate = float(come.sum() / expected.sum())
-        return rate, (come - rate * expected) / expected.sum() * np.sqrt(used / (used - 1)), used
+        size = float(expected.sum())
+        rate = float(come.sum() / size)
+        influence = (come - rate * expected) / size * np.sqrt(used / (used - 1))
+        return Ratio(rate, influence, used, size, float(events.events[what].sum()))
 
     def unripe(self, contrast: Contrast, now: int, window: int, arrived: FloatArray) -> tuple[float, float, float]:
         """Days of decisions that are projected, how many there are in the exposed group, and which share of their events has come."""

@@ -7,8 +7,13 @@ Where pairs are compared, most of a tier's error above goes to one question: is 
 sooner than an interval for all losses that there may be (`undertow.stats.non_inferiority`). Its stakes go by labels in the order in which they came, so
 that labels which come late change no stake that was placed.
 
-**One reference.** What the tier is compared with is chosen once, by how many labels there were when, never by how they came out: pairs as soon as there are
-enough of them; else, `SETTLED_DAYS` after the rollout began, the best there is. A reference that could change at a later look would spend the error a second time.
+What the tier is compared with is chosen once: `undertow.services.rollout_reference`.
+
+**Shares at full exposure.** A segment that is held back is served less by the tier than it will be. What it may cost at its next exposure goes by the
+share that it would have if all were exposed alike, from what each has had since its stage began.
+
+**Stages.** Lower bounds from a stage's own labels begin anew with each stage, so their error is divided by the number of stages: until something
+steps back for the first time no more begin.
 """
 
 import math
@@ -18,17 +23,12 @@ from datetime import datetime
 
 import numpy as np
 
+from undertow.actions.controls import exposure_at
 from undertow.actions.evidence import PlaceEvidence, TierEvidence
 from undertow.actions.moments import moment_of
-from undertow.actions.standing import since_of
+from undertow.actions.standing import since_of, stage_of
 from undertow.estimators.loss import LossEstimate, loss_estimate
-from undertow.estimators.periods import (
-    MIN_REFERENCE_LABELS,
-    Periods,
-    ReferenceKind,
-    find_periods,
-    reference_kind,
-)
+from undertow.estimators.periods import Periods, ReferenceKind, find_periods
 from undertow.estimators.suspect import is_suspect
 from undertow.records.cells import AuditCells
 from undertow.records.guard import RolloutState
@@ -37,16 +37,11 @@ from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
 from undertow.services.audit import main_unit
 from undertow.services.evidence import raises_alarms, watched_segments
+from undertow.services.rollout_reference import LEVELS, choose_reference, is_like_for_like, labels_since
 from undertow.stats.non_inferiority import log_shown_below
-
-LEVELS: frozenset[ReferenceKind] = frozenset({"holdout", "pairs", "pre_routing"})
-"""References from elsewhere: by these a tier can be shown to be good, not only unchanged."""
 
 LATELY_DAYS = 7.0
 """Days over which the rate of labels is counted."""
-
-SETTLED_DAYS = 7.0
-"""Days after a rollout began for which pairs are waited for before another reference is taken."""
 
 BET_SHARE = 0.8
 """Of a tier's error above: for the tuned bet; the rest for the interval's upper end."""
@@ -90,15 +85,16 @@ def rollout_evidence(
     """
     first, buckets = bucket_range(cells)
     units = tuple(unit for unit in signal_units(cells) if raises_alarms(unit, settings))
-    unit = main_unit(units, settings)
-    if unit is None:
+    main = main_unit(units, settings)
+    if main is None:
         return ()
     traffic = traffic_grid(cells, 0, first_bucket=first, buckets=buckets)
     until = settings.baseline_until.timestamp() if settings.baseline_until else None
     found = find_periods(traffic, cells.bucket_s, until)
     begin = min(max(found.routing_start, math.ceil(began.timestamp() / cells.bucket_s) - first), buckets)
     periods = replace(found, routing_start=begin)
-    log = _Log(cells, settings, periods, _reference(cells, unit, periods, first, buckets), unit, first, buckets)
+    unit, kind = choose_reference(cells, units, periods, first, buckets) or (main, "none")
+    log = _Log(cells, settings, periods, kind, unit, first, buckets)
     served = traffic.served[begin:]
     tiers = [code for code in range(len(cells.tiers) - 1) if served[:, code].sum() > 0]
     codes = [code for code in watched_segments(cells) if code != 0]
@@ -106,32 +102,6 @@ def rollout_evidence(
     return tuple(
         _tier(log, state, tier, codes, 1.0 - error, 1.0 - error / max(len(codes), 1), margin) for tier in tiers
     )
-
-
-def _reference(cells: AuditCells, unit: SignalUnit, periods: Periods, first: int, buckets: int) -> ReferenceKind:
-    """What the rollout is decided by. Each look finds the same, since it counts what had come by the moment of the choice only."""
-    begin = periods.routing_start
-    settled = begin + math.ceil(SETTLED_DAYS * 86_400 / cells.bucket_s)
-
-    if unit.shows_level and unit.basis in {"human", "exact"}:
-        came = _since(cells, unit, first + begin, first, buckets).pairs.sum((1, 2, 3, 4)).cumsum()
-        enough = np.flatnonzero(came >= MIN_REFERENCE_LABELS)
-        if len(enough) and enough[0] < settled:
-            return "pairs"
-    for until in range(settled, buckets + 1):
-        seen = label_grid(
-            cells, unit, 0, by="decided", first_bucket=first, buckets=buckets, until_available=first + until
-        )
-        found = reference_kind(unit, seen, periods)
-        if found in LEVELS:
-            return found
-    return "none"
-
-
-def _since(cells: AuditCells, unit: SignalUnit, decided: int, first: int, buckets: int, segment: int = 0) -> LabelGrid:
-    """Labels of requests from a bucket on, in the order in which the labels came."""
-    labels = cells.labels.take(cells.labels.decided >= decided)
-    return label_grid(replace(cells, labels=labels), unit, segment, by="available", first_bucket=first, buckets=buckets)
 
 
 def _tier(
@@ -155,16 +125,14 @@ def _tier(
         whole = _bet_on(log, whole, grid, traffic, tier, level, margin)
     quality = _estimate(log, grid, traffic, tier, level, begin).reference_quality
     segments = []
-    for code in codes:
-        mine = log.traffic(code)
+    traffics = {str(log.cells.segments[code]): log.traffic(code) for code in codes}
+    at_full = _shares_at_full(log, state, tier, traffic, traffics)
+    for code, (name, mine) in zip(codes, traffics.items(), strict=True):
         here = float(mine.served[begin:, tier].sum())
         if here > 0.0 and served > 0.0:
-            name = str(log.cells.segments[code])
-            segments.append(
-                _place(
-                    log, state, tier, name, here / served, log.grid(code), mine, segment_level, quality, fresh_of_tier
-                )
-            )
+            share = here / served
+            found = _place(log, state, tier, name, share, log.grid(code), mine, segment_level, quality, fresh_of_tier)
+            segments.append(replace(found, share_at_full=at_full.get(name)))
     days = max(1, round(LATELY_DAYS * 86_400 / log.cells.bucket_s))
     lately = max(begin, log.buckets - days)
     span = max((log.buckets - lately) * log.cells.bucket_s / 86_400, log.cells.bucket_s / 86_400)
@@ -177,6 +145,37 @@ def _tier(
         segment_level=segment_level,
         labels_per_day=float(grid.window(lately, log.buckets).n[:, tier].sum()) / span,
     )
+
+
+def _shares_at_full(
+    log: _Log, state: RolloutState, tier: int, whole: TrafficGrid, segments: dict[str, TrafficGrid]
+) -> dict[str, float]:
+    """Share of the tier's traffic that each segment would have if all were exposed alike; without those of which it is not known."""
+
+    def beginning(name: str) -> int:
+        return max(log.bucket(moment_of(since_of(state, name))), log.periods.routing_start)
+
+    def rate(traffic: TrafficGrid, begin: int, exposure: float) -> float | None:
+        if exposure <= 0.0 or begin >= log.buckets:
+            return None
+        return float(traffic.served[begin:, tier].sum()) / (log.buckets - begin) / exposure
+
+    front = beginning(""), exposure_at(state, stage_of(state, ""))
+    everything = rate(whole, *front)
+    if not everything:
+        return {}
+    full = {
+        name: rate(mine, beginning(name), exposure_at(state, stage_of(state, name))) for name, mine in segments.items()
+    }
+    held: dict[str, float] = {}
+    for name, mine in segments.items():
+        key = name.partition("=")[0]
+        held[key] = held.get(key, 0.0) + max((full[name] or 0.0) - (rate(mine, *front) or 0.0), 0.0)
+    return {
+        name: min(each / (everything + held[name.partition("=")[0]]), 1.0)
+        for name, each in full.items()
+        if each is not None
+    }
 
 
 def _place(
@@ -195,8 +194,9 @@ def _place(
     found = _estimate(log, grid, traffic, tier, level, log.periods.routing_start)
     is_broken = bool(name) and is_suspect(found, reference_quality)
     begin = log.bucket(moment_of(since))
-    fresh = _estimate(log, grid, traffic, tier, level, begin) if begin < log.buckets else None
-    is_known = log.kind in LEVELS and not is_broken
+    of_stage = 1.0 - (1.0 - level) / max(len(state.stages), 1)
+    fresh = _estimate(log, grid, traffic, tier, of_stage, begin) if begin < log.buckets else None
+    is_known = log.kind in LEVELS and not is_broken and is_like_for_like(log.kind, grid, traffic, tier, log.periods.routing_start)  # fmt: skip
     return PlaceEvidence(
         segment=name,
         share=share,
@@ -218,12 +218,13 @@ def _bet_on(
     """The whole tier with its upper end from the tuned bet or, at what is left of the error above, from the interval.
 
     Pairs of unequal weight count as effective ones, sums over the largest weight: the bet's logarithm is concave in the weight and 0 at 0, so
-    that lies below what each pair's own factor would give (as in `stats.betting.log_ratio_bets`).
+    that lies below what each pair's own factor would give (as in `stats.betting.log_ratio_bets`). The largest weight is that of the pairs so far:
+    the heaviest must not be so rare that hundreds of others come before the first of them (one in two hundred will do).
     """
     error = 1.0 - level
     narrower = _estimate(log, grid, traffic, tier, 1.0 - (1.0 - BET_SHARE) * error, log.periods.routing_start)
     high = 1.0 if narrower.high is None else narrower.high
-    came = _since(log.cells, log.unit, log.first + log.periods.routing_start, log.first, log.buckets)
+    came = labels_since(log.cells, log.unit, log.first + log.periods.routing_start, log.first, log.buckets)
     weight, up, net = (
         values[:, tier].reshape(len(values), -1).sum(axis=1)
         for values in (came.pair_weight, came.weighted_loss_up, came.weighted_loss)

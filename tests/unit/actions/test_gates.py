@@ -36,6 +36,26 @@ def test_a_segment_is_held_to_its_budget_at_the_next_exposure(stage, is_open):
     assert gate.bound == pytest.approx(min(0.02 / 0.2 / now.stages[stage + 1], 1.0))
 
 
+def test_a_segment_that_is_held_back_weighs_what_it_will_at_full_exposure():
+    """It is served a twentieth while the others are served half: a small part of the tier now, a third of it later."""
+    now = state({"": 3, "intent=a": 0})
+    unknown = {"share": 0.04, "half": 1.0}
+    assert segment_gates(now, [tier(now, place(now, "intent=a", **unknown))], PLAN, NONE)["intent=a"].is_open
+    gate = segment_gates(now, [tier(now, place(now, "intent=a", share_at_full=0.3, **unknown))], PLAN, NONE)["intent=a"]
+    assert (gate.code, gate.bound) == ("budget", pytest.approx(0.02 / 0.3 / now.stages[1]))
+    assert "30% of the traffic" in gate.why
+
+
+def test_a_segment_that_is_shown_to_lose_more_than_the_margin_goes_no_further_though_the_budget_would_bear_it():
+    now = state({"": 1})
+    small = {"share": 0.01, "loss": 0.06}  # .07 * .01 = .0007
+    for shown, code in (({"half": 0.01}, "worse"), ({"half": 0.05}, ""), ({"half": 0.05, "fresh_low": 0.03}, "worse")):
+        gate = segment_gates(now, [tier(now, place(now, "intent=a", **small, **shown))], PLAN, NONE)["intent=a"]
+        assert gate.code == code
+    accepted = state({"": 1}, accepted=("intent=a",))
+    assert segment_gates(accepted, [tier(accepted, place(accepted, "intent=a", **small, half=0.01))], PLAN, NONE)["intent=a"].is_open  # fmt: skip
+
+
 def test_the_worst_tier_decides_for_a_segment():
     now = state({"": 3})
     fine, bad = place(now, "intent=a", share=0.2), place(now, "intent=a", share=0.2, half=0.9)

@@ -40,6 +40,13 @@ def test_segments_show_what_they_borrow():
     assert found["intent=a"].borrowed > 0.5
 
 
+def test_of_a_segment_that_is_shown_to_lose_too_much_no_number_of_labels_is_missing():
+    now = state({"": 1})
+    bad = place(now, "intent=a", share=0.01, loss=0.06)
+    found = {each.segment: each for each in outlook(now, [tier(now, bad)], PLAN, NONE, at(5))}["intent=a"]
+    assert (found.code, found.missing, found.decided_at) == ("worse", None, None)
+
+
 def test_at_the_end_nothing_is_missing():
     now = state({"": 4}, status="finished")
     (whole,) = outlook(now, [tier(now)], PLAN, NONE, at(5))

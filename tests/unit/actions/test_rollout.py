@@ -96,6 +96,29 @@ def test_a_segment_beyond_its_budget_stays_behind_alone_and_follows_by_its_own_l
     assert after(new, again).status == "finished"
 
 
+def test_a_segment_shown_to_lose_too_much_stays_behind_while_the_rest_goes_on_and_does_not_come_and_go():
+    """It has no labels at this exposure yet, so it does not step back; nor does it go further, small as it is."""
+    now = state({"": 1})
+    bad = place(now, "intent=a", share=0.01, loss=0.06, fresh=0)
+    on = step(now, [tier(now, bad)], (), PLAN, at(5))
+    assert moves(on) == [("hold", "intent=a", "done"), ("advance", "", "done")]
+    behind = after(now, on)
+    assert (stage_of(behind, ""), stage_of(behind, "intent=a")) == (2, 1)
+    back = step(
+        behind, [tier(behind, place(behind, "intent=a", share=0.01, loss=0.06, tier_fresh=200))], (), PLAN, at(9)
+    )
+    assert ("step_back", "intent=a", "done") in moves(back)
+    further = after(behind, back)
+    again = step(
+        further,
+        [tier(further, place(further, "intent=a", share=0.01, loss=0.06, fresh=0, tier_fresh=200))],
+        (),
+        PLAN,
+        at(12),
+    )
+    assert not [each for each in moves(again) if each[1] == "intent=a"]
+
+
 def test_a_segment_that_lags_needs_labels_at_its_own_exposure():
     now = state({"": 4, "intent=billing": 2}, {"": text(9), "intent=billing": text(9)})
     seg = place(now, "intent=billing", share=0.3, tier_fresh=10)

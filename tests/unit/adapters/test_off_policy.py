@@ -97,6 +97,12 @@ def test_what_was_never_served_so_has_no_overlap(log):
     found = read_off_policy(decisions, signals, SPLIT, ALL, TIERS)
     assert found.counts[""].without_overlap == 500
     assert np.abs(found.rows.most).max() <= 1.0
+    # Their labels are of another answer, so they may lose all that the candidate newly serves of them.
+    blind = ~found.rows.labelled
+    assert blind.sum() == 100
+    assert set(found.rows.low[blind]) == {0.0}
+    assert set(found.rows.high[blind]) == {0.5} == set(found.rows.most[blind])
+    assert np.all(found.rows.low[~blind] == found.rows.high[~blind])
 
 
 def test_keys_that_are_asked_for_and_a_log_without_signals(log):

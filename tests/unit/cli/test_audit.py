@@ -38,7 +38,7 @@ def write_log(fails=0.0, reference=0.0, *, holdout=True):
         tier = "capable" if day < PRE or held else "cheap"
         rate = fails if tier == "cheap" else reference
         rows.append(
-            {"decision_id": f"d{i}", "event_time": at.isoformat(), "tier": tier, "user_id": f"u{i % 40}", "cost_usd": 0.01,
+            {"decision_id": f"d{i}", "event_time": at.isoformat(), "tier": tier, "user_id": f"u{i % 401}", "cost_usd": 0.01,
              "baseline_cost_usd": 0.02, **({"arm": "holdout" if held else "treatment"} if holdout else {})}
         )  # fmt: skip
         reviews.append(

@@ -83,6 +83,19 @@ def test_months_add_up_to_the_whole_where_rates_are_alike():
         assert sum(getattr(part, name) for part in parts) == pytest.approx(getattr(whole(found), name))
 
 
+def test_a_line_stands_for_decisions_whose_outcomes_are_still_to_come_too():
+    """Of March, which is ripe, a third is cheap; of April, of which a fifth is ripe, all."""
+    exposure = [(MARCH + i, 0, 0, arm, c, n) for i, n in ((0, 100), (1, 20)) for arm in (ARM_TREATMENT, ARM_HOLDOUT) for c in range(60)]  # fmt: skip
+    events = [(m, 0, o, arm, c, n * r, n * r) for m, _, o, arm, c, n in exposure for r in [0.03 if arm == ARM_TREATMENT else 0.01]]  # fmt: skip
+    traffic = [(MARCH, 0, 0, 4_000, 4_000, 1.0, 2.0), (MARCH, 0, 1, 8_000, 8_000, 2.0, 2.0), (MARCH + 1, 0, 0, 12_000, 12_000, 3.0, 6.0)]  # fmt: skip
+    found = lines(MoneyCells(PLACES, table(MoneyTraffic, traffic), table(MoneyExposure, exposure), table(MoneyEvents, events), table(MoneyReviews, [])))  # fmt: skip
+    march, april, both = (whole(found, month) for month in ("2026-03", "2026-04", None))
+    assert march.downstream_usd == pytest.approx(5.0 * 6_000 * 0.02)
+    assert april.downstream_usd == pytest.approx(5.0 * 6_000 * 0.02)
+    assert both.downstream_usd == pytest.approx(5.0 * 7_200 * 0.02 * 16_000 / 6_400)
+    assert (march.note, april.note[:6], both.note[:6]) == ("", "of 80%", "of 60%")
+
+
 def test_a_month_before_routing_is_left_out():
     found = lines(money(((0.5, 0.01), (0.03, 0.01))), first_month=MARCH + 1)
     assert {each.month for each in found} == {None, "2026-04"}

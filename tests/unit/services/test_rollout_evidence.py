@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from cells_factory import FIRST, build, day, labels, served
 from undertow.records.cut import cut_cells
@@ -168,6 +169,47 @@ def test_the_reference_is_chosen_once(pairs_from, is_bet):
             rollout_evidence(seen, AuditSettings(), state(), day(BEGAN), margin=margin)[0] for margin in (0.02, None)
         )
         assert (by_bet.whole != by_interval.whole) == is_bet, last
+
+
+def test_a_place_that_is_held_back_weighs_what_it_will():
+    """Both are half of the requests; of intent=b a twentieth is exposed while all of intent=a is, from day 40 on."""
+    exposed = np.where(np.arange(DAYS) < 40, 0.05, 1.0)
+    parts = []
+    for segment, share in (("intent=a", exposed), ("intent=b", np.full(DAYS, 0.05))):
+        parts += [
+            served("cheap", 400 * share, days=DAYS, segment=segment), served("capable", 400 * (1.0 - share), days=DAYS, segment=segment),
+            labels("cheap", 40 * share, 0.0, days=DAYS, segment=segment, pairs=True),
+        ]  # fmt: skip
+    found = {each.segment: each for each in evidence(build(*parts), of=state(since=40, b=BEGAN)).segments}
+    held = found["intent=b"]
+    assert held.share == pytest.approx(20 * 40 / (20 * 40 + 20 * 20 + 400 * 20))
+    assert held.share_at_full == pytest.approx(0.5)
+    assert found["intent=a"].share_at_full == pytest.approx(0.5)
+    assert held.weight == held.share_at_full
+
+
+def test_a_stage_that_has_only_begun_leaves_shares_as_they_are():
+    assert {each.share_at_full for each in evidence(of=state(since=DAYS + 3)).segments} == {None}
+
+
+def test_lower_bounds_of_a_stage_share_their_error_among_the_stages():
+    lossy = log(before=5.0, after=30.0)
+    two = evidence(lossy, of=state(since=50))
+    ten = evidence(lossy, of=replace(state(since=50), stages=(*np.linspace(0.05, 0.5, 9).tolist(), 1.0)))
+    assert two.whole.low == ten.whole.low
+    assert two.whole.fresh_low > ten.whole.fresh_low > 0.1
+
+
+def test_labels_of_the_easy_requests_alone_say_nothing_against_a_holdout():
+    """The cheap tier keeps the easier half and fails on it twice as often as the capable tier would: beside all requests it looks good."""
+    served_and_held = [
+        served("cheap", 200, days=DAYS), served("capable", 200, days=DAYS), served("capable", 40, days=DAYS, arm="holdout"),
+        labels("cheap", 100, 8.0, days=DAYS), labels("capable", 100, 12.0, days=DAYS, arm="holdout"),
+    ]  # fmt: skip
+    alone = evidence(build(*served_and_held)).whole
+    assert (alone.loss, alone.low, alone.high) == (None, -1.0, 1.0)
+    together = evidence(build(*served_and_held, labels("capable", 100, 20.0, days=DAYS))).whole
+    assert together.loss == pytest.approx(0.04)
 
 
 def test_until_a_reference_is_chosen_nothing_is_known():
