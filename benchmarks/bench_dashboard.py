@@ -11,12 +11,11 @@ Needs Chromium. Writes build/bench/dashboard.json.
 import argparse
 import shutil
 import time
-import urllib.request
 from datetime import date, timedelta
 from pathlib import Path
 
 from dashboard import rows, visits
-from dashboard.served import ROOT, forget, make_log, serving
+from dashboard.served import ROOT, body_of, forget, make_log, serving
 from report import Report
 from undertow.dashboard.app import ROUTES
 from undertow.dashboard.pages import PREFIX, VIEWS
@@ -44,11 +43,9 @@ def pages(runs: int) -> dict[str, list[str]]:
 def ledger_seconds(address: str) -> float:
     """Seconds from the first visit of the ledger until its book has been made."""
     began = time.perf_counter()
-    while True:
-        with urllib.request.urlopen(f"{address}/ui/ledger", timeout=60) as answer:
-            if MAKING not in answer.read().decode():
-                return time.perf_counter() - began
+    while MAKING in body_of(address, "/ui/ledger"):
         time.sleep(0.2)
+    return time.perf_counter() - began
 
 
 def main() -> int:
@@ -56,7 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_SIZE:,} decisions")
     parser.add_argument("--decisions", type=int, help="about how many; default ten million")
-    parser.add_argument("--runs", type=int, help="visits of each page (default 5, quick 3)")
+    parser.add_argument("--runs", type=int, help="visits of each page (default 5, quick 2)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--data", type=Path, default=ROOT / "build" / "bench" / "data", help="where logs are kept")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "dashboard.json")
@@ -65,7 +62,7 @@ def main() -> int:
     if chromium is None:
         raise SystemExit("there is no Chromium on this machine; install it (apt-get install chromium)")
     decisions = args.decisions or (QUICK_SIZE if args.quick else rows.FULL_SIZE)
-    runs = args.runs or (3 if args.quick else 5)
+    runs = args.runs or (2 if args.quick else 5)
     report = Report(args.seed)
     log = make_log(decisions, args.data, args.seed)
     forget(log)

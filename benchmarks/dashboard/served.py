@@ -85,7 +85,7 @@ def serving(log: Path) -> Iterator[Served]:
         said = re.search(r"(http://[^/]+)/ui/", process.stdout.readline())
         if said is None:
             raise SystemExit("undertow ui has ended before it served anything")
-        while not _read_at(said[1]):
+        while not body_of(said[1], "/ui/read-at"):
             if process.poll() is not None or time.perf_counter() - began > LONGEST_S:
                 raise SystemExit(f"{log}: undertow ui shows nothing after {time.perf_counter() - began:.0f} s")
             time.sleep(TURN_S)
@@ -93,9 +93,11 @@ def serving(log: Path) -> Iterator[Served]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
-def _read_at(address: str) -> str:
-    """When the log was read, as the dashboard tells it; empty: not yet."""
-    with urllib.request.urlopen(f"{address}/ui/read-at", timeout=60) as answer:
+def body_of(address: str, path: str) -> str:
+    """What the dashboard answers at a path."""
+    with urllib.request.urlopen(address + path, timeout=60) as answer:  # noqa: S310 (our own server)
         return answer.read().decode()

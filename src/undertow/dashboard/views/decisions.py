@@ -16,7 +16,7 @@ from undertow.dashboard.access import person_of
 from undertow.dashboard.charts import csv_response
 from undertow.dashboard.links import decision_link, place_link
 from undertow.dashboard.pages import as_of, page, ui_of
-from undertow.errors import UsageError
+from undertow.errors import LogError, UsageError
 from undertow.records.decision import DecisionRecord
 from undertow.records.exploring import (
     FAILED_BELOW,
@@ -67,7 +67,12 @@ def decisions(request: Request) -> Response:
     given = request.query_params
     if given.get("find", "").strip():
         return RedirectResponse(decision_link(given["find"].strip()[:LONGEST], given.get("day", "")), 303)
-    explorer = explorer_of(request)
+    try:
+        explorer = explorer_of(request)
+    except LogError:
+        if ui_of(request).log.seen is not None:
+            raise
+        return page(request, "waiting.html.j2")  # which says what is the matter with the log
     if explorer.book is None:
         return page(request, "decisions_elsewhere.html.j2", format=explorer.format)
     wanted, after = filter_of(request), cursor_of(request)

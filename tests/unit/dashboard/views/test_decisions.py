@@ -83,6 +83,13 @@ def test_what_cannot_be_asked_is_told(client, store, query):
     assert "expected" in answer.text
 
 
+def test_a_folder_without_a_log_waits_for_one(client, tmp_path):
+    answer = client(ui(tmp_path, report=None)).get("/ui/decisions")
+    assert answer.status == 200
+    assert 'class="waiting"' in answer.text
+    assert client(ui(tmp_path)).get("/ui/decisions").status == 400, "a log that was read and has gone away since"
+
+
 def test_text_is_for_reviewers_and_acts_on_nothing(client, store):
     for role in ("viewer", "reviewer"):
         for path in ("/ui/decisions", "/ui/decisions/bad", "/ui/decisions/d0001", "/ui/decisions?tier=%3C/pre%3E"):
