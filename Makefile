@@ -10,7 +10,7 @@ SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
 
-.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway bench-cascade bench-guard
+.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway bench-cascade bench-guard bench-dashboard
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -61,6 +61,9 @@ bench-cascade: $(DEV) $(LOCAL) ## thresholds, confidence, policies and shift on 
 
 bench-guard: $(DEV) ## damage with and without the guard, beside an oracle and other rules; healthy half-years; length of a rollout (QUICK=1: under a minute)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/bench_guard.py $(if $(QUICK),--quick)
+
+bench-dashboard: $(DEV) ## first paint, time until complete and weight of every page over ten million decisions, in Chromium (QUICK=1: under a minute)
+	$(BIN)/python benchmarks/bench_dashboard.py $(if $(QUICK),--quick)
 
 bench-gateway: $(DEV) ## CPU, latency, memory and log of the gateway beside nginx and LiteLLM (QUICK=1: under a minute)
 	$(BIN)/python benchmarks/bench_gateway.py $(if $(QUICK),--quick)

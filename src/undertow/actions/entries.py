@@ -97,3 +97,25 @@ def released(trail: Iterable[TrailEntry]) -> frozenset[str]:
     return frozenset(
         entry.of for entry in trail if entry.kind == "release" and entry.status == "done" and entry.of is not None
     )
+
+
+def failures(trail: Sequence[TrailEntry], since: str) -> tuple[TrailEntry, ...]:
+    """What could not be applied lately, and was not done since, oldest first.
+
+    Args:
+        trail: Oldest first.
+        since: RFC 3339; what failed before is left out.
+
+    Examples:
+        >>> failed = TrailEntry(id="a", at="2026-03-02T00:00:00Z", who="guard", kind="route_back", status="failed")
+        >>> done = TrailEntry(id="b", at="2026-03-03T00:00:00Z", who="guard", kind="route_back")
+        >>> [entry.id for entry in failures((failed,), "2026-03-01")], failures((failed, done), "2026-03-01")
+        (['a'], ())
+    """
+    found = []
+    for i, entry in enumerate(trail):
+        what = (entry.kind, entry.policy, entry.segment, entry.episode)
+        later = ((e.kind, e.policy, e.segment, e.episode) for e in trail[i + 1 :] if e.status in {"done", "failed"})
+        if entry.status == "failed" and entry.at > since and what not in later:
+            found.append(entry)
+    return tuple(found)

@@ -41,6 +41,7 @@ from undertow.records.serving import (
     TelemetryPlan,
     TierPlan,
     TuningPlan,
+    UiPlan,
 )
 
 _CASCADE_SETTINGS = (
@@ -120,6 +121,7 @@ def compile_plan(
         ),
         telemetry=TelemetryPlan(**settings.telemetry.model_dump()),
         shadow=ShadowPlan(**settings.shadow.model_dump()),
+        ui=_ui(settings),
         **watching_parts(settings, folder, day),
     )
 
@@ -252,6 +254,7 @@ def _keys(settings: Settings) -> tuple[KeyPlan, ...]:
             requests_per_minute=key.requests_per_minute,
             tiers=key.tiers,
             labels=key.labels,
+            ui=key.ui,
         )
         for name, key in settings.keys.items()
     )
@@ -279,6 +282,15 @@ def _limits(settings: Settings) -> LimitsPlan:
         breaker_failures=upstream.breaker_failures,
         breaker_open_s=upstream.breaker_open_s,
         connections_per_upstream=upstream.connections,
+    )
+
+
+def _ui(settings: Settings) -> UiPlan:
+    """The dashboard. A gateway that may be public without keys has something before it, from which everybody comes as from this machine."""
+    knows_who_asks = bool(settings.keys) or settings.ui.user_header is not None
+    return UiPlan(
+        **settings.ui.model_dump(),
+        is_open_here=not knows_who_asks and not settings.gateway.allow_public_without_keys,
     )
 
 

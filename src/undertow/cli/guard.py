@@ -125,13 +125,13 @@ def command() -> None:
 @json_option
 def status(config: str | None, store: str | None, as_json: bool) -> None:
     """Say what is in force, what waits for a person, and what could not be done."""
-    from undertow.actions.entries import waiting
+    from undertow.actions.entries import failures, waiting
     from undertow.services.guard import read
 
     at = opened(config, store)
     held = read(_book(at), at.now)
     asked = waiting(held.trail)
-    failed = _failed(held.trail, at.now)
+    failed = failures(held.trail, (at.now - timedelta(days=1)).isoformat())
     rollouts = held.memory.rollouts
     if as_json:
         click.echo(
@@ -329,18 +329,6 @@ def _verdict(places: int, asked: int, failed: int) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def _failed(trail: "Sequence[TrailEntry]", now: datetime) -> "list[TrailEntry]":
-    """What could not be applied within the last day, and was not done since."""
-    since = (now - timedelta(days=1)).isoformat()
-    found = []
-    for i, entry in enumerate(trail):
-        what = (entry.kind, entry.policy, entry.segment, entry.episode)
-        later = ((e.kind, e.policy, e.segment, e.episode) for e in trail[i + 1 :] if e.status in {"done", "failed"})
-        if entry.status == "failed" and entry.at > since and what not in later:
-            found.append(entry)
-    return found
 
 
 def _in_force_since(report: "GuardReport") -> str:

@@ -112,14 +112,16 @@ def show(version: str, config: str | None, store: str | None, as_json: bool) -> 
     """Show a version whole: its policy, its tiers, constraints and holdout. A policy's name means the version in force."""
     import msgspec
 
+    from undertow.services.policy_versions import fields_of, in_words
+
     book = _book(config, store)
     found = book.find(version)
     if as_json:
         _echo({"version": msgspec.to_builtins(found), **_in_force(book)})
         return
     click.echo(f"{found.version}  first served {found.first_served_at}")
-    for name, value in _fields(found).items():
-        click.echo(f"  {name} = {_in_words(value)}")
+    for name, value in fields_of(found).items():
+        click.echo(f"  {name} = {in_words(value)}")
 
 
 @command.command(
@@ -136,6 +138,8 @@ def show(version: str, config: str | None, store: str | None, as_json: bool) -> 
 @_json
 def diff(before: str, after: str, config: str | None, store: str | None, as_json: bool) -> None:
     """Say, field by field, what differs between two versions. Either may be given by its beginning, or as a policy's name: the one in force."""
+    from undertow.services.policy_versions import differences, in_words
+
     book = _book(config, store)
     one, other = book.find(before), book.find(after)
     changes = differences(one, other)
@@ -144,65 +148,16 @@ def diff(before: str, after: str, config: str | None, store: str | None, as_json
         _echo({"before": one.version, "after": other.version, "changes": rows})
         return
     for name, was, is_ in changes:
-        click.echo(f"{name}: {_in_words(was)} -> {_in_words(is_)}")
+        click.echo(f"{name}: {in_words(was)} -> {in_words(is_)}")
     if not changes:
         click.echo("they do not differ in anything that decides")
 
 
-def differences(one: "PolicyVersion", other: "PolicyVersion") -> list[tuple[str, Any, Any]]:
-    """Field, value in the one, value in the other, of all fields that differ; None where a version has no such field."""
-    before, after = _fields(one), _fields(other)
-    names = dict.fromkeys((*before, *after))
-    return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
-
-
-def _fields(version: "PolicyVersion") -> dict[str, Any]:
-    """What decides, by dotted name. Files are named by their hashes: two of one content are one."""
-    import msgspec
-
-    policy = msgspec.to_builtins(version.policy)
-    for name in ("name", "version"):
-        policy.pop(name)
-    policy["artefact"] = _file(policy["artefact"])
-    policy["predictive"] = _file(policy["predictive"])
-    policy["calibrations"] = [_file(path) for path in policy["calibrations"]]
-    fields = {f"policy.{name}": value for name, value in policy.items()}
-    for name, tier in version.tiers.items():
-        for part in ("model", "parameters", "context_tokens"):
-            fields[f"tiers.{name}.{part}"] = tier.get(part)
-    for section in ("constraints", "holdout"):
-        fields |= {f"{section}.{name}": value for name, value in msgspec.to_builtins(getattr(version, section)).items()}
-    return fields
-
-
-def _file(path: str | None) -> str | None:
-    return None if path is None else f"sha256 {Path(path).name.partition('.')[0][:12]}"
-
-
-def _in_words(value: Any) -> str:
-    """A value for people; on one line and free of control characters, whatever stood in the settings."""
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "yes" if value else "no"
-        case [] | {}:
-            return "none"
-        case list():
-            return ", ".join(map(_in_words, value))
-        case str():
-            return _clean(value)
-        case _:
-            return _clean(json.dumps(value, ensure_ascii=True, sort_keys=True))
-
-
-def _clean(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)[:300]
-
-
 def _what(version: "PolicyVersion") -> str:
+    from undertow.services.policy_versions import clean
+
     policy = version.policy
-    models = ", ".join(f"{name} ({_clean(str(tier.get('model')))})" for name, tier in version.tiers.items())
+    models = ", ".join(f"{name} ({clean(str(tier.get('model')))})" for name, tier in version.tiers.items())
     return f"{policy.kind} over {models}"
 
 
@@ -224,18 +179,18 @@ def _in_force(book: _Book) -> dict[str, Any]:
 
 
 def _restriction_lines(controls: "Controls | None") -> list[str]:
+    from undertow.services.policy_versions import clean
+
     lines: list[str] = []
     for policy, given in ({} if controls is None else controls.policies).items():
         for one in given.restrictions:
             what = [f"{one.exposure:.0%} of users exposed"] if one.exposure < 1 else []
             what += [f"threshold raised by {one.raised_by:g}"] if one.raised_by else []
-            where = _clean(one.segment) or "all requests"
-            lines.append(
-                f"restricted: {_clean(policy)}, {where}: {', '.join(what) or 'nothing'} ({_clean(one.source)})"
-            )
+            where = clean(one.segment) or "all requests"
+            lines.append(f"restricted: {clean(policy)}, {where}: {', '.join(what) or 'nothing'} ({clean(one.source)})")
         if given.pin is not None:
             pin = given.pin
-            lines.append(f"rolled back: {_clean(policy)}: {_clean(pin.good)} serves instead of {_clean(pin.bad)} ({_clean(pin.source)})")  # fmt: skip
+            lines.append(f"rolled back: {clean(policy)}: {clean(pin.good)} serves instead of {clean(pin.bad)} ({clean(pin.source)})")  # fmt: skip
     return lines
 
 

@@ -38,6 +38,7 @@ def contradictions(settings: Settings) -> Iterator[Problem]:
         )
     yield from _key_contradictions(settings)
     yield from _alert_contradictions(settings)
+    yield from _ui_contradictions(settings)
 
 
 def advice(settings: Settings) -> Iterator[Problem]:
@@ -63,6 +64,11 @@ def advice(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             ("monitors", "every_minutes"),
             "monitors.every_minutes is 0, so that nobody looks at the log, and [alerts] has nothing to tell of",
+        )
+    if settings.ui.user_header is not None and not settings.ui.roles and settings.ui.default_role is None:
+        yield Problem(
+            ("ui", "user_header"),
+            "ui.user_header is set, but neither ui.roles nor ui.default_role: nobody whom the proxy names may open the dashboard",
         )
     order = settings.tier_order or tuple(settings.tiers)
     for path, policy in policies_of(settings):
@@ -104,6 +110,27 @@ def _alert_contradictions(settings: Settings) -> Iterator[Problem]:
                 ("alerts", name),
                 f"alerts.{name} is an internal address, and such are refused; set allow_internal = true under [alerts], if it is meant",
             )
+
+
+def _ui_contradictions(settings: Settings) -> Iterator[Problem]:
+    ui = settings.ui
+    if ui.user_header is None:
+        for name, is_set in {"roles": bool(ui.roles), "default_role": ui.default_role is not None}.items():
+            if is_set:
+                yield Problem(
+                    ("ui", name), f"ui.{name} is set, but ui.user_header is not: roles are for users whom a proxy names"
+                )
+        return
+    needed = {
+        "trusted_proxies": (bool(ui.trusted_proxies), "no proxy's header would be believed; name the proxy's address"),
+        "public_hosts": (
+            bool(ui.public_hosts),
+            "a page elsewhere could have its own name point to the proxy, and name a user itself; say the name that people use",
+        ),
+    }
+    for name, (is_set, why) in needed.items():
+        if not is_set:
+            yield Problem(("ui", "user_header"), f"ui.user_header is set, but ui.{name} is not: {why}")
 
 
 def tiers_that_judge(settings: Settings) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import secrets
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -52,6 +52,11 @@ class KeySettings(Section):
     labels: dict[Name, LabelValue] = Field(
         default_factory=dict,
         description="Labels added to the segment of its requests; a caller cannot override them.",
+    )
+    ui: Literal["viewer", "reviewer", "operator"] | None = Field(
+        default=None,
+        examples=["viewer"],
+        description="What it opens of the dashboard: viewer looks, reviewer also judges answers, operator also acts. Unset: nothing.",
     )
 
 

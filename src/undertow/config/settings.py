@@ -13,6 +13,7 @@ from undertow.config.routing import CascadePolicy, ConstraintsSettings, HoldoutS
 from undertow.config.section import Name, Section
 from undertow.config.tiers import TierSettings
 from undertow.config.tuning import TuningSettings
+from undertow.config.ui import UiSettings
 from undertow.config.watching import (
     ImplicitSettings,
     JudgeSettings,
@@ -71,6 +72,7 @@ class Settings(Section):
     gateway: GatewaySettings = Field(
         default_factory=GatewaySettings, description="Limits on callers, and how the gateway runs."
     )
+    ui: UiSettings = Field(default_factory=UiSettings, description="The dashboard under /ui, and who may open it.")
     upstream: UpstreamSettings = Field(
         default_factory=UpstreamSettings, description="Deadlines, retries and breakers towards upstreams."
     )

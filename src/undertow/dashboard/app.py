@@ -18,7 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from undertow.dashboard.access import ForbiddenError
 from undertow.dashboard.pages import PREFIX, Ui, page, ui_of
-from undertow.dashboard.views import actions, overview, quality, review, sections, segments
+from undertow.dashboard.views import (
+    actions,
+    compare,
+    cost,
+    decisions,
+    drift,
+    ledger,
+    overview,
+    quality,
+    review,
+    sections,
+    segment,
+    segments,
+)
 from undertow.errors import UndertowError
 from undertow.reports.page import source
 
@@ -43,6 +56,12 @@ ROUTES: tuple[BaseRoute, ...] = (
     *overview.ROUTES,
     *quality.ROUTES,
     *segments.ROUTES,
+    *cost.ROUTES,
+    *drift.ROUTES,
+    *segment.ROUTES,
+    *compare.ROUTES,
+    *decisions.ROUTES,
+    *ledger.ROUTES,
     *review.ROUTES,
     *actions.ROUTES,
     *sections.ROUTES,
@@ -118,7 +137,7 @@ class Guarded:
         if person is None and not is_open:
             if request.method in {"GET", "HEAD"}:
                 return RedirectResponse(f"{PREFIX}/login", 303)
-            return Response("log in again: the session is over", 401, media_type="text/plain")
+            return page(request, "over.html.j2", status=401)
         if request.method not in {"GET", "HEAD"} and not _is_same_origin(request):
             return Response("a form of another site is not taken", 403, media_type="text/plain")
         return None

@@ -18,6 +18,7 @@ import undertow
 from undertow.bootstrap.dashboard import LogView
 from undertow.config.settings import Settings
 from undertow.dashboard.access import Access
+from undertow.dashboard.kept import Kept
 from undertow.errors import UsageError
 from undertow.records.report import AuditReport
 from undertow.reports import figures, words
@@ -55,6 +56,8 @@ VIEWS: tuple[View, ...] = (
     View("overview", "Overview"),
     View("quality", "Quality"),
     View("segments", "Segments"),
+    View("decisions", "Decisions"),
+    View("cost", "Cost"),
     View("drift", "Drift"),
     View("ledger", "Ledger"),
     View("review", "Review"),
@@ -77,6 +80,7 @@ class Ui:
         hosts: Names under which the dashboard may be asked for; empty: any.
         desk: Where decisions are reviewed, or None: the log is no store.
         desk_lock: Held while the desk is used: pages are made in several threads.
+        kept: What views computed from the last reading.
     """
 
     log: LogView
@@ -87,6 +91,7 @@ class Ui:
     hosts: frozenset[str] = field(default_factory=frozenset)
     desk: ReviewDesk | None = None
     desk_lock: Lock = field(default_factory=Lock)
+    kept: Kept = field(default_factory=Kept)
 
 
 def ui_of(request: Request) -> Ui:
@@ -142,7 +147,9 @@ def page(request: Request, template: str, *, status: int = 200, title: str = "",
         values: What the template is given; text in them is escaped, `Markup` is not.
     """
     ui, here = ui_of(request), request.url.path
-    view = next((view for view in VIEWS if view.path.rstrip("/") == here.rstrip("/")), None)
+    view = next((view for view in VIEWS if view.path.rstrip("/") == here.rstrip("/")), None) or next(
+        (view for view in VIEWS if view.name != "overview" and here.startswith(f"{view.path}/")), None
+    )
     day = request.query_params.get("as_of", "")
     seen = ui.log.seen
     body = (

@@ -25,9 +25,10 @@ def quality_series(
     signal: str,
     level: float,
     bucket_s: int,
+    step_s: int = WEEK_S,
 ) -> Series:
-    """Quality per week of decision, with an interval for each week on its own."""
-    step = max(1, WEEK_S // bucket_s)
+    """Quality per week of decision (or per `step_s` seconds), with an interval for each of them on its own."""
+    step = max(1, step_s // bucket_s)
     points = []
     for start in range(0, grid.buckets, step):
         found = quality_estimate(weighted_sums(grid.window(start, start + step), tiers), level)

@@ -406,3 +406,5 @@ class AuditReport:
     """Where the tiers lose, by the search that follows an alarm; strongest evidence first."""
     changes: tuple[Change, ...] = ()
     """Dated changes of model, policy or prompt, in order of time."""
+    whole: tuple[SegmentReport, ...] = ()
+    """Loss of each cheaper tier as a whole."""

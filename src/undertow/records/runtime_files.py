@@ -8,6 +8,15 @@ TURNS_SOCKET = "turns.sock"
 LOOKUP_SOCKET = "keeper.sock"
 """Unix stream socket on which the keeper answers look-ups: a decision id and a newline in, its JSON record or nothing and a newline out."""
 
+UI_SOCKET = "ui.sock"
+"""Unix stream socket on which the dashboard's process speaks HTTP with workers, and with nobody else."""
+
+UI_SECRET = "ui.secret"
+"""File with the random bytes by which logins of this run of the gateway are signed."""
+
+UI_ENDED = "ui.ended"
+"""File with the logins that were ended before their time, one a line: when they would have ended (Unix seconds), and which."""
+
 HEARTBEAT = "keeper.json"
 """File that the keeper replaces every second, a `Heartbeat`; its age is the keeper's."""
 

@@ -12,6 +12,9 @@ from undertow.records.review import ReviewRules
 
 SCHEMA = "undertow.plan/1"
 
+UiRole = Literal["viewer", "reviewer", "operator"]
+"""What somebody may do in the dashboard; each may do what those before it may."""
+
 
 class TokenPrices(msgspec.Struct, frozen=True, kw_only=True):
     """USD per token of each sort; prices above a length of prompt replace all of these.
@@ -159,6 +162,7 @@ class KeyPlan(msgspec.Struct, frozen=True, kw_only=True):
         requests_per_minute: Most requests a minute, or None.
         tiers: Tiers it may use, empty: all.
         labels: Labels added to the segment of its requests; a caller cannot override them.
+        ui: What it opens of the dashboard, or None: nothing.
     """
 
     name: str
@@ -168,6 +172,7 @@ class KeyPlan(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None = None
     tiers: tuple[str, ...] = ()
     labels: dict[str, str] = {}
+    ui: UiRole | None = None
 
 
 class LimitsPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -410,6 +415,25 @@ class SourcePlan(msgspec.Struct, frozen=True, kw_only=True):
     every_minutes: float = 60.0
 
 
+class UiPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The dashboard under /ui; see `[ui]`, whose fields these are.
+
+    Attributes:
+        is_open_here: Whoever asks from this machine itself may do everything: neither keys nor a proxy could say who he is, and nothing is
+            said to stand before the gateway.
+    """
+
+    enabled: bool = True
+    refresh_s: float = 30.0
+    session_hours: float = 12.0
+    public_hosts: tuple[str, ...] = ()
+    user_header: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    roles: dict[str, UiRole] = {}
+    default_role: UiRole | None = None
+    is_open_here: bool = False
+
+
 class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the data plane is told.
 
@@ -436,6 +460,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
         alerts: Who is told.
         sources: Where outcomes come from.
         monitor_minutes: Minutes between two looks of the keeper at its own log; 0: never.
+        ui: The dashboard.
     """
 
     schema: str = SCHEMA
@@ -460,6 +485,7 @@ class ServingPlan(msgspec.Struct, frozen=True, kw_only=True):
     alerts: AlertsPlan = AlertsPlan()
     sources: tuple[SourcePlan, ...] = ()
     monitor_minutes: float = 0.0
+    ui: UiPlan = UiPlan()
 
 
 def encode_plan(plan: ServingPlan) -> bytes:

@@ -41,6 +41,19 @@ def usd(value: float | None, *, plus: bool = False) -> str:
     return _signed(f"${_short(size)}", negative=value < 0, plus=plus)
 
 
+def usd_each(value: float | None, *, plus: bool = False) -> str:
+    """Money of one request: as `usd`, with two significant digits where it is less than a cent or so.
+
+    Examples:
+        >>> usd_each(0.0039325), usd_each(-0.00021), usd_each(1.4375), usd_each(0.0), usd_each(None)
+        ('$0.0039', '−$0.00021', '$1.44', '$0', '–')
+    """
+    if not _finite(value) or not 0 < abs(value) < 0.0995:
+        return usd(value, plus=plus)
+    digits = min(9, 1 - math.floor(math.log10(abs(value))))
+    return _signed(f"${abs(value):.{digits}f}", negative=value < 0, plus=plus)
+
+
 def _short(size: float) -> str:
     if size < 99.995:
         return f"{size:.2f}"

@@ -46,6 +46,7 @@ _VOCABULARY: dict[str, Any] = {
     "BASES": words.BASES,
     "REFERENCES": words.REFERENCES,
     "CHANGES": words.CHANGES,
+    "COMPARISONS": words.COMPARISONS,
     "GLOSSARY": words.GLOSSARY,
     "SHOWN_ROWS": SHOWN_ROWS,
     "SHOWN_POINTS": SHOWN_POINTS,

@@ -65,7 +65,7 @@ def book_lines(book: Book, lists: Sequence[str] = ("month", "segment")) -> tuple
             lines.append(f"  and {len(rows) - SHOWN_LINES} more (--csv has all)")
     if book.projections:
         lines += ["", "Expected of outcomes that are still coming (in no sum above):"]
-        lines += [f"  {_projection(each)}" for each in book.projections]
+        lines += [f"  {projection_words(each)}" for each in book.projections]
     if book.unpriced:
         named = ", ".join(clip(name, 40) for name in book.unpriced)
         lines += ["", f"  no price    {named}: set usd in [outcomes.NAME]"]
@@ -79,12 +79,22 @@ def book_lines(book: Book, lists: Sequence[str] = ("month", "segment")) -> tuple
 _TITLES = {"segment": "By segment", "version": "By policy version", "tier": "By tier"}
 
 
-def _rows(book: Book, name: str) -> list[tuple[str, ...]]:
+def lines_by(book: Book, name: str) -> tuple[tuple[str, MoneyLine], ...]:
+    """The lines of one list, each with what it is called there. Names are untrusted.
+
+    Args:
+        book: The ledger.
+        name: One of `LISTS`.
+    """
     if name == "month":
-        return [_row(line.month or "", line) for line in book.lines if line.place.kind == "whole" and line.month and line.tier is None]  # fmt: skip
+        return tuple((line.month or "", line) for line in book.lines if line.place.kind == "whole" and line.month and line.tier is None)  # fmt: skip
     if name == "tier":
-        return [_row(clip(line.tier, NAME_COLUMNS), line) for line in book.lines if line.tier is not None and line.month is None]  # fmt: skip
-    return [_row(clip(line.place.name, NAME_COLUMNS), line) for line in book.lines if line.place.kind == name and line.month is None]  # fmt: skip
+        return tuple((line.tier or "", line) for line in book.lines if line.tier is not None and line.month is None)
+    return tuple((line.place.name, line) for line in book.lines if line.place.kind == name and line.month is None)
+
+
+def _rows(book: Book, name: str) -> list[tuple[str, ...]]:
+    return [_row(clip(called, NAME_COLUMNS), line) for called, line in lines_by(book, name)]
 
 
 def _row(name: str, line: MoneyLine) -> tuple[str, ...]:
@@ -104,7 +114,8 @@ def _interval(interval: Interval | None) -> str:
     return figures.ABSENT if interval is None else f"{figures.usd(interval[0])} to {figures.usd(interval[1])}"
 
 
-def _projection(found: Projection) -> str:
+def projection_words(found: Projection) -> str:
+    """What an outcome that is still coming is expected to come to, in one sentence."""
     low, high = found.interval
     how = "against the holdout" if found.causal else "against the period before, an observation"
     return (

@@ -66,6 +66,7 @@ def shared_filters() -> dict[str, Callable[..., Any]]:
     """What templates of all pages may pass values through."""
     return {
         "usd": figures.usd,
+        "usd_each": figures.usd_each,
         "percent": kept(figures.percent),
         "percent_interval": kept(figures.percent_interval),
         "count": figures.count,

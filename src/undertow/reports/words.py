@@ -97,6 +97,22 @@ MONITORS: dict[str, str] = {
     "outcome": "business outcome moved",
 }
 
+
+@dataclass(frozen=True, slots=True)
+class ComparisonWords:
+    """How an amount of money is known: a word and a sign, never a colour alone."""
+
+    word: str
+    symbol: str
+    sentence: str
+
+
+COMPARISONS: dict[bool, ComparisonWords] = {
+    True: ComparisonWords("causal", "◆", "told by the randomised holdout"),
+    False: ComparisonWords("observed", "◇", "told by a comparison over time, or by an estimate: no proof"),
+}
+"""By whether an amount is causal."""
+
 REFERENCES: dict[str, str] = {
     "holdout": "concurrent randomised holdout",
     "pairs": "human-anchored pairs",

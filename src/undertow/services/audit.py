@@ -181,6 +181,7 @@ def audit(
         suspects=tuple(suspects),
         main_signal=main.name if main else None,
         changes=dated_changes(cells),
+        whole=tuple(r for r, _ in tiers),
         anchored=anchored_losses(cells, log.error / 8, periods.routing_start),
         slices=alarm_slices(cells, topics, alarms, settings.alpha, settings.level),
     )

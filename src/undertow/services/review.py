@@ -115,6 +115,36 @@ class ReviewDesk:
         case = self._store.change_claims(choose)
         return None if case is None else sheet_of(case, self.rules)
 
+    def hold(self, rater: str, item: str) -> bool:
+        """Keep an item that was shown for its reviewer for another half hour, where nobody else got it meanwhile.
+
+        Args:
+            rater: His name.
+            item: The sheet's item.
+
+        Returns:
+            Whether it is his: False where he has judged it, others are at work on it or have judged it, or its text is gone.
+
+        Raises:
+            UsageError: That is no name.
+            OSError: The store cannot be read or written.
+        """
+        _check_rater(rater)
+
+        def renew(claims: tuple[Claim, ...]) -> tuple[tuple[Claim, ...], bool]:
+            now_s, seen = self._clock(), self.look()
+            case = seen.cases.by_item.get(item)
+            if case is None:
+                return claims, False
+            known = tuple(claim for claim in claims if claim.until > now_s)
+            held = _claimed(known, case.decision_id, rater, now_s + CLAIM_S)
+            seeds = [case] if case.is_seeded and case.decision_id not in _judged_by(rater, seen) else []
+            waiting = waiting_items(seen.cases, seen.tallies.by_id, self.rules, now_s)
+            mine = [each for each in waiting if each.case.decision_id == case.decision_id]
+            return (held, True) if next_item(mine, seeds, rater, 0, held, now_s) is not None else (claims, False)
+
+        return self._store.change_claims(renew)
+
     def vote(self, rater: str, item: str, said: str | float, seconds: float | None = None) -> Vote:
         """Keep a reviewer's verdict.
 
@@ -176,16 +206,21 @@ class ReviewDesk:
         Raises:
             OSError: It could not be written.
         """
-        now_s, own = self._clock(), self._kept.get(rater, [])
-        last = own[-1] if own else None
-        if last is None or now_s - UNDO_S >= (seconds_of(last.at) or 0.0):
-            return None
-        case = self.look().cases.by_id.get(last.decision_id)
-        if case is None:
+        now_s, last = self._clock(), self.undoable(rater)
+        case = None if last is None else self.look().cases.by_id.get(last.decision_id)
+        if last is None or case is None:
             return None
         self._store.add_votes((self._vote(rater, case, retracts=last.vote_id),))
-        own.pop()
+        self._kept[rater].pop()
         self._store.change_claims(lambda claims: (_claimed(claims, case.decision_id, rater, now_s + CLAIM_S), None))
+        return last
+
+    def undoable(self, rater: str) -> Vote | None:
+        """A reviewer's latest vote or skip at this desk, if it can still be taken back."""
+        own = self._kept.get(rater, [])
+        last = own[-1] if own else None
+        if last is None or self._clock() - UNDO_S >= (seconds_of(last.at) or 0.0):
+            return None
         return last
 
     def status(self) -> ReviewStatus:

@@ -1,6 +1,6 @@
 """Ids are what an entry is; a suggestion waits until it is answered, done or overtaken."""
 
-from undertow.actions.entries import entry_id, released, restrictable, waiting
+from undertow.actions.entries import entry_id, failures, released, restrictable, waiting
 from undertow.records.guard import TrailEntry
 
 
@@ -33,3 +33,12 @@ def test_a_suggested_release_is_overtaken_by_one_by_hand():
 def test_topics_are_no_labels_of_requests():
     assert restrictable("text topic=x") == ""
     assert restrictable("lang=de") == "lang=de"
+
+
+def test_what_failed_is_told_until_it_was_done_or_is_old():
+    failed = entry("f", status="failed")
+    assert failures((failed,), "2026-02-28T23:00:00Z") == (failed,)
+    assert failures((failed,), "2026-03-01T00:00:00Z") == ()
+    assert failures((failed, entry("g", status="failed")), "2026-02-28")[0].id == "g", "once, however often it failed"
+    assert failures((failed, entry("d")), "2026-02-28") == ()
+    assert failures((failed, entry("d", "tighten")), "2026-02-28") == (failed,)

@@ -8,8 +8,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 
+from cells_factory import behaved, binned, build, confidence, labels, model, served
 from undertow.bootstrap.audit import AuditRequest
 from undertow.bootstrap.dashboard import LogView, Reading
 from undertow.config.settings import Settings
@@ -76,19 +78,39 @@ class Client:
         return Answer(start["status"], {n.decode(): v.decode() for n, v in start["headers"]}, b"".join(parts))
 
 
+HOSTILE = '<script>alert("tier")</script>'
+
+
+def small_cells():
+    """Ten weeks of two tiers, and of a segment with a name that is none."""
+    where = f"intent={HOSTILE}"
+    novelty = np.zeros((70, 40))
+    novelty[:, 5:9] = 10
+    return build(
+        served("cheap", 60, days=70), served("capable", 40, days=70, cost=0.04),
+        served("cheap", 20, days=70, segment=where), served("cheap", 8, days=70, segment="intent=billing"),
+        labels("cheap", 10, 2, days=70), labels("capable", 10, 1, days=70, arm="holdout"),
+        labels("cheap", 3, 1, days=70, segment="intent=billing"), labels("cheap", 2, 1, days=70, signal="thumb.helpful", selection="volunteered"),
+        confidence("cheap", np.tile(np.arange(40), (70, 1))), behaved("cheap", 60, days=70, escalated=6, novelty=30),
+        binned("novelty", "cheap", novelty), model("cheap", "small-2", 60, days=30, start=40), model("cheap", "small-1", 60, days=40),
+    )  # fmt: skip
+
+
 class FixedLog(LogView):
     """A log that was read already: reports by hand, without a file.
 
     Args:
         report: What its audit says, or None: nothing was read yet.
-        cells: Its sufficient statistics, where a view needs them.
+        cells: Its sufficient statistics; None: small ones, of other traffic than the report's.
     """
 
     def __init__(self, report=None, cells=None, reading=None) -> None:
         super().__init__(AuditRequest(("nowhere",)))
         self._reading = reading or Reading()
         if report is not None:
-            self._seen = SimpleNamespace(report=report, cells=cells, at=datetime(2026, 4, 1, tzinfo=UTC))
+            self._seen = SimpleNamespace(
+                report=report, cells=cells or small_cells(), at=datetime(2026, 4, 1, tzinfo=UTC)
+            )
         self.asked = []
 
     def as_of(self, day):

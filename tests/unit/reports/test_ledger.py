@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from undertow.records.money import Book, MoneyLine, Place, Projection
-from undertow.reports.ledger import book_csv, book_document, book_lines, headline
+from undertow.reports.ledger import LISTS, book_csv, book_document, book_lines, headline, lines_by
 
 
 def line(kind="whole", name="", month=None, tier=None):
@@ -79,3 +79,8 @@ def test_names_cannot_act_on_the_terminal():
     text = "\n".join(book_lines(book(lines=(line("segment", "a=\x1b[31m\u202e\n"),)), ("segment",)))
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_each_list_has_its_own_lines():
+    called = {name: [text for text, _ in lines_by(book(), name)] for name in LISTS}
+    assert called == {"month": ["2026-03"], "segment": ["intent=billing"], "version": ["abc"], "tier": ["cheap"]}

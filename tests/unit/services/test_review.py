@@ -84,6 +84,8 @@ def test_undo_brings_the_item_back_until_its_time_is_over(desks):
     desk = desks()
     item = desk.next("ann").item
     desk.vote("ann", item, "y")
+    assert desk.undoable("bob") is None
+    assert desk.undoable("ann").value == 1.0
     assert desk.undo("ann").value == 1.0
     assert desk.undo("ann") is None
     assert desk.next("ann").item == item
@@ -113,6 +115,42 @@ def test_a_claim_lapses(desks):
     assert desk.next("bob") is None
     desks.clock.now += CLAIM_S
     assert desk.next("bob") is not None
+
+
+def test_an_item_is_held_while_its_page_is_open_and_lost_to_who_got_it_meanwhile(desks):
+    write_texts(desks.root, sampled("d"))
+    ann, bob = desks(), desks()
+    item = ann.next("ann").item
+    for _ in range(3):
+        desks.clock.now += CLAIM_S - 1
+        assert ann.hold("ann", item)
+    assert bob.next("bob") is None
+    assert not bob.hold("bob", item)
+    desks.clock.now += CLAIM_S
+    assert ann.hold("ann", item), "it lapsed, and nobody else wanted it"
+    desks.clock.now += CLAIM_S
+    assert bob.next("bob").item == item
+    assert not ann.hold("ann", item)
+    assert bob.hold("bob", item)
+    bob.vote("bob", item, "y")
+    assert (ann.hold("ann", item), bob.hold("bob", item), ann.hold("ann", "elsewhere")) == (False, False, False)
+
+
+def test_two_hold_an_item_that_two_are_asked_about(desks):
+    write_texts(desks.root, sampled("d"))
+    desk = desks(ReviewRules(raters=2))
+    item = desk.next("ann").item
+    assert desk.next("bob").item == item
+    assert (desk.hold("ann", item), desk.hold("bob", item), desk.hold("cid", item)) == (True, True, False)
+
+
+def test_a_seeded_case_is_held_until_it_is_judged(desks):
+    desk = desks()
+    desk.add_seeds((SeededCase(case_id="seed-1", prompt="?", answer="!", value=0.0),))
+    (item,) = desk.look().cases.by_item
+    assert desk.hold("ann", item)
+    desk.vote("ann", item, "n")
+    assert (desk.hold("ann", item), desk.hold("bob", item)) == (False, True)
 
 
 def test_a_text_that_is_gone_and_words_that_say_nothing(desks):

@@ -137,10 +137,27 @@
     range.addEventListener("change", function () { document.getElementById("as-of").requestSubmit(); });
   }
 
+  /* What somebody types is kept in this tab until it was taken: through a reload, news of the log, and a session that ends meanwhile. */
+  function keeps(within) {
+    try {
+      within.querySelectorAll("[data-done]").forEach(function (element) {
+        Object.keys(window.sessionStorage).forEach(function (key) {
+          if (key.indexOf("undertow-keep:" + element.dataset.done) === 0) { window.sessionStorage.removeItem(key); }
+        });
+      });
+      within.querySelectorAll("[data-keep]").forEach(function (field) {
+        var key = "undertow-keep:" + field.dataset.keep;
+        if (!field.value) { field.value = window.sessionStorage.getItem(key) || ""; }
+        field.addEventListener("input", function () { window.sessionStorage.setItem(key, field.value); });
+      });
+    } catch (_) { /* a browser that keeps nothing */ }
+  }
+
   function begin(within) {
     slider(within);
     times(within);
     exports(within);
+    keeps(within);
   }
 
   document.addEventListener("DOMContentLoaded", function () {

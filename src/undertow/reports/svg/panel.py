@@ -111,11 +111,11 @@ class Panel:
             first, last = (self.x.held(seconds(at)) for at in min(known))
             self.canvas.rect(first, self.top, max(last - first, 2), self.height, "onset")
 
-    def mark_detections(self, alarms: Sequence[Alarm]) -> None:
-        """The moment of each detection as a line with the alarm's number; draw it over the lines."""
+    def mark_detections(self, alarms: Sequence[Alarm], numbers: Sequence[int] | None = None) -> None:
+        """The moment of each detection as a line with the alarm's number (its place, or that in `numbers`); draw it over the lines."""
         first, last = self.period
         taken: list[float] = []
-        for number, alarm in enumerate(alarms[:MAX_ALARM_MARKS], 1):
+        for number, alarm in zip(numbers or range(1, len(alarms) + 1), alarms[:MAX_ALARM_MARKS], strict=False):
             if not first <= alarm.detected_at <= last:
                 continue
             x = self.x(seconds(alarm.detected_at))

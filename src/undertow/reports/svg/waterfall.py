@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from undertow.records.report import Ledger
-from undertow.reports import figures, money
+from undertow.reports import figures, money, words
 from undertow.reports.names import clip, isolated
 from undertow.reports.svg.canvas import NARROW_PX, Canvas, text_px
 from undertow.reports.svg.scales import Scale, ticks
 
 MAX_STEPS = 12
-_LABEL_PX = 270
+_LABEL_PX = 290
+_COMPARED = frozenset({"savings", "downstream"})
+"""Kinds of which it matters how they are known; what watching costs is on the bill."""
 
 
 def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
@@ -50,7 +52,9 @@ def waterfall_chart(ledger: Ledger, width: float, ident: str) -> str | None:
         _row(canvas, step, (start, end), x, y, narrow=narrow)
         if not narrow and position + 1 < len(rows) and rows[position + 1][0].kind != "net":
             canvas.line(x(end), y + row_px - 8, x(end), y + row_px + 8, "step")
-    described = "; ".join(f"{clip(step.label, 40)} {figures.usd(step.usd_month, plus=True)}" for step, _, _ in rows)
+    described = "; ".join(
+        f"{clip(step.label, 40)} {figures.usd(step.usd_month, plus=True)}{_known(step)}" for step, _, _ in rows
+    )
     return canvas.render("Ledger: savings, costs and net value a month", f"{described}.")
 
 
@@ -72,7 +76,8 @@ def _row(
     if step.interval is not None and not narrow:
         value += f" ({figures.usd_interval(step.interval)})"
     tier = clip(step.tier, 12) if step.tier else ""
-    label = isolated(clip(step.label, 40))
+    how = words.COMPARISONS[step.causal] if step.causal is not None and step.kind in _COMPARED else None
+    label = ("" if how is None else f"{how.symbol} ") + isolated(clip(step.label, 40))
     if tier:
         label += f" ({isolated(tier)})"
     if narrow:
@@ -88,6 +93,11 @@ def _row(
         canvas.line(one, centre, two, centre, "bound")
         canvas.line(one, centre - 4, one, centre + 4, "bound")
         canvas.line(two, centre - 4, two, centre + 4, "bound")
+
+
+def _known(step: money.Step) -> str:
+    how = words.COMPARISONS[step.causal] if step.causal is not None and step.kind in _COMPARED else None
+    return "" if how is None else f" ({how.word})"
 
 
 def _shortened(parts: Sequence[money.Step]) -> tuple[money.Step, ...]:

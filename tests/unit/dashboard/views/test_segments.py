@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 
 import pytest
 
-from undertow.dashboard.views.segments import PER_PAGE, Choice, matrix_of
+from undertow.dashboard.links import place_link
+from undertow.dashboard.views.segments import MATRIX_ROWS, PER_PAGE, Choice, matrix_of
 from undertow.errors import UsageError
 from undertow.records.report import SliceReport
 from undertow.records.segment import Segment
@@ -29,6 +31,8 @@ def test_the_worst_come_first_unless_another_order_is_asked_for():
     assert shares == sorted(shares, reverse=True)
     with pytest.raises(UsageError, match="expected one of tier, segment"):
         Choice(sort="password").of(TRAP.segments)
+    with pytest.raises(UsageError, match="expected one of beyond"):
+        Choice(state="fine").of(TRAP.segments)
 
 
 def test_search_and_state_narrow_it():
@@ -72,6 +76,24 @@ def test_examples_of_users_are_for_those_who_may_see_texts(client):
 
 
 def test_the_matrix_has_a_cell_for_each_tier():
-    tiers, rows = matrix_of(TRAP)
-    assert rows
-    assert all(len(cells) == len(tiers) for _, cells in rows)
+    told = matrix_of(TRAP)
+    assert told.rows
+    assert told.left_out == 0
+    assert all(len(cells) == len(told.tiers) for _, cells in told.rows)
+    many = matrix_of(EVERY["many_segments"]())
+    assert len(many.rows) == MATRIX_ROWS
+    assert many.left_out > 0
+
+
+def test_each_row_leads_to_its_segment(client):
+    one = TRAP.segments[0]
+    text = client().get("/ui/segments").text
+    assert f'href="{escape(place_link(one.tier, one.segment))}"' in text
+    assert "?tier=nope" not in text
+    assert client().get("/ui/segments?tier=nope").text.count("No segment is like that.") == 1
+
+
+def test_a_page_beyond_the_last_is_the_last(client):
+    many = client(made_ui(FixedLog(EVERY["many_segments"]())))
+    assert "Next page" not in many.get("/ui/segments?page=999").text
+    assert many.get("/ui/segments?page=999").text.count("Page before") == 1

@@ -54,3 +54,16 @@ def test_many_items_are_summed_and_still_add_up():
     assert len(of_class(drawn, "bar")) == MAX_STEPS + 1
     assert "28 smaller items" in texts(drawn)
     assert "−$406" in texts(drawn)
+
+
+@pytest.mark.parametrize("width", [WIDE, SLIM])
+def test_how_an_amount_is_known_is_a_sign_and_a_word_and_no_colour_alone(width):
+    items = (
+        LedgerItem("tickets", "downstream", None, 10.0, None, True),
+        LedgerItem("churn", "downstream", None, 10.0, None, False),
+        LedgerItem("judge", "watching", None, 10.0, None, True),
+    )
+    drawn = waterfall_chart(replace(pareto_trap().ledger, items=items), width, "w")
+    said = texts(drawn)
+    assert {"◆ tickets", "◇ churn", "judge"} <= set(said)
+    assert "tickets −$10.00 (causal); churn −$10.00 (observed)" in drawn

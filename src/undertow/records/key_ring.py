@@ -1,4 +1,4 @@
-"""Gateway keys: who may call. Only their SHA-256 is known here; a key is 256 bits of randomness, so no slow hash is needed."""
+"""Gateway keys: whose a presented one is. Only their SHA-256 is known here; a key is 256 bits of randomness, so no slow hash is needed."""
 
 import hashlib
 import hmac

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from undertow.gateway.auth import KeyRing
+from undertow.records.key_ring import KeyRing
 from undertow.records.serving import KeyPlan
 
 SECRET = b"ut_abcdefgh_secret_with_underscores"
@@ -33,7 +33,7 @@ def test_the_empty_key_is_not_the_nobody_that_unknown_ids_are_compared_with():
 
 def test_comparison_is_in_constant_time(monkeypatch):
     compared = []
-    monkeypatch.setattr("undertow.gateway.auth.hmac.compare_digest", lambda a, b: compared.append((a, b)) or False)
+    monkeypatch.setattr("undertow.records.key_ring.hmac.compare_digest", lambda a, b: compared.append((a, b)) or False)
     ring = KeyRing([KEY])
     ring.find(b"ut_abcdefgh_wrong")
     ring.find(b"ut_unknown0_wrong")
