@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from undertow.gateway.arrival import Arrival
-from undertow.records.key_ring import KeyRing
 from undertow.gateway.http_errors import SENTENCES
 from undertow.gateway.refusal import RefusedError
 from undertow.gateway.reply import NO_RETRY
 from undertow.gateway.spends import Spends
 from undertow.gateway.tallies import Tallies
+from undertow.records.key_ring import KeyRing
 from undertow.records.serving import KeyPlan, ServingPlan
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
