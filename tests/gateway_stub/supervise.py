@@ -18,6 +18,7 @@ from undertow.gateway.host import Compiled, Host
 from undertow.gateway.supervisor import Supervisor
 
 KEEPER = (sys.executable, "-c", "import time; time.sleep(60)")
+DASHBOARD = (sys.executable, "-c", "import time; time.sleep(61)")
 WORKER = (sys.executable, str(Path(__file__).parent / "stub_worker.py"))
 
 
@@ -71,6 +72,7 @@ def main(folder):
         command=own_command(),
         worker_command=WORKER,
         keeper_command=KEEPER,
+        dashboard_command=DASHBOARD,
         pinned=pinned,
         keep=keep,
         begin=begin,

@@ -39,6 +39,7 @@ def command() -> None:
     undertow key new web                               # prints the key, and what to paste
     undertow key new web --append --budget-usd-day 50  # writes it into undertow.toml
     undertow key new batch --tier cheap --label team=search --append > batch.key
+    undertow key new ada --ui reviewer --append        # also opens the dashboard
     """,
 )
 @click.argument("name")
@@ -48,6 +49,11 @@ def command() -> None:
 @click.option("--requests-per-minute", type=click.IntRange(min=1), metavar="N", help="Most requests a minute.")
 @click.option("--tier", "tiers", multiple=True, metavar="TIER", help="A tier that it may use [all]. May be repeated.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label of its requests. May be repeated.")
+@click.option(
+    "--ui",
+    type=click.Choice(["viewer", "reviewer", "operator"]),
+    help="What it opens of the dashboard under /ui [nothing].",
+)
 @_json
 def new(
     name: str,
@@ -57,6 +63,7 @@ def new(
     requests_per_minute: int | None,
     tiers: tuple[str, ...],
     labels: tuple[str, ...],
+    ui: str | None,
     as_json: bool,
 ) -> None:
     """Make a key and print it, once: only its hash is kept, so that nobody can read it later.
@@ -85,6 +92,7 @@ def new(
             "requests_per_minute": requests_per_minute,
             "tiers": tiers or None,
             "labels": _labels(labels) or None,
+            "ui": ui,
         },
     )
     before = b"" if path is None else path.read_bytes()

@@ -3,8 +3,6 @@
 import json
 import os
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +10,6 @@ from undertow.cli.audit import settings_file
 from undertow.cli.command import Command, FiniteRange
 from undertow.cli.drawing import progress_bar
 from undertow.errors import UsageError
-
-if TYPE_CHECKING:
-    from undertow.config.settings import Settings
-    from undertow.records.power import Assumption, Design
 
 SHARE = FiniteRange(0, 1, min_open=True)
 
@@ -101,9 +95,9 @@ def command(
     Numbers that no option gives are measured in the log INPUT, else taken from the settings, else assumed; each is
     shown with its source. The detectors are those of `undertow audit`, on simulated labels.
     """
+    from undertow.bootstrap.planning import asked_design, logged_design, settings_design
     from undertow.config.load import load_settings
-    from undertow.planning.options import share_text
-    from undertow.records.power import Assumption, PlannedLoss
+    from undertow.records.power import PlannedLoss
     from undertow.reports.plan_json import plan_document
     from undertow.reports.plan_terminal import plan_lines
     from undertow.services.power import losses_of, plan
@@ -111,46 +105,30 @@ def command(
     settings = load_settings(settings_file(config, inputs), os.environ).settings
     if settings.review.per_day == 0 and labels_per_day is None and not inputs:
         raise UsageError("review.per_day is 0, so there are no labels to plan with; say --labels-per-day")
-    design, said = _from_settings(settings, sensitivity)
+    design, said = settings_design(settings, sensitivity)
     with progress_bar(shown=not as_json) as progress:
         has_reference = settings.holdout.share > 0
         if inputs:
             from undertow.bootstrap.audit import AuditRequest, read_cells
-            from undertow.services.measured_design import measured_design
 
-            design, measured, has_reference = measured_design(
-                read_cells(AuditRequest(inputs=inputs, settings=settings), progress), design
-            )
-            said = _merged(said, measured)
-        given: list[Assumption] = []
-        if labels_per_day is not None:
-            design = replace(design, reviews_per_day=labels_per_day * settings.review.cheap_share)
-            given.append(
-                Assumption(
-                    "reviews of the cheaper tiers",
-                    f"{design.reviews_per_day:,.0f} a day of {labels_per_day:,.0f} in all",
-                    "option",
-                )
-            )
-        if requests_per_day is not None:
-            design = replace(design, cheap_per_day=requests_per_day)
-            given.append(Assumption("answers of the cheaper tiers", f"{requests_per_day:,.0f} a day", "option"))
-        shares_given: dict[str, tuple[str, float | None]] = {
-            "failure_rate": ("share of them that say failed", failure_rate),
-            "sensitivity": ("failures to come that reviewers see", sensitivity),
-            "margin": ("largest accepted loss", margin),
-            "alpha": ("false-alarm budget", alpha),
-        }
-        for field, (name, value) in shares_given.items():
-            if value is not None:
-                changed: dict[str, Any] = {field: value}
-                design = replace(design, **changed)
-                given.append(Assumption(name, share_text(value), "option"))
+            cells = read_cells(AuditRequest(inputs=inputs, settings=settings), progress)
+            design, said, has_reference = logged_design(cells, design, said)
+        design, said = asked_design(
+            design,
+            said,
+            settings.review.cheap_share,
+            labels_per_day=labels_per_day,
+            requests_per_day=requests_per_day,
+            failure_rate=failure_rate,
+            sensitivity=sensitivity,
+            margin=margin,
+            alpha=alpha,
+        )
         sizes, shares = losses or (0.1, 0.3, 0.6), slices or (1.0, 0.1, 0.03)
         reference = PlannedLoss(losses[0] if losses else 0.3, slices[0] if slices else 0.1)
         report = plan(
             design,
-            _merged(said, given),
+            said,
             losses_of(sizes, shares),
             reference,
             runs=runs,
@@ -164,60 +142,3 @@ def command(
     else:
         click.echo("\n".join(plan_lines(report)))
     return 0
-
-
-def _from_settings(settings: "Settings", sensitivity: float | None) -> "tuple[Design, list[Assumption]]":
-    """A design from the settings, before the log and the options have their say."""
-    from undertow.planning.options import share_text
-    from undertow.records.power import Assumption, Design
-    from undertow.services.power import watching
-
-    review, shadow = settings.review, settings.shadow
-    has_judge = (settings.judge.model is not None or settings.judge.function is not None) and shadow.share > 0
-    is_side_by_side = review.side_by_side and shadow.share > 0
-    levels = ("level", "level_segment") if settings.holdout.share > 0 or is_side_by_side else ()
-    seen = sensitivity if sensitivity is not None else 0.8 if is_side_by_side else 0.5
-    design = Design(
-        cheap_per_day=32_500.0,
-        reviews_per_day=review.per_day * review.cheap_share,
-        tail_share=review.tail_share,
-        segment_shares=(0.3, 0.25, 0.2, 0.1, 0.1, 0.05),
-        failure_rate=0.06,
-        sensitivity=seen,
-        shadow_per_day=32_500.0 * shadow.share if has_judge else 0.0,
-        alpha=settings.monitors.alpha,
-        horizon_days=settings.monitors.horizon_days,
-        margin=settings.monitors_margin,
-        # What a log without a holdout, pairs or texts has none of takes no part of the budget.
-        other_roles=(("capable",) if settings.holdout.share > 0 else ()) + levels,
-    )
-    said = [
-        Assumption("answers of the cheaper tiers", "32,500 a day", "assumed"),
-        Assumption(
-            "reviews of the cheaper tiers",
-            f"{design.reviews_per_day:,.0f} a day, {share_text(review.tail_share)} of the long tail",
-            "settings",
-        ),
-        Assumption("share of them that say failed", "6 %", "assumed"),
-        Assumption(
-            "failures to come that reviewers see",
-            share_text(seen) + (", side by side" if is_side_by_side else ""),
-            "assumed",
-        ),
-        Assumption(
-            "judge",
-            f"{design.shadow_per_day:,.0f} verdicts a day" if has_judge else "none, so nothing steers",
-            "settings",
-        ),
-        Assumption("watched segments", "6", "assumed"),
-        *watching(design, "assumed"),
-        Assumption("largest accepted loss", share_text(design.margin), "settings"),
-        Assumption("false-alarm budget", f"{share_text(design.alpha)} in {design.horizon_days} days", "settings"),
-    ]
-    return design, said
-
-
-def _merged(said: "list[Assumption]", later: "list[Assumption] | tuple[Assumption, ...]") -> "list[Assumption]":
-    """Assumptions with the later ones in the place of those with the same name."""
-    by_name = {each.name: each for each in said} | {each.name: each for each in later}
-    return list(by_name.values())

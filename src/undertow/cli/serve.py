@@ -89,6 +89,7 @@ def command(file: Path | None, host: str, port: int, workers: int | None, allow_
             say=_say,
             on_ready=lambda: _greet(url, compiled),
             command=handing.own_command(),
+            dashboard_command=_dashboard_command(file),
             pinned=Pins(os.environ).pinned,
             begin=rollout_problems,
             keep=lambda plan: keep_versions(plan, rfc3339(datetime.now(UTC))),
@@ -110,6 +111,8 @@ def _compile(file: Path | None, host: str, workers: int | None, *, is_public_all
     """
     from datetime import UTC, datetime
 
+    from msgspec.structs import replace
+
     from undertow.bootstrap.plan import compile_plan
     from undertow.bootstrap.plan_file import alert_variables, plan_variables
     from undertow.config import find_file, load_settings
@@ -126,6 +129,8 @@ def _compile(file: Path | None, host: str, workers: int | None, *, is_public_all
         )
     gateway = loaded.settings.gateway
     check_exposure(host, has_keys=bool(plan.keys), is_allowed=is_public_allowed or gateway.allow_public_without_keys)
+    if is_public_allowed:  # something stands before the gateway, from which everybody comes as from this machine
+        plan = replace(plan, ui=replace(plan.ui, is_open_here=False))
     return Compiled(plan, workers or gateway.workers, gateway.drain_timeout_s)
 
 
@@ -142,6 +147,12 @@ def _compile_or_go_on(compile_settings: "Callable[[], Compiled]", handed: object
         _say(f"the settings cannot be read ({type(error).__name__}); what is served goes on")
         plan = decode_plan(Path(handed.runtime_dir, f"plan-{handed.generation}.json").read_bytes())
         return Compiled(plan, max(1, sum(worker.state == "ready" for worker in handed.workers)))
+
+
+def _dashboard_command(file: Path | None) -> tuple[str, ...]:
+    """What starts the dashboard. It reads the settings file, too: pages say more of it than a plan has."""
+    command = (sys.executable, "-P", "-m", "undertow.cli.ui_process")
+    return command if file is None else (*command, "--config", str(file))
 
 
 def _make_runtime_folder() -> str:
@@ -179,9 +190,24 @@ def _greet(url: str, compiled: "Compiled") -> None:
         f"tiers, cheapest first: {', '.join(f'{tier.name} ({tier.model})' for tier in plan.tiers)}",
         *(_policy_line(plan, index) for index in range(len(plan.policies))),
         f"gateway keys: {', '.join(key.name for key in plan.keys) or 'none, callers need no key'}",
+        *_dashboard_lines(plan, url),
         f"decisions: {plan.store.path}; read them with `undertow audit {plan.store.path}`",
     ):
         _say(line)
+
+
+def _dashboard_lines(plan: "ServingPlan", url: str) -> tuple[str, ...]:
+    """Where the dashboard is, and for whom."""
+    if not plan.ui.enabled:
+        return ()
+    keys = [f"{key.name} ({key.ui})" for key in plan.keys if key.ui is not None]
+    who = [f"keys {', '.join(keys)}"] if keys else []
+    if plan.ui.user_header is not None:
+        who.append("users whom a proxy names")
+    if plan.ui.is_open_here:
+        who.append("this machine alone")
+    nobody = 'nobody yet; say ui = "viewer" (or reviewer, operator) in a key\'s section'
+    return (f"dashboard: {url}/ui/, for {' and '.join(who) or nobody}",)
 
 
 def _policy_line(plan: "ServingPlan", index: int) -> str:

@@ -1,28 +1,15 @@
 """`undertow ui`: the dashboard over a log, in the browser."""
 
-import asyncio
-import contextlib
 import getpass
 import os
 import secrets
-import signal
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from undertow.cli.audit import id_key, settings_file
+from undertow.cli.audit import settings_file
 from undertow.cli.command import Command
 from undertow.errors import UsageError
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from undertow.dashboard.pages import Ui
-
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @click.command(
@@ -46,8 +33,14 @@ def command(folder: str, config: str | None, host: str, port: int, log_format: s
     Whoever reaches the address may see and do everything, so it listens on this machine alone. For others `undertow serve` has the
     dashboard under /ui, behind keys.
     """
+    from undertow.adapters.store.watching_calls import store_roots
+    from undertow.cli.ui_server import log_view, run_dashboard
     from undertow.config import load_settings
-    from undertow.gateway.listening import bind_listener, is_loopback
+    from undertow.dashboard.hosts import LOCAL_NAMES
+    from undertow.dashboard.open_house import OpenHouse
+    from undertow.dashboard.pages import Ui
+    from undertow.gateway.listening import bind_listener, is_loopback, url_of
+    from undertow.records.serving import LimitsPlan
 
     if not is_loopback(host):
         raise UsageError(
@@ -55,79 +48,19 @@ def command(folder: str, config: str | None, host: str, port: int, log_format: s
         )
     if not Path(folder).exists():
         raise UsageError(f"{folder}: there is nothing; name the folder of a log, or of a gateway's store")
-    settings_path = settings_file(config, (folder,))
-    settings = load_settings(settings_path, os.environ).settings
-    listener = bind_listener(host, port)
-    ui = _ui(folder, log_format, settings, settings_path)
-    where, bound = listener.getsockname()[:2]
-    click.echo(
-        f"the dashboard is at http://{f'[{where}]' if ':' in where else where}:{bound}/ui/  (end it with Ctrl+C)"
-    )
-    from undertow.bootstrap.reviewing import open_desk, review_rules
-    from undertow.dashboard.app import build_app
-
-    key = id_key(settings, os.environ)
-    with contextlib.ExitStack() as opened:
-        if ui.store is not None:
-            desk, _ = opened.enter_context(open_desk(ui.store, review_rules(settings), id_key=key))
-            ui = replace(ui, desk=desk)
-        ui.log.start()
-        opened.callback(ui.log.stop)
-        asyncio.run(_serve(build_app(ui), listener))
-    return 0
-
-
-def _ui(folder: str, log_format: str, settings: object, settings_path: Path | None) -> "Ui":
-    from undertow.adapters.store.watching_calls import store_roots
-    from undertow.bootstrap.audit import AuditRequest
-    from undertow.bootstrap.dashboard import LogView
-    from undertow.config.settings import Settings
-    from undertow.dashboard.open_house import OpenHouse
-    from undertow.dashboard.pages import Ui
-
-    assert isinstance(settings, Settings)
-    request = AuditRequest(
-        (folder,), format=log_format, settings=settings, id_key=id_key(settings, os.environ), now=datetime.now(UTC)
-    )
-    return Ui(
-        log=LogView(request),
+    path = settings_file(config, (folder,))
+    loaded = load_settings(path, os.environ)
+    settings, beside = loaded.settings, Path() if path is None else path.parent
+    log = log_view(folder, settings, beside, os.environ, log_format=log_format, refresh_s=settings.ui.refresh_s)
+    ui = Ui(
+        log=log,
         store=next(iter(store_roots((folder,))), None),
         settings=settings,
-        folder=Path() if settings_path is None else settings_path.parent,
+        folder=beside,
         access=OpenHouse(getpass.getuser(), "operator", secrets.token_urlsafe(24)),
         hosts=LOCAL_NAMES,
     )
-
-
-class _Application:
-    """The dashboard as the server of the gateway runs it.
-
-    Args:
-        app: The dashboard.
-    """
-
-    def __init__(self, app: "Starlette") -> None:
-        self._app = app
-
-    async def __call__(self, scope, receive, send) -> None:  # noqa: ANN001 (ASGI)
-        await self._app(scope, receive, send)
-
-    def record_refused(self, status: int, why: str) -> str | None:
-        """A request that broke the protocol leaves nothing."""
-        del status, why
-        return None
-
-
-async def _serve(app: "Starlette", listener) -> None:  # noqa: ANN001
-    from undertow.gateway.server import Server
-    from undertow.records.serving import LimitsPlan
-
-    server = Server(_Application(app), LimitsPlan())
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
-    server.start(listener)
-    await stop.wait()
-    await server.drain(in_flight_s=5.0, idle_s=0.0)
+    listener = bind_listener(host, port)
+    click.echo(f"the dashboard is at {url_of(listener)}/ui/  (end it with Ctrl+C)")
+    run_dashboard(ui, listener, LimitsPlan())
+    return 0

@@ -14,9 +14,10 @@ HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.
 """A name as it stands in an address: without scheme, port and path."""
 UserName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=256)]
 
-SENT_BY_BROWSERS = frozenset(
+NAMES_NOBODY = frozenset(
     {
         "accept", "accept-encoding", "accept-language", "authorization", "content-length", "content-type", "cookie", "host", "origin",
+        "connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via",
         "referer", "user-agent", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
     }
 )  # fmt: skip
@@ -76,6 +77,6 @@ class UiSettings(Section):
     @field_validator("user_header")
     @classmethod
     def _names_users(cls, given: str | None) -> str | None:
-        if given is not None and (given.lower() in SENT_BY_BROWSERS or given.lower().startswith(("sec-", "hx-"))):
+        if given is not None and (given.lower() in NAMES_NOBODY or given.lower().startswith(("sec-", "hx-", "x-undertow-"))):
             raise ValueError(f"{given!r} is sent by browsers or proxies with another meaning; it names no user")
         return given

@@ -25,11 +25,13 @@ class Person:
         name: As it stands in the audit trail and beside votes.
         role: What he may do.
         csrf: Token that his forms must carry.
+        can_leave: He has logged in here, and so can log out.
     """
 
     name: str
     role: Role
     csrf: str
+    can_leave: bool = False
 
     def may(self, role: Role) -> bool:
         """Whether he may do what a role may.
@@ -45,7 +47,11 @@ class Access(Protocol):
     """Tells who asks."""
 
     def person(self, request: Request) -> Person | None:
-        """Who asks; None: nobody that is known, so that he must log in."""
+        """Who asks; None: nobody that is known, so that he must log in.
+
+        Raises:
+            ForbiddenError: He is known, and may not even look; or is not to be believed.
+        """
         ...
 
 

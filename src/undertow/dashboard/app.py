@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from undertow.dashboard.access import ForbiddenError
+from undertow.dashboard.hosts import is_known_host
 from undertow.dashboard.pages import PREFIX, Ui, page, ui_of
 from undertow.dashboard.views import (
     actions,
@@ -25,13 +26,16 @@ from undertow.dashboard.views import (
     decisions,
     drift,
     ledger,
+    login,
     overview,
+    power,
     quality,
     review,
     sections,
     segment,
     segments,
 )
+from undertow.dashboard.views.login import LOGIN, login_address, next_page
 from undertow.errors import UndertowError
 from undertow.reports.page import source
 
@@ -52,6 +56,10 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 )
 
+STATIC = f"{PREFIX}/static/"
+
+UNKNOWN_HOST = "this dashboard is not served under that name; name it under [ui] public_hosts"
+
 ROUTES: tuple[BaseRoute, ...] = (
     *overview.ROUTES,
     *quality.ROUTES,
@@ -64,6 +72,8 @@ ROUTES: tuple[BaseRoute, ...] = (
     *ledger.ROUTES,
     *review.ROUTES,
     *actions.ROUTES,
+    *power.ROUTES,
+    *login.ROUTES,
     *sections.ROUTES,
 )
 """Of all views."""
@@ -115,7 +125,7 @@ class Guarded:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                is_static = scope["path"].startswith(f"{PREFIX}/static/")
+                is_static = scope["path"].startswith(STATIC)
                 caching = b"public, max-age=3600" if is_static else b"no-store"
                 message["headers"] = [*message["headers"], *HEADERS, (b"cache-control", caching)]
             await send(message)
@@ -128,19 +138,36 @@ class Guarded:
 
     def _refusal(self, request: Request) -> Response | None:
         ui = ui_of(request)
-        host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
-        if ui.hosts and host.strip("[]") not in ui.hosts:
-            return Response("this dashboard is not served under that name", 421, media_type="text/plain")
-        is_open = request.url.path.startswith((f"{PREFIX}/static/", f"{PREFIX}/login"))
-        person = ui.access.person(request)
-        request.state.person = person
-        if person is None and not is_open:
-            if request.method in {"GET", "HEAD"}:
-                return RedirectResponse(f"{PREFIX}/login", 303)
-            return page(request, "over.html.j2", status=401)
+        # Of the address only the path is looked at, and not as `request.url` has it: that is made with the host that the caller names.
+        path: str = request.scope["path"]
+        if ui.hosts and not is_known_host(request.headers.get("host", ""), ui.hosts, takes_addresses=ui.takes_addresses):
+            return Response(UNKNOWN_HOST, 421, media_type="text/plain")
+        request.state.person = None
+        try:
+            person = request.state.person = ui.access.person(request)
+        except ForbiddenError as error:
+            if path.startswith(STATIC):
+                return None
+            return page(request, "refused.html.j2", status=403, title="Not for you", said=str(error))
+        if person is None and path != LOGIN and not path.startswith(STATIC):
+            return _nobody(request)
         if request.method not in {"GET", "HEAD"} and not _is_same_origin(request):
             return Response("a form of another site is not taken", 403, media_type="text/plain")
         return None
+
+
+def _nobody(request: Request) -> Response:
+    """Nobody that is known asks for a page, or sends a form."""
+    if request.method not in {"GET", "HEAD"}:
+        return page(request, "over.html.j2", status=401)
+    headers = request.headers
+    if "hx-request" in headers or headers.get("sec-fetch-dest", "document") != "document":
+        return Response("log in again", 401, media_type="text/plain")  # a script asks: the page that is open stays
+    query = request.scope["query_string"].decode("latin-1")
+    here = f"{request.scope['path']}?{query}" if query else request.scope["path"]
+    if headers.get("sec-fetch-site") == "cross-site":
+        return page(request, "again.html.j2", title="One moment", here=next_page(here))
+    return RedirectResponse(login_address(here), 303)
 
 
 def _is_same_origin(request: Request) -> bool:
@@ -183,4 +210,6 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _error_page(request: Request, status: int, said: str) -> Response:
-    return page(request, "error.html.j2", status=status, title="Not this way" if status < 500 else "Failed", said=said)
+    is_known = getattr(request.state, "person", None) is not None
+    template = "error.html.j2" if is_known else "refused.html.j2"
+    return page(request, template, status=status, title="Not this way" if status < 500 else "Failed", said=said)

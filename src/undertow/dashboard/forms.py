@@ -18,6 +18,19 @@ async def form_of(request: Request, person: Person) -> dict[str, str]:
         ForbiddenError: It does not carry the token of its sender's session.
         HTTPException: It is too large, or no form.
     """
+    fields = await fields_of(request)
+    given = fields.pop("csrf", request.headers.get("x-csrf", ""))
+    if not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), person.csrf.encode()):
+        raise ForbiddenError("this form is of another session; load the page again")
+    return fields
+
+
+async def fields_of(request: Request) -> dict[str, str]:
+    """The fields of a form, whoever sent it; of those with the same name the last.
+
+    Raises:
+        HTTPException: It is too large, or no form.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -27,7 +40,4 @@ async def form_of(request: Request, person: Person) -> dict[str, str]:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=200)
     except ValueError:
         raise HTTPException(400, "this is no form") from None
-    given = fields.get("csrf", [request.headers.get("x-csrf", "")])[-1]
-    if not hmac.compare_digest(given.encode(), person.csrf.encode()):
-        raise ForbiddenError("this form is of another session; load the page again")
-    return {name: values[-1] for name, values in fields.items() if name != "csrf"}
+    return {name: values[-1] for name, values in fields.items()}

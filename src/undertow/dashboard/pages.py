@@ -19,6 +19,7 @@ from undertow.bootstrap.dashboard import LogView
 from undertow.config.settings import Settings
 from undertow.dashboard.access import Access
 from undertow.dashboard.kept import Kept
+from undertow.dashboard.planner import Planner
 from undertow.errors import UsageError
 from undertow.records.report import AuditReport
 from undertow.reports import figures, words
@@ -62,6 +63,7 @@ VIEWS: tuple[View, ...] = (
     View("ledger", "Ledger"),
     View("review", "Review"),
     View("actions", "Actions"),
+    View("power", "Power"),
     View("health", "Data"),
 )
 """In the order of the navigation."""
@@ -78,9 +80,11 @@ class Ui:
         folder: Where relative paths in them start.
         access: Tells who asks.
         hosts: Names under which the dashboard may be asked for; empty: any.
+        takes_addresses: It may be asked for by any IP address, too.
         desk: Where decisions are reviewed, or None: the log is no store.
         desk_lock: Held while the desk is used: pages are made in several threads.
         kept: What views computed from the last reading.
+        planner: Simulates how soon losses would be seen.
     """
 
     log: LogView
@@ -89,9 +93,11 @@ class Ui:
     folder: Path
     access: Access
     hosts: frozenset[str] = field(default_factory=frozenset)
+    takes_addresses: bool = False
     desk: ReviewDesk | None = None
     desk_lock: Lock = field(default_factory=Lock)
     kept: Kept = field(default_factory=Kept)
+    planner: Planner = field(default_factory=Planner)
 
 
 def ui_of(request: Request) -> Ui:

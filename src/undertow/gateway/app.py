@@ -37,6 +37,7 @@ from undertow.gateway.sidecars import sidecar_sockets
 from undertow.gateway.signals import post_signals
 from undertow.gateway.tallies import ALL, SEPARATOR, InForce, Restricted
 from undertow.gateway.turns import TurnSender
+from undertow.gateway.ui_proxy import UiProxy, is_for_ui
 from undertow.ports.wire import Dialect, WireError
 from undertow.records.answer import AnswerFacts
 from undertow.records.decision import DecisionRecord, Intent
@@ -82,6 +83,7 @@ class GatewayApp:
         self.access = Access(plan, self.tallies)
         self.turns = TurnSender(runtime.keeper_turns_socket, plan.implicit.enabled, self._count_dropped_turns)
         self.lookup = Lookup(self.decisions, plan.store.path, runtime.keeper_lookup_socket)
+        self.ui = UiProxy(runtime.ui_socket, plan.ui) if plan.ui.enabled and runtime.ui_socket else None
         self.in_flight = 0
         self.is_draining = False
         self._background: list[asyncio.Task[None]] = []
@@ -243,6 +245,9 @@ class GatewayApp:
     # -- everything else
 
     async def _other(self, path: str, method: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.ui is not None and is_for_ui(path):
+            await self.ui.pass_on(scope, receive, send)
+            return
         get = self._gets.get(path)
         if get is not None:
             if method not in {"GET", "HEAD"}:

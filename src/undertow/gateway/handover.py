@@ -46,6 +46,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
         worker_deaths: As there.
         reloads_refused: As there.
         sidecars: The sidecars; None: from a version that knew none.
+        dashboard_pid: The dashboard, or None.
     """
 
     listen_fd: int
@@ -57,6 +58,7 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     worker_deaths: int = 0
     reloads_refused: int = 0
     sidecars: HandedSidecars | None = None
+    dashboard_pid: int | None = None
 
 
 def take_handover() -> Handover | None:

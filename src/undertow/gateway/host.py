@@ -42,6 +42,7 @@ class Host:
         worker_command: What starts a worker.
         keeper_command: What starts a keeper.
         sidecar_command: What starts a sidecar with an encoder.
+        dashboard_command: What starts the dashboard; empty: there is none. Unlike the others it has no default, since it is of a layer above.
         alarm_command: What starts the process that tells people that nobody watches.
         patience: How long is waited before that.
         today: The day whose prices hold, UTC.
@@ -57,6 +58,7 @@ class Host:
     worker_command: Sequence[str] = WORKER_COMMAND
     keeper_command: Sequence[str] = KEEPER_COMMAND
     sidecar_command: Sequence[str] = SIDECAR_COMMAND
+    dashboard_command: Sequence[str] = ()
     alarm_command: Sequence[str] = ALARM_COMMAND
     patience: Patience = PATIENCE
     today: Callable[[], date] = lambda: datetime.now(UTC).date()

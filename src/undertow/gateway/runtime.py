@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, SUPERVISION, TURNS_SOCKET
+from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, SUPERVISION, TURNS_SOCKET, UI_SOCKET
 from undertow.records.unreadable import UNREADABLE
 
 METRICS_FOLDER = "metrics"
@@ -28,6 +28,7 @@ class Runtime:
         keeper_turns_socket: Path of the datagram socket on which the keeper takes turns; it may not be there.
         keeper_lookup_socket: Path of the stream socket on which the keeper answers look-ups; it may not be there.
         keeper_shadow_socket: Path of the stream socket on which the keeper takes what is to be answered again; it may not be there.
+        ui_socket: Path of the stream socket of the dashboard's process; it may not be there.
     """
 
     runtime_dir: str
@@ -38,6 +39,7 @@ class Runtime:
     keeper_turns_socket: str = ""
     keeper_lookup_socket: str = ""
     keeper_shadow_socket: str = ""
+    ui_socket: str = ""
 
     @classmethod
     def within(cls, folder: str, plan_file: str, *, worker_number: int, workers: int, generation: int) -> "Runtime":
@@ -56,6 +58,7 @@ class Runtime:
             keeper_turns_socket=f"{folder}/{TURNS_SOCKET}",
             keeper_lookup_socket=f"{folder}/{LOOKUP_SOCKET}",
             keeper_shadow_socket=f"{folder}/{SHADOW_SOCKET}",
+            ui_socket=f"{folder}/{UI_SOCKET}",
         )
 
     @property

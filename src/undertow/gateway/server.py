@@ -87,7 +87,8 @@ class Server:
             self._loop.call_later(ACCEPT_PAUSE_S, self._listen)
             return
         arrived.setblocking(False)
-        arrived.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if arrived.family != socket.AF_UNIX:
+            arrived.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self), arrived))
         self._arrivals.add(task)
         task.add_done_callback(self._arrivals.discard)

@@ -2,7 +2,7 @@
 
     start     bind once, write the plan, start the keeper and N workers; ready when all of them are
     nobody watches  the keeper is gone, or its looks are overdue: start a process that tells people
-    death     a worker that dies is started again at once, later and later while it keeps dying; the keeper and sidecars, too
+    death     a worker that dies is started again at once, later and later while it keeps dying; the keeper, sidecars and the dashboard, too
     SIGHUP    compile the settings anew; refused: say why and keep the old. Else start N new workers, and when all are ready
               have the old ones leave, once nobody needs them
     SIGUSR2   run the new version of this program in this process, then the same
@@ -34,6 +34,7 @@ from undertow.gateway.children import (
     start_keeper,
     start_worker,
 )
+from undertow.gateway.dashboard import Dashboard
 from undertow.gateway.host import Compiled, Host
 from undertow.gateway.keeping import Keeping
 from undertow.gateway.lookout import Lookout, Trouble
@@ -121,6 +122,7 @@ class Supervisor:
         self._keeping = Keeping(self._start_keeper, host.say)
         self._lookout = Lookout(runtime_dir, self._start_alarm, host.patience)
         self._sidecars = Sidecars(runtime_dir, host.say, host.sidecar_command)
+        self._dashboard = Dashboard(runtime_dir, host.say, host.dashboard_command)
         os.set_inheritable(listener.fileno(), True)
         Path(runtime_dir, METRICS_FOLDER).mkdir(exist_ok=True)
         if handed is not None:
@@ -154,6 +156,7 @@ class Supervisor:
             for worker in self._workers.values():
                 worker.kill()
             self._keeping.kill()
+            self._dashboard.kill()
             self._sidecars.kill()
             self._sidecars.close()
             self._selector.close()
@@ -169,10 +172,9 @@ class Supervisor:
         due += [at for at in (self._stop_deadline, self._keeper_deadline) if at is not None]
         if self._stop_deadline is None and self._roll is None:
             due.append(self._look_at_pins)
-        if self._keeping.due_at is not None and self._is_ready:
-            due.append(self._keeping.due_at)
-        if self._lookout.due_at is not None and self._is_ready:
-            due.append(self._lookout.due_at)
+        if self._is_ready:
+            own = (self._keeping.due_at, self._dashboard.due_at, self._lookout.due_at)
+            due += [at for at in own if at is not None]
         if self._roll is not None:
             due.append(self._roll.deadline if self._roll.is_ready_until is None else now + LOOK_AGAIN_S)
         for key, _ in self._selector.select(max(min(due) - now, 0)):
@@ -212,6 +214,7 @@ class Supervisor:
             self._start_worker(self._generation)
         if self._is_ready:
             self._keeping.tick(now)
+            self._dashboard.tick(now)
             self._lookout.tick(now)
         self._sidecars.tick(now)
         generations = {self._generation, *(worker.generation for worker in self._workers.values())}
@@ -256,7 +259,11 @@ class Supervisor:
         if pid == self._keeping.pid:
             self._keeping.ended(status, now)
             return
-        if self._lookout.ended(pid) or self._sidecars.ended(pid, status, now):
+        if (
+            self._lookout.ended(pid)
+            or self._sidecars.ended(pid, status, now)
+            or self._dashboard.ended(pid, status, now)
+        ):
             return
         worker = self._workers.pop(pid, None)
         if worker is None:
@@ -315,6 +322,7 @@ class Supervisor:
         self._settled, self._compiled = roll.settled, roll.compiled
         self._respawn_at.clear()
         self._quick_deaths = 0
+        self._dashboard.begin(self._plan_file(roll.generation), now, is_wanted=roll.compiled.plan.ui.enabled)
         self._lookout.renew(roll.compiled.plan.alerts, roll.compiled.plan.monitor_minutes, now)
         for worker in self._workers.values():
             if worker.generation != roll.generation and worker.state != "leaving":
@@ -451,6 +459,7 @@ class Supervisor:
             worker_deaths=self._deaths,
             reloads_refused=self._refused,
             sidecars=self._sidecars.hand_over(),
+            dashboard_pid=self._dashboard.pid,
         )
 
     def _adopt(self, handed: handing.Handover) -> None:
@@ -464,6 +473,8 @@ class Supervisor:
         )
         if handed.sidecars is not None:
             self._sidecars.adopt(handed.sidecars)
+        if handed.dashboard_pid is not None:
+            self._dashboard.adopt(handed.dashboard_pid)
         for one in handed.workers:
             control = socket.socket(fileno=one.control_fd)
             control.set_inheritable(False)
@@ -495,15 +506,18 @@ class Supervisor:
                 self._stop_deadline = now + TICK_S
         elif self._keeper_deadline is None:
             self._keeping.stop()
+            self._dashboard.stop()
             self._sidecars.keep(())
             self._keeper_deadline = now + KEEPER_STOP_S
         if self._keeper_deadline is not None and now >= self._keeper_deadline:
             self._keeping.kill()
+            self._dashboard.kill()
             self._sidecars.kill()
             self._keeper_deadline = now + TICK_S
 
     def _is_over(self) -> bool:
-        are_all_gone = not self._workers and self._keeping.pid is None and not self._sidecars.is_any_alive
+        are_others_gone = not self._sidecars.is_any_alive and not self._dashboard.is_any_alive
+        are_all_gone = not self._workers and self._keeping.pid is None and are_others_gone
         return self._stop_deadline is not None and are_all_gone
 
     def _note(self) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from undertow.records.serving import KeyPlan
 
-PREFIX = "ut_"
-
 
 class KeyRing:
     """The keys of the plan.

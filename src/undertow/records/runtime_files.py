@@ -11,7 +11,10 @@ LOOKUP_SOCKET = "keeper.sock"
 UI_SOCKET = "ui.sock"
 """Unix stream socket on which the dashboard's process speaks HTTP with workers, and with nobody else."""
 
-UI_SECRET = "ui.secret"
+UI_PEER_HEADER = "x-undertow-peer"
+"""Header in which a worker tells the dashboard's process from which address a request came; callers' own are not passed on."""
+
+UI_SECRET = "ui.secret"  # noqa: S105 - a file name
 """File with the random bytes by which logins of this run of the gateway are signed."""
 
 UI_ENDED = "ui.ended"

@@ -46,6 +46,18 @@ def delay(design: Design, loss: PlannedLoss, runs: int, rng: np.random.Generator
         >>> found.median_days <= 7, found.seen_share
         (True, 1.0)
     """
+    return summary(loss, days_taken(design, loss, runs, rng))
+
+
+def days_taken(design: Design, loss: PlannedLoss, runs: int, rng: np.random.Generator) -> FloatArray:
+    """Days from the onset to the alarm in each run; infinity: none within the horizon. Runs with a false alarm before it are left out.
+
+    Args:
+        design: Who looks at what.
+        loss: A step at the end of the baseline.
+        runs: Runs to simulate.
+        rng: Source of randomness.
+    """
     days = design.baseline_days + design.horizon_days
     line = alarm_line(design.horizon_days, design.alpha)
     watch = _Watch(design, loss, days, runs)
@@ -57,8 +69,7 @@ def delay(design: Design, loss: PlannedLoss, runs: int, rng: np.random.Generator
         if np.isfinite(alarmed_on).all():
             break
     # A false alarm before the onset is not counted as having seen it.
-    taken = alarmed_on[alarmed_on >= design.baseline_days] - design.baseline_days + 1.0
-    return _summary(loss, taken)
+    return alarmed_on[alarmed_on >= design.baseline_days] - design.baseline_days + 1.0
 
 
 class _Watch:
@@ -167,7 +178,18 @@ def watching(design: Design, source: Source) -> tuple[Assumption, Assumption]:
     )
 
 
-def _summary(loss: PlannedLoss, taken: FloatArray) -> Delay:
+def summary(loss: PlannedLoss, taken: FloatArray) -> Delay:
+    """What the days of some runs say.
+
+    Args:
+        loss: What was looked for.
+        taken: As of `days_taken`. Shape (runs,).
+
+    Examples:
+        >>> found = summary(PlannedLoss(0.3, 0.1), np.array([2.0, 4.0, np.inf]))
+        >>> found.median_days, found.p90_days, round(found.seen_share, 2)
+        (4, None, 0.67)
+    """
     runs = len(taken)
     if runs == 0:
         return Delay(loss, None, None, 0.0, 0)
@@ -216,9 +238,9 @@ def plan(
     for done, other in enumerate(others):
         progress("comparing designs", len(losses) + 1 + done, steps)
         found = delay(other.design, reference, runs, np.random.default_rng(of_reference))
-        if _order(found) < _order(now):
+        if quickness(found) < quickness(now):
             options.append(Option(other.what, found, other.costs))
-    options.sort(key=lambda each: _order(each.delay))
+    options.sort(key=lambda each: quickness(each.delay))
     progress("comparing designs", steps, steps)
     return PowerReport(
         design, tuple(assumptions), tuple(delays), reference, now, tuple(options),
@@ -226,8 +248,8 @@ def plan(
     )  # fmt: skip
 
 
-def _order(found: Delay) -> tuple[float, float, float]:
-    """Quicker ones first."""
+def quickness(found: Delay) -> tuple[float, float, float]:
+    """What sorts the quicker ones first."""
     median, p90 = (float("inf") if days is None else float(days) for days in (found.median_days, found.p90_days))
     return median, p90, -found.seen_share
 

@@ -210,3 +210,29 @@ def test_a_plan_is_loaded_from_a_file_or_from_the_environment_alone(tmp_path, mo
     assert load_plan(file, {}).tiers[0].model == "m"
     monkeypatch.chdir(tmp_path)
     assert load_plan(None, {"UNDERTOW_TIERS__ONLY__MODEL": "n"}).tiers[0].model == "n"
+
+
+KEY = {"id": "Hx3k9Qab", "sha256": "0" * 64, "ui": "reviewer"}
+PROXIED = {"user_header": "X-User", "trusted_proxies": ["10.0.0.5"], "public_hosts": ["u.example"], "roles": {"ada": "operator"}}
+
+
+def test_who_may_open_the_dashboard_is_in_the_plan():
+    made = plan(keys={"web": KEY}, ui={**PROXIED, "session_hours": 2.0})
+    assert made.keys[0].ui == "reviewer"
+    assert (made.ui.user_header, made.ui.roles, made.ui.session_hours) == ("X-User", {"ada": "operator"}, 2.0)
+    assert decode_plan(encode_plan(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("sections", "is_open"),
+    [
+        ({}, True),
+        ({"keys": {"web": KEY}}, False),
+        ({"keys": {"web": {**KEY, "ui": None}}}, False),
+        ({"ui": PROXIED}, False),
+        ({"gateway": {"allow_public_without_keys": True}}, False),
+    ],
+)  # fmt: skip
+def test_this_machine_alone_is_let_in_only_where_nobody_else_could_come_through_it(sections, is_open):
+    assert plan(**sections).ui.is_open_here is is_open
+    assert ServingPlan(tiers=(), policies=()).ui.is_open_here is False

@@ -29,6 +29,10 @@ def key(key_id: str = "Hx3k9Qab", **values) -> dict:
         ({"alerts": {"alertmanager_url": "http://127.0.0.1:9093"}}, "alerts.alertmanager_url is an internal address"),
         ({"alerts": {"webhook_url": "http://localhost/x", "webhook_secret_env": "S"}}, "alerts.webhook_url is an internal"),
         ({"retention": {"text_sketch": True}}, "retention.text_sketch needs store.id_key_env"),
+        ({"ui": {"roles": {"ada": "viewer"}}}, "ui.roles is set, but ui.user_header is not"),
+        ({"ui": {"default_role": "viewer"}}, "ui.default_role is set, but ui.user_header is not"),
+        ({"ui": {"user_header": "X-User", "public_hosts": ["u.example"]}}, "ui.trusted_proxies is not: no proxy's header would be believed"),
+        ({"ui": {"user_header": "X-User", "trusted_proxies": ["10.0.0.5"]}}, "ui.public_hosts is not: a page elsewhere"),
     ],
 )  # fmt: skip
 def test_what_cannot_hold_together_is_found(sections, message):
@@ -89,3 +93,9 @@ def test_a_judge_that_is_a_tier_itself_is_advised_against():
     assert tiers_that_judge(given) == ("cheap",)
     assert list(advice(settings(tiers=both, judge=judge | {"model": "another"}))) == []
     assert tiers_that_judge(settings(tiers=TIERS)) == ()
+
+
+def test_a_proxy_whose_users_have_no_role_is_hardly_meant():
+    ui = {"user_header": "X-User", "trusted_proxies": ["10.0.0.5"], "public_hosts": ["u.example"]}
+    assert "nobody whom the proxy names" in next(advice(settings(ui=ui))).message
+    assert not list(advice(settings(ui={**ui, "default_role": "viewer"})))

@@ -42,6 +42,7 @@ class Client:
 
     app: object
     host: str = "localhost:8484"
+    peer: str = "127.0.0.1"
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, b"", headers)
@@ -57,7 +58,7 @@ class Client:
         given = {"host": self.host, **{name.replace("_", "-"): value for name, value in headers.items()}}
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": where,
-            "raw_path": where.encode(), "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 5000),
+            "raw_path": where.encode(), "query_string": query.encode(), "root_path": "", "client": (self.peer, 5000),
             "server": ("127.0.0.1", 8484), "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         }  # fmt: skip
         sent: list[dict] = []

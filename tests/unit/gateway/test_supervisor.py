@@ -124,15 +124,32 @@ def test_a_new_version_takes_over_children_socket_and_counts(start):
     running = ready(start("v1"))
     os.kill(running.children("stub_worker")[0], signal.SIGKILL)
     until(lambda: supervision(running).worker_deaths == 1)
-    keeper = running.children("time.sleep")
+    keeper = running.children("time.sleep(60)")
     (running.folder / "version").write_text("v2")
     running.signal(signal.SIGUSR2)
     running.wait_for(r"2 new workers serve \(policy auto v2\)")
     serves(running, "v2")
     assert supervision(running).worker_deaths == 1
-    until(lambda: running.children("time.sleep") and running.children("time.sleep") != keeper)
+    until(lambda: running.children("time.sleep(60)") and running.children("time.sleep(60)") != keeper)
     until(lambda: len(running.children("stub_worker")) == 2)
     assert running.stop() == 0
+
+
+def test_the_dashboard_may_die_and_goes_with_the_plan_and_the_gateway(start):
+    running = ready(start("v1"))
+    until(lambda: running.children("time.sleep(61)"))
+    first = running.children("time.sleep(61)")
+    os.kill(first[0], signal.SIGKILL)
+    running.wait_for(r"the dashboard died \(killed by SIGKILL\)")
+    until(lambda: running.children("time.sleep(61)") not in ([], first))
+    second = running.children("time.sleep(61)")
+    (running.folder / "version").write_text("v2")
+    running.signal(signal.SIGUSR2)
+    running.wait_for(r"2 new workers serve \(policy auto v2\)")
+    until(lambda: running.children("time.sleep(61)") not in ([], second))
+    assert version_served(running) in {"v1", "v2"}
+    assert running.stop() == 0
+    assert not running.children("time.sleep(61)")
 
 
 def kept(running):

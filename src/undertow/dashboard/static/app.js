@@ -137,6 +137,17 @@
     range.addEventListener("change", function () { document.getElementById("as-of").requestSubmit(); });
   }
 
+  /* A slider beside a number: each follows the other. */
+  function numbers(within) {
+    within.querySelectorAll("[data-slider]").forEach(function (row) {
+      var range = row.querySelector("input[type=range]"), field = row.querySelector("input[type=number]");
+      if (!range.hidden) { return; }
+      range.hidden = false;
+      range.addEventListener("input", function () { field.value = range.value; });
+      field.addEventListener("input", function () { range.value = field.value; });
+    });
+  }
+
   /* What somebody types is kept in this tab until it was taken: through a reload, news of the log, and a session that ends meanwhile. */
   function keeps(within) {
     try {
@@ -155,6 +166,7 @@
 
   function begin(within) {
     slider(within);
+    numbers(within);
     times(within);
     exports(within);
     keeps(within);
