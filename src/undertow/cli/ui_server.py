@@ -58,7 +58,13 @@ def as_asked(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 def log_view(
-    folder: str, settings: "Settings", settings_folder: Path, env: Mapping[str, str], *, log_format: str, refresh_s: float
+    folder: str,
+    settings: "Settings",
+    settings_folder: Path,
+    env: Mapping[str, str],
+    *,
+    log_format: str,
+    refresh_s: float,
 ) -> "LogView":
     """The log of the dashboard, weighed as `undertow audit` weighs it.
 
@@ -118,7 +124,11 @@ def run_dashboard(
 
 
 async def _serve(
-    application: Application, listener: socket.socket, limits: "LimitsPlan", parent: int | None, ready: Callable[[], None]
+    application: Application,
+    listener: socket.socket,
+    limits: "LimitsPlan",
+    parent: int | None,
+    ready: Callable[[], None],
 ) -> None:
     from undertow.gateway.server import Server
 

@@ -77,6 +77,8 @@ class UiSettings(Section):
     @field_validator("user_header")
     @classmethod
     def _names_users(cls, given: str | None) -> str | None:
-        if given is not None and (given.lower() in NAMES_NOBODY or given.lower().startswith(("sec-", "hx-", "x-undertow-"))):
+        if given is not None and (
+            given.lower() in NAMES_NOBODY or given.lower().startswith(("sec-", "hx-", "x-undertow-"))
+        ):
             raise ValueError(f"{given!r} is sent by browsers or proxies with another meaning; it names no user")
         return given

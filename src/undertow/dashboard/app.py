@@ -140,7 +140,9 @@ class Guarded:
         ui = ui_of(request)
         # Of the address only the path is looked at, and not as `request.url` has it: that is made with the host that the caller names.
         path: str = request.scope["path"]
-        if ui.hosts and not is_known_host(request.headers.get("host", ""), ui.hosts, takes_addresses=ui.takes_addresses):
+        if ui.hosts and not is_known_host(
+            request.headers.get("host", ""), ui.hosts, takes_addresses=ui.takes_addresses
+        ):
             return Response(UNKNOWN_HOST, 421, media_type="text/plain")
         request.state.person = None
         try:

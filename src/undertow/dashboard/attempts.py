@@ -27,9 +27,7 @@ class Attempts:
         (45.0, 0.0, 0.0)
     """
 
-    def __init__(
-        self, most: int = MOST_FAILURES, window_s: float = WINDOW_S, most_in_all: int = MOST_IN_ALL
-    ) -> None:
+    def __init__(self, most: int = MOST_FAILURES, window_s: float = WINDOW_S, most_in_all: int = MOST_IN_ALL) -> None:
         self._most, self._window_s, self._most_in_all = most, window_s, most_in_all
         self._by_address: OrderedDict[str, deque[float]] = OrderedDict()
         self._all: deque[float] = deque(maxlen=most_in_all)

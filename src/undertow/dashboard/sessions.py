@@ -50,7 +50,12 @@ class Sessions:
     """
 
     def __init__(
-        self, keys: Iterable[KeyPlan], secret: bytes, lasts_s: float, now: Callable[[], float], ended: Path | None = None
+        self,
+        keys: Iterable[KeyPlan],
+        secret: bytes,
+        lasts_s: float,
+        now: Callable[[], float],
+        ended: Path | None = None,
     ) -> None:
         self._keys = {key.key_id: key for key in keys if key.ui is not None}
         self._secret, self._lasts_s, self._now, self._file = secret, lasts_s, now, ended

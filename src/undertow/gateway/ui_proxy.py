@@ -215,7 +215,10 @@ async def _say(send: Send, status: int, title: str, said: str, *, again: str = "
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", b"%d" % len(page)),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        (
+            b"content-security-policy",
+            b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
         (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-store"),
     ]

@@ -213,7 +213,12 @@ def test_a_plan_is_loaded_from_a_file_or_from_the_environment_alone(tmp_path, mo
 
 
 KEY = {"id": "Hx3k9Qab", "sha256": "0" * 64, "ui": "reviewer"}
-PROXIED = {"user_header": "X-User", "trusted_proxies": ["10.0.0.5"], "public_hosts": ["u.example"], "roles": {"ada": "operator"}}
+PROXIED = {
+    "user_header": "X-User",
+    "trusted_proxies": ["10.0.0.5"],
+    "public_hosts": ["u.example"],
+    "roles": {"ada": "operator"},
+}
 
 
 def test_who_may_open_the_dashboard_is_in_the_plan():

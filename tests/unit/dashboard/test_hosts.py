@@ -3,7 +3,9 @@ import pytest
 from undertow.dashboard.hosts import LOCAL_NAMES, host_name, is_known_host
 
 
-@pytest.mark.parametrize("header", ["localhost", "LOCALHOST:8484", "127.0.0.1:4040", "[::1]:4040", "[::1]", "localhost."])
+@pytest.mark.parametrize(
+    "header", ["localhost", "LOCALHOST:8484", "127.0.0.1:4040", "[::1]:4040", "[::1]", "localhost."]
+)
 def test_this_machines_own_names_are_known(header):
     assert is_known_host(header, LOCAL_NAMES)
 

@@ -33,7 +33,9 @@ def test_a_cookie_of_a_login_tells_who_asks():
     assert found.csrf
 
 
-@pytest.mark.parametrize("headers", [(), (("cookie", ""),), (cookie("nonsense"),), (("authorization", f"Bearer {SECRET}"),)])
+@pytest.mark.parametrize(
+    "headers", [(), (("cookie", ""),), (cookie("nonsense"),), (("authorization", f"Bearer {SECRET}"),)]
+)
 def test_nobody_is_let_in_without_one_from_this_machine_neither(headers):
     assert access().person(asked(*headers)) is None
 

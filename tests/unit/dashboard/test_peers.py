@@ -27,7 +27,9 @@ def test_only_a_believed_proxy_may_say_that_it_was_https():
     assert proxies.is_https(asked(said, peer=PROXY))
     assert not proxies.is_https(asked(said, peer="10.0.0.6"))
     assert not proxies.is_https(asked(said, peer=None))
-    assert not proxies.is_https(asked(("x-forwarded-proto", "https, http"), peer=PROXY)), "the last one is the proxy's own"
+    assert not proxies.is_https(asked(("x-forwarded-proto", "https, http"), peer=PROXY)), (
+        "the last one is the proxy's own"
+    )
     assert not proxies.is_https(asked(peer=PROXY))
     assert proxies.is_https(asked(scheme="https"))
 

@@ -72,7 +72,9 @@ def test_a_login_is_of_one_run_and_of_one_key(clock):
     replaced = msgspec.structs.replace(ADA, sha256=BOB.sha256)
     assert sessions(clock, replaced).find(token) is None, "the key was replaced by another with its id"
     assert sessions(clock, msgspec.structs.replace(ADA, ui=None)).find(token) is None
-    assert sessions(clock, msgspec.structs.replace(ADA, ui="viewer")).find(token).role == "viewer", "the role of now holds"
+    assert sessions(clock, msgspec.structs.replace(ADA, ui="viewer")).find(token).role == "viewer", (
+        "the role of now holds"
+    )
 
 
 def test_a_login_that_was_ended_stays_ended_in_the_next_process(clock, tmp_path):

@@ -8,7 +8,11 @@ import pytest
 from undertow.gateway.children import reap
 from undertow.gateway.dashboard import Dashboard
 
-STUB = (sys.executable, "-c", "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); signal.pause()")
+STUB = (
+    sys.executable,
+    "-c",
+    "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); signal.pause()",
+)
 
 
 @pytest.fixture

@@ -39,7 +39,9 @@ class FakeDashboard:
             while b"\r\n\r\n" not in asked:
                 asked += connection.recv(65_536)
             head, _, body = asked.partition(b"\r\n\r\n")
-            length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            length = next(
+                int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+            )
             while len(body) < length:
                 body += connection.recv(65_536)
             self.asked.append((head, body))
@@ -117,7 +119,9 @@ def test_a_form_is_passed_on_whole(gateway, dashboard):
 
 
 def test_a_form_in_chunks_becomes_one_with_a_length(gateway, dashboard):
-    answer = ask(gateway, "POST /ui/review HTTP/1.1", "host: h", "transfer-encoding: chunked", body=b"3\r\na=b\r\n0\r\n\r\n")
+    answer = ask(
+        gateway, "POST /ui/review HTTP/1.1", "host: h", "transfer-encoding: chunked", body=b"3\r\na=b\r\n0\r\n\r\n"
+    )
     assert answer.status == 200
     head, body = dashboard.asked[0]
     assert body == b"a=b"
@@ -216,7 +220,9 @@ def test_other_methods_are_refused(gateway, dashboard, method):
 
 
 def test_only_paths_below_ui_are_its():
-    assert [is_for_ui(path) for path in ("/ui", "/ui/", "/ui/a", "/uix", "/v1/ui/", "/", "")] == [True, True, True] + [False] * 4
+    assert [is_for_ui(path) for path in ("/ui", "/ui/", "/ui/a", "/uix", "/v1/ui/", "/", "")] == [True, True, True] + [
+        False
+    ] * 4
 
 
 def test_an_escaped_path_is_passed_on_as_it_came(gateway, dashboard):

@@ -42,7 +42,9 @@ def next_page(target: str) -> str:
         >>> next_page("/ui/quality?tier=cheap"), next_page("//evil.example/ui/"), next_page("/ui/login"), next_page("/ui/\r\nx")
         ('/ui/quality?tier=cheap', '/ui/', '/ui/', '/ui/')
     """
-    is_ours = target.startswith(f"{PREFIX}/") and not target.startswith(LOGIN) and not target.startswith(f"{PREFIX}/logout")
+    is_ours = (
+        target.startswith(f"{PREFIX}/") and not target.startswith(LOGIN) and not target.startswith(f"{PREFIX}/logout")
+    )
     is_plain = len(target) <= MAX_NEXT and target.isascii() and target.isprintable() and "\\" not in target
     return target if is_ours and is_plain else f"{PREFIX}/"
 

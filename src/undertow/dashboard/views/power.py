@@ -106,9 +106,7 @@ def power(request: Request) -> Response:
     is_csv = request.query_params.get("format") == "csv"
     known = ui.planner.ask(wanted, FILE_WAIT_S if is_csv else WAIT_S, until_final=is_csv)
     points = [
-        (labels, found.delay)
-        for labels, each in grid.items()
-        if (found := known.get(Question(each, loss))) is not None
+        (labels, found.delay) for labels, each in grid.items() if (found := known.get(Question(each, loss))) is not None
     ]
     if is_csv:
         heading = ("reviews_a_day", "median_days", "p90_days", "seen_share", "runs")

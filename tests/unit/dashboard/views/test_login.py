@@ -92,7 +92,10 @@ def test_the_page_that_was_asked_for_comes_after_the_login(door):
     assert answer.headers["location"] == asked
 
 
-@pytest.mark.parametrize("there", ["https://evil.example/", "//evil.example/ui/", "/ui/\\evil", "/ui/login", "javascript:x", "/ui/\nx", "/uix"])
+@pytest.mark.parametrize(
+    "there",
+    ["https://evil.example/", "//evil.example/ui/", "/ui/\\evil", "/ui/login", "javascript:x", "/ui/\nx", "/uix"],
+)
 def test_no_login_leads_elsewhere(door, there):
     answer = door().post("/ui/login", {"key": SECRET, "next": there}, csrf="")
     assert answer.headers["location"] == "/ui/"
@@ -183,7 +186,9 @@ def test_a_link_on_another_site_leads_to_the_page_and_not_to_the_form(door):
     assert '<meta http-equiv="refresh" content="0">' in first.text
     assert 'href="/ui/ledger?x=1"' in first.text
     assert client.get("/ui/ledger?x=1", sec_fetch_site="same-origin", cookie=cookie).status == 200
-    assert client.get("/ui/ledger", sec_fetch_site="same-origin").status == 303, "who is not logged in gets the form then"
+    assert client.get("/ui/ledger", sec_fetch_site="same-origin").status == 303, (
+        "who is not logged in gets the form then"
+    )
 
 
 @pytest.mark.parametrize("headers", [{"hx-request": "true"}, {"sec-fetch-dest": "empty"}])
