@@ -109,7 +109,11 @@ def asked_design(
         cheap_share: Share of the reviews that are of the cheaper tiers.
         labels_per_day: Reviews of all tiers.
         requests_per_day: Answers of the cheaper tiers.
-        failure_rate, sensitivity, margin, alpha, horizon_days: As in `Design`.
+        failure_rate: As in `Design`.
+        sensitivity: As in `Design`.
+        margin: As in `Design`.
+        alpha: As in `Design`.
+        horizon_days: As in `Design`.
     """
     given: list[Assumption] = []
     if labels_per_day is not None:

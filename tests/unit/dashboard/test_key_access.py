@@ -77,7 +77,8 @@ def test_a_proxy_on_this_machine_that_names_nobody_lets_nobody_in():
 
 
 @pytest.mark.parametrize(
-    "said", [("",), ("ada@example.org", "eve"), ("ada@example.org\x00",), ("‮ada",), ("a" * 257,), ("\x1b[31mada",)]
+    "said",
+    [("",), ("ada@example.org", "eve"), ("ada@example.org\x00",), ("\u202eada",), ("a" * 257,), ("\x1b[31mada",)],
 )
 def test_what_a_proxy_says_must_be_one_name(said):
     plan = UiPlan(user_header="X-User", trusted_proxies=(PROXY,), default_role="operator")
@@ -86,13 +87,13 @@ def test_what_a_proxy_says_must_be_one_name(said):
 
 
 def test_a_user_without_a_role_is_refused_by_name():
-    with pytest.raises(ForbiddenError, match="eve@example.org has no role here"):
+    with pytest.raises(ForbiddenError, match=r"eve@example\.org has no role here"):
         access(PROXIED, ()).person(asked(("x-user", "eve@example.org"), peer=PROXY))
     with pytest.raises(ForbiddenError):
         access(PROXIED, ()).person(asked(("x-user", "ADA@example.org"), peer=PROXY))
 
 
-def test_a_proxys_word_counts_before_a_login():
+def test_the_word_of_a_proxy_counts_before_a_login():
     door = access(PROXIED)
     token = door.sessions.begin(ADA)
     assert door.person(asked(("x-user", "Ærø"), cookie(token), peer=PROXY)).name == "Ærø"

@@ -41,7 +41,7 @@ def begun(made, plan="plan-1.json", *, is_wanted=True, now=0.0):
 
 
 def arguments(pid):
-    return open(f"/proc/{pid}/cmdline").read().split("\0")  # noqa: PTH123, SIM115
+    return open(f"/proc/{pid}/cmdline").read().split("\0")  # noqa: PTH123
 
 
 def test_it_is_started_for_a_plan_and_told_which(dashboard, tmp_path):

@@ -61,7 +61,7 @@ class ProxyApp:
     async def __call__(self, scope, receive, send):
         await self.proxy.pass_on(scope, receive, send)
 
-    def record_refused(self, status, why):
+    def record_refused(self, _status, _why):
         return None
 
 
