@@ -131,7 +131,8 @@ def _evidence(
         for first in {*begins}
     }
     lost, won, n = (np.array([fresh[first][i][place] for place, first in enumerate(begins)]) for i in range(3))
-    lately = mean_interval(lost - won, lost + won, n, [LEVEL, *[segment_level] * len(SHARES)], (-1.0, 1.0))
+    of_stage = [1.0 - (1.0 - level) / len(state.stages) for level in (LEVEL, *[segment_level] * len(SHARES))]
+    lately = mean_interval(lost - won, lost + won, n, of_stage, (-1.0, 1.0))
     places = [
         PlaceEvidence(
             segment=name,

@@ -101,9 +101,9 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(**limits):
-    """A running server with these limits; its sweep comes every 20 ms."""
-    app = TinyApp()
+def served(app=None, **limits):
+    """A running server with these limits, of the tiny application or another; its sweep comes every 20 ms."""
+    app = TinyApp() if app is None else app
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()

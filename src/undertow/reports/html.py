@@ -141,7 +141,7 @@ def _view(report: AuditReport) -> dict[str, Any]:
     ordered = worst_first(report.segments)
     top = ordered[:SHOWN_SEGMENTS]
     several_tiers = len({segment.tier for segment in ordered}) > 1
-    margin = report.settings.margin
+    margin = report.settings.segment_margin
     return {
         "said": words.VERDICTS[report.verdict],
         "title": plain(words.VERDICTS[report.verdict].title),

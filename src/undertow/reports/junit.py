@@ -18,7 +18,7 @@ def render_junit(report: AuditReport) -> str:
     suite = ET.Element("testsuite", name="undertow audit")
     _verdict_case(suite, report)
     for segment in segments:
-        _segment_case(suite, segment, report.settings.margin)
+        _segment_case(suite, segment, report.settings.segment_margin)
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("skipped", str(len(suite.findall("testcase/skipped"))))

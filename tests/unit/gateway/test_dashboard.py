@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,12 @@ def begun(made, plan="plan-1.json", *, is_wanted=True, now=0.0):
 
 
 def arguments(pid):
-    return open(f"/proc/{pid}/cmdline").read().split("\0")  # noqa: PTH123
+    """Of a process that may not have begun its program yet: until then it has none."""
+    end = time.monotonic() + 20
+    while not (said := Path(f"/proc/{pid}/cmdline").read_text("utf-8")):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return said.split("\0")
 
 
 def test_it_is_started_for_a_plan_and_told_which(dashboard, tmp_path):

@@ -11,9 +11,9 @@ def test_shown_losses_come_first_and_shown_safe_last():
     assert str(ordered[0].segment) == "intent=billing"
 
 
-def test_open_ones_are_ordered_by_how_bad_they_may_still_be():
+def test_open_ones_are_ordered_by_what_they_lose_at_least():
     open_ones = [one for one in worst_first(many_segments().segments) if one.state == "open"]
-    bounds = [one.interval[1] for one in open_ones]
+    bounds = [one.interval[0] for one in open_ones]
     assert bounds == sorted(bounds, reverse=True)
 
 

@@ -112,7 +112,7 @@ def segments(request: Request) -> Response:
     begin = (number - 1) * PER_PAGE
     shown, tiers = found[begin : begin + PER_PAGE], sorted({each.tier for each in report.segments})
     values = section_values(report) | {
-        "forest": both(lambda w, i: forest_chart(shown[:DRAWN], report.settings.margin, w, i, with_tier=len(tiers) > 1), "forest"),
+        "forest": both(lambda w, i: forest_chart(shown[:DRAWN], report.settings.segment_margin, w, i, with_tier=len(tiers) > 1), "forest"),
         "choice": choice, "number": number, "rows": shown, "found": len(found), "all": len(report.segments), "pages": pages,
         "drawn": min(len(shown), DRAWN), "matrix": matrix_of(report), "choosable": tiers[:100],
         "place_link": place_link, "decisions_link": decisions_link,

@@ -84,9 +84,9 @@ def pareto_chart(
     taken_by: list[Box] = []
     if least < margin < most:
         y = plot.y(-margin)
-        taken_by.append((plot.x.end - 1.15 * text_px(f"margin {figures.points(margin)}"), y - 18, plot.x.end, y))
+        taken_by.append((plot.x.end - 1.15 * text_px(f"margin {figures.points(margin)}"), y, plot.x.end, y + 18))
         canvas.line(plot.x.start, y, plot.x.end, y, "marginline")
-        canvas.text(plot.x.end, y - 6, f"margin {figures.points(margin)}", "marginlabel", "end")
+        canvas.text(plot.x.end, y + 15, f"margin {figures.points(margin)}", "marginlabel", "end")
     if len(front) > 1:
         plot.line([(cost, -loss) for cost, loss in sorted(front)], "line c-all front")
     xs = _side_by_side(plot, dots)
