@@ -41,5 +41,6 @@ def test_the_verdict_is_a_case(report, tags):
 def test_the_message_bears_the_figures():
     failure = suite_of(pareto_trap()).findall("testcase/failure")[1]
     assert (
-        failure.get("message") == "beyond margin: loss 21.2 points (13.1 to 29.7 points), margin 10.0 points, 812 labels"
+        failure.get("message")
+        == "beyond margin: loss 21.2 points (13.1 to 29.7 points), margin 10.0 points, 812 labels"
     )

@@ -46,7 +46,10 @@ def power_chart(points: Sequence[PowerPoint], labels: float, horizon_days: int, 
     taken = legend(canvas, 0, 0, width, [(HALF, "c-cheap"), (NINE, "c-capable")])
     height = 300.0 if width >= NARROW_PX else 260.0
     canvas.height = taken + height
-    latest = max((days for each in points for days in (each.median_days, each.p90_days) if days is not None), default=horizon_days)
+    latest = max(
+        (days for each in points for days in (each.median_days, each.p90_days) if days is not None),
+        default=horizon_days,
+    )
     top = min(float(horizon_days), latest * 1.12 + 1)
     x = Scale(math.log10(points[0].labels), math.log10(points[-1].labels), LEFT_PX, width - 20)
     y = Scale(0.0, top, taken + height - BOTTOM_PX, taken + 28)
