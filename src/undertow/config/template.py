@@ -14,7 +14,8 @@ _HEAD = """\
 # Settings of Undertow. `undertow config check` shows every value and where it came from.
 #
 # To change a setting, take the # away from its line and from its [section]. What is left out has the default shown;
-# "(unset)" marks an example of a setting that has no value by default, "(required)" one that its section must have.
+# "(unset)" and "(empty)" mark examples of settings that have no value, or an empty one, by default; "(required)" one
+# that its section must have.
 # The environment comes before this file: UNDERTOW_MONITORS__ALPHA=0.01 stands for alpha in [monitors].
 # Keys never stand here: settings that end in _env name an environment variable.
 # `undertow audit` reads [tiers], [monitors], [outcomes] and [store]; the others are for `undertow serve`.
@@ -66,8 +67,10 @@ def _section(header: str, purpose: str, settings: tuple[Setting, ...], *, is_set
         yield from _comment(setting.description + choices)
         # Settings of another kind of policy bear two marks: taking all single ones away must leave a valid file.
         mark = "#" if setting.policy_kind in {None, "cascade"} else "##"
-        value = setting.example if setting.default is None else setting.default
-        state = "  # (required)" if setting.required else "  # (unset)" if setting.default is None else ""
+        is_empty = setting.default in {"[]", "{}"} and setting.example != setting.default
+        value = setting.example if setting.default is None or is_empty else setting.default
+        states = {"  # (required)": setting.required, "  # (unset)": setting.default is None, "  # (empty)": is_empty}
+        state = next((each for each, holds in states.items() if holds), "")
         yield f"{mark}{name} = {value}{state}"
 
 
