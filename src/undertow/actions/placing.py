@@ -1,4 +1,4 @@
-"""Which segments to route back once a tier's alarm has been raised: those whose expected net value is negative.
+"""Which segments to route back once a tier's alarm has been raised: those that probably cost more than they save.
 
 An alarm says, at an error rate that its user chose, that something is wrong in a tier. At that moment little is known of most segments.
 Routing all of them back gives away the savings of those that are well; routing back only the loudest leaves the losses of
@@ -7,7 +7,10 @@ the others. What a segment is expected to be worth decides, anew at each look as
     net per request = savings per request - cost of a failure * expected rise of the failure rate
 
 The expected rises are partially pooled over segments (`undertow.stats.pooled_rises`). The net value is linear in the rise, so its mean
-is all that a decision by expected value needs.
+is all that a decision by expected value needs which can be taken back tomorrow. This one cannot: of what is routed back nothing more is
+learnt, while a segment that is left another day brings labels of that day. So it must not only be expected to cost more than it saves, but
+do so with probability `PlacingRule.sure` (the quasi-option value of waiting). That, 2/3, was chosen among .5, .65, .8 and .9 on seeds of their own
+(benchmarks/guard; .5 gives away segments that are well, .9 leaves those that are not too long).
 
 **Money unknown.** Where savings or the cost of a failure are unknown, the margin stands in: a segment is routed back where the loss is expected to
 exceed it, or is likely to. So what is unknown fails towards the capable tier, as long as the margin is below what savings would pay for.
@@ -22,6 +25,8 @@ that segment's labels count from there (`contradicted`, `weigh`).
 
 References:
     Manski (2004), Statistical treatment rules for heterogeneous populations, Econometrica 72 (treat each group by its expected outcome).
+    Arrow and Fisher (1974), Environmental preservation, uncertainty, and irreversibility, Quarterly Journal of Economics 88 (what waiting is worth
+    before a choice that cannot be taken back).
 """
 
 from dataclasses import dataclass, replace
@@ -47,15 +52,17 @@ CERTAIN = 0.95
 
 @dataclass(frozen=True, slots=True)
 class PlacingRule:
-    """What decides where money is unknown.
+    """How sure a decision must be, and what decides where money is unknown.
 
     Attributes:
-        margin: Largest loss that is accepted, in (0, 1).
-        likely: Probability of a loss beyond the margin that routes back, in (0, 1].
+        margin: Largest loss that is accepted where money is unknown, in (0, 1).
+        likely: Probability of a loss beyond the margin that routes back there, in (0, 1].
+        sure: Probability of costing more than it saves that routes a segment back where money is known, in (0, 1].
     """
 
     margin: float = 0.02
     likely: float = 0.5
+    sure: float = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ def place(rises: Rises, worth: Worth, rule: PlacingRule = PlacingRule()) -> Plac
     Args:
         rises: Posterior of each segment's rise of the failure rate since the onset.
         worth: Savings and cost.
-        rule: What decides where they are unknown.
+        rule: How sure it must be, and what decides where they are unknown.
 
     Returns:
         The decision.
@@ -109,8 +116,9 @@ def place(rises: Rises, worth: Worth, rule: PlacingRule = PlacingRule()) -> Plac
     """
     gain, price, known = _stakes(worth, rule)
     net = gain - price * rises.expected
+    costs = (net < 0.0) & (~known | (rises.beyond(_even(gain, price)) >= rule.sure))
     feared = ~known & (rises.beyond(rule.margin) >= rule.likely)
-    return Placing((net >= 0.0) & ~feared, np.where(known, net, np.nan))
+    return Placing(~costs & ~feared, np.where(known, net, np.nan))
 
 
 def weigh(
@@ -127,7 +135,7 @@ def weigh(
         since: What was seen since the onset, at most of the last `WINDOW_DAYS`.
         recent: What was seen in the last `RECENT_DAYS`; None: that is all there is.
         worth: Savings and cost.
-        rule: What decides where they are unknown.
+        rule: How sure it must be, and what decides where they are unknown.
         judge_scale: As of `undertow.stats.pooled_rises.expected_rises`.
 
     Returns:
@@ -171,10 +179,14 @@ def contradicted(recent: Rises, worth: Worth, kept: npt.ArrayLike, rule: Placing
         Shape (..., S).
     """
     gain, price, _ = _stakes(worth, rule)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        even = np.where(gain > 0.0, gain / price, 0.0)
-    loses = recent.beyond(even)
+    loses = recent.beyond(_even(gain, price))
     return np.where(np.asarray(kept, dtype=bool), loses >= CERTAIN, loses <= 1.0 - CERTAIN)
+
+
+def _even(gain: FloatArray, price: FloatArray) -> FloatArray:
+    """Rise of the failure rate from which on a segment costs more than it saves."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(gain > 0.0, gain / price, 0.0)
 
 
 def _stakes(worth: Worth, rule: PlacingRule) -> tuple[FloatArray, FloatArray, BoolArray]:
