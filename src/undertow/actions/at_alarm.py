@@ -5,8 +5,8 @@ Which action, for an open episode whose cause is routing (never `mix` or `provid
 * `stop_rollout` where the policy is being rolled out: it stays where it stands until a person decides.
 * `roll_back` where a version began to serve within the onset's interval and an earlier one serves no episode: that one serves again. It
   answers the episode alone: nothing is taken off the cheap tier besides.
-* `route_back`: the segment goes back to the capable tier; where its tier's segments were weighed (`AlarmLook.weighed`), those whose expected net
-  value is negative, which may be others, more, or none. An episode that was answered so goes on being weighed as labels come in.
+* `route_back`: the segment goes back to the capable tier; where its tier's segments were weighed (`AlarmLook.weighed`), those that probably cost more
+  than they save, which may be others, more, or none. An episode that was answered so goes on being weighed as labels come in.
 * `tighten`: the segment's answers need more confidence. Not where the segment is routed back.
 
 An action is taken without asking only where its mode is `automatic`, the evidence is from people, from checks with a right answer or
@@ -250,7 +250,7 @@ class _Deciding:
             evidence=_evidence(episode, self.look),
             after="left as it is",
             why=_why(episode, "", "", {})
-            + "; no segment is expected to lose more than its savings (or the margin) are worth",
+            + "; no segment probably loses more than its savings (or the margin) are worth",
         )
 
     def _worth(self, episode: Episode, place: WeighedPlace) -> dict[str, float | str | None]:
