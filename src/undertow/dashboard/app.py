@@ -3,7 +3,7 @@
 import logging
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -161,7 +161,8 @@ class Guarded:
 def _nobody(request: Request) -> Response:
     """Nobody that is known asks for a page, or sends a form."""
     if request.method not in {"GET", "HEAD"}:
-        return page(request, "over.html.j2", status=401)
+        login = login_address(_came_from(request))
+        return page(request, "over.html.j2", status=401, title="Log in again", login=login)
     headers = request.headers
     if "hx-request" in headers or headers.get("sec-fetch-dest", "document") != "document":
         return Response("log in again", 401, media_type="text/plain")  # a script asks: the page that is open stays
@@ -170,6 +171,15 @@ def _nobody(request: Request) -> Response:
     if headers.get("sec-fetch-site") == "cross-site":
         return page(request, "again.html.j2", title="One moment", here=next_page(here))
     return RedirectResponse(login_address(here), 303)
+
+
+def _came_from(request: Request) -> str:
+    """The page of ours that a form was on; the overview if that is not known. What it said of an earlier form is old by now."""
+    said = urlsplit(request.headers.get("referer", ""))
+    if said.netloc != request.headers.get("host"):
+        return f"{PREFIX}/"
+    query = urlencode([each for each in parse_qsl(said.query, keep_blank_values=True) if each[0] != "note"])
+    return f"{said.path}?{query}" if query else said.path
 
 
 def _is_same_origin(request: Request) -> bool:
@@ -197,7 +207,7 @@ async def _said(request: Request, error: Exception) -> Response:
 
 
 async def _forbidden(request: Request, error: Exception) -> Response:
-    return await run_in_threadpool(_error_page, request, 403, str(error))
+    return await run_in_threadpool(_error_page, request, 403, str(error), "Not for you")
 
 
 async def _wrong(request: Request, error: Exception) -> Response:
@@ -211,7 +221,7 @@ async def _failed(request: Request, error: Exception) -> Response:
     )
 
 
-def _error_page(request: Request, status: int, said: str) -> Response:
+def _error_page(request: Request, status: int, said: str, title: str = "Not this way") -> Response:
     is_known = getattr(request.state, "person", None) is not None
     template = "error.html.j2" if is_known else "refused.html.j2"
-    return page(request, template, status=status, title="Not this way" if status < 500 else "Failed", said=said)
+    return page(request, template, status=status, title=title if status < 500 else "Failed", said=said)

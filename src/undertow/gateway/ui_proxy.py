@@ -16,11 +16,16 @@ from undertow.records.runtime_files import UI_PEER_HEADER
 from undertow.records.serving import UiPlan
 
 PREFIX = "/ui"
-MAX_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 250_000
+"""Of a form; anybody may send one, so that it is kept small."""
+MAX_BODIES = 64
+"""Forms that a worker takes in at a time, before it is known who sends them."""
 MAX_AT_ONCE = 32
 """Requests that a worker passes on at a time."""
 ANSWER_S = 60.0
 """Seconds until the first byte of an answer, and between two pieces of one."""
+WHOLE_ANSWER_S = 300.0
+"""Seconds of a whole answer: who reads as slowly as he can takes a place from others for no longer."""
 PIECE_BYTES = 65_536
 
 PASSED = frozenset(
@@ -42,6 +47,7 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">{again}<title>{title}: Undertow</title></head>
 <body><h1>{title}</h1><p>{said}</p></body></html>
 """
+BUSY = "The dashboard has more to do than it can just now."
 _AGAIN = '<meta http-equiv="refresh" content="2">'
 
 
@@ -70,7 +76,7 @@ class UiProxy:
     def __init__(self, socket: str, plan: UiPlan) -> None:
         self._socket = socket
         self._passed = PASSED | ({plan.user_header.lower().encode()} if plan.user_header else frozenset())
-        self._running = 0
+        self._running = self._bodies = 0
 
     async def pass_on(
         self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send
@@ -80,18 +86,26 @@ class UiProxy:
             await _say(send, 405, "Not this way", "The dashboard is read with GET, and told with POST.")
             return
         caller = scope["extensions"]["undertow"]
-        body = await _body(receive, caller)
+        if self._bodies >= MAX_BODIES:
+            await _away(scope["method"], send, BUSY)
+            return
+        self._bodies += 1
+        try:
+            body = await _body(receive, caller)
+        finally:
+            self._bodies -= 1
         if body is None:
             if not caller.disconnected:
                 text = f"What was sent is larger than {MAX_BODY_BYTES:,} bytes, or did not come in time."
                 await _say(send, 413, "Too much", text)
             return
         if self._running >= MAX_AT_ONCE:
-            await _away(scope["method"], send, "The dashboard has more to do than it can just now.")
+            await _away(scope["method"], send, BUSY)
             return
         self._running += 1
         try:
-            await self._ask(scope, body, send, caller)
+            async with asyncio.timeout(WHOLE_ANSWER_S):
+                await self._ask(scope, body, send, caller)
         except (_AwayError, OSError, TimeoutError, httptools.HttpParserError):
             # Once the head is on its way the caller sees an answer without an end.
             if not caller.is_response_started and not caller.disconnected:
@@ -127,6 +141,8 @@ class UiProxy:
             for name, value in scope["headers"]
             if name in self._passed or name.startswith(PASSED_PREFIXES)
         ]
+        if scope["http_version"] == "1.0":  # no browser asks so, but proxies do, and not all of them say that they are some
+            lines.append(b"via: 1.0 unnamed")
         client = scope.get("client")
         peer = client[0] if client else ""
         lines += [

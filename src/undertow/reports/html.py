@@ -64,7 +64,8 @@ def render_html(report: AuditReport) -> str:
     Returns:
         A complete HTML document in one string, to be written as UTF-8.
     """
-    return render_page("report.html.j2", PAGE_FILTERS, **section_values(report))
+    title = plain(words.VERDICTS[report.verdict].title)
+    return render_page("report.html.j2", PAGE_FILTERS, title=title, **section_values(report))
 
 
 def section_values(report: AuditReport) -> dict[str, Any]:
@@ -144,7 +145,6 @@ def _view(report: AuditReport) -> dict[str, Any]:
     margin = report.settings.segment_margin
     return {
         "said": words.VERDICTS[report.verdict],
-        "title": plain(words.VERDICTS[report.verdict].title),
         "facts": facts_of(report),
         "quality": _both(lambda w, i: quality_chart(report, w, i), "quality"),
         "forest": _both(lambda w, i: forest_chart(top, margin, w, i, with_tier=several_tiers), "forest"),

@@ -164,6 +164,19 @@
     } catch (_) { /* a browser that keeps nothing */ }
   }
 
+  /* Whoever sits here next reads nothing of it. */
+  function forgets() {
+    document.querySelectorAll('form[action="/ui/logout"]').forEach(function (form) {
+      form.addEventListener("submit", function () {
+        try {
+          Object.keys(window.sessionStorage).forEach(function (key) {
+            if (key.indexOf("undertow-keep:") === 0) { window.sessionStorage.removeItem(key); }
+          });
+        } catch (_) { /* a browser that keeps nothing */ }
+      });
+    });
+  }
+
   function begin(within) {
     slider(within);
     numbers(within);
@@ -174,6 +187,7 @@
 
   document.addEventListener("DOMContentLoaded", function () {
     theme();
+    forgets();
     begin(document);
     live();
   });

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -41,12 +41,17 @@ def next_page(target: str) -> str:
     Examples:
         >>> next_page("/ui/quality?tier=cheap"), next_page("//evil.example/ui/"), next_page("/ui/login"), next_page("/ui/\r\nx")
         ('/ui/quality?tier=cheap', '/ui/', '/ui/', '/ui/')
+        >>> next_page("/ui/../v1/models"), next_page("/ui/%2e%2e//evil.example"), next_page("/ui/decisions?q=../..")
+        ('/ui/', '/ui/', '/ui/decisions?q=../..')
     """
     is_ours = (
         target.startswith(f"{PREFIX}/") and not target.startswith(LOGIN) and not target.startswith(f"{PREFIX}/logout")
     )
     is_plain = len(target) <= MAX_NEXT and target.isascii() and target.isprintable() and "\\" not in target
-    return target if is_ours and is_plain else f"{PREFIX}/"
+    path = unquote(target.partition("?")[0].partition("#")[0])
+    # A browser takes `..` out of a path, and with it what stands before.
+    climbs = any(part in {".", ".."} for part in path.split("/")) or "//" in path
+    return target if is_ours and is_plain and not climbs else f"{PREFIX}/"
 
 
 def show(request: Request) -> Response:

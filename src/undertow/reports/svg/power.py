@@ -55,6 +55,8 @@ def power_chart(points: Sequence[PowerPoint], labels: float, horizon_days: int, 
     y = Scale(0.0, top, taken + height - BOTTOM_PX, taken + 28)
     plot = Plot(canvas, x, y)
     for value in ticks(0.0, top, 5):
+        if value % 1:  # days are whole
+            continue
         canvas.line(x.start, y(value), x.end, y(value), "grid")
         canvas.text(x.start - 8, y(value) + 4, f"{value:.0f}", "tick", "end")
     canvas.text(0, taken + 14, "days from the onset", "tick")
@@ -80,10 +82,12 @@ def power_chart(points: Sequence[PowerPoint], labels: float, horizon_days: int, 
             plot.line(run, f"line strong {cls}")
         for at, days in known:
             canvas.circle(*plot.place(at, days), 3.2, f"dot {cls}")
+    end, room = -math.inf, text_px("never") / 2
     for each in points:
-        if each.median_days is None:
-            at = min(x(math.log10(each.labels)), x.end - text_px("never") / 2)
+        at = min(x(math.log10(each.labels)), x.end - room)
+        if each.median_days is None and at - room > end + _TICK_GAP_PX:
             canvas.text(at, y.start - 8, "never", "tick", "middle")
+            end = at + room
     told = "; ".join(
         f"{each.labels:,.0f} reviews a day: {_days(each.median_days)} {HALF}, {_days(each.p90_days)} {NINE}"
         for each in points
