@@ -79,7 +79,7 @@ class KeyAccess:
             )
         role = self._plan.roles.get(user, self._plan.default_role)
         if role is None:
-            raise ForbiddenError(f"{plain(user)} has no role here; an operator can give one under ui.roles")
+            raise ForbiddenError(f"the user {plain(user)} has no role here; ui.roles in the settings gives one")
         return Person(user, role, self.sessions.csrf(f"user {user}"))
 
 

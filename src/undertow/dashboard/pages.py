@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 import undertow
 from undertow.bootstrap.dashboard import LogView
 from undertow.config.settings import Settings
-from undertow.dashboard.access import Access
+from undertow.dashboard.access import Access, Role
 from undertow.dashboard.kept import Kept
 from undertow.dashboard.planner import Planner
 from undertow.errors import UsageError
@@ -42,10 +42,12 @@ class View:
     Attributes:
         name: Of its route; also its path below `/ui/`, empty for the overview.
         title: As it is called.
+        role: Who may open it.
     """
 
     name: str
     title: str
+    role: Role = "viewer"
 
     @property
     def path(self) -> str:
@@ -61,7 +63,7 @@ VIEWS: tuple[View, ...] = (
     View("cost", "Cost"),
     View("drift", "Drift"),
     View("ledger", "Ledger"),
-    View("review", "Review"),
+    View("review", "Review", "reviewer"),
     View("actions", "Actions"),
     View("power", "Power"),
     View("health", "Data"),
