@@ -22,6 +22,8 @@ from undertow.gateway.server import Server
 from undertow.records.serving import LimitsPlan
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+TOLD_OF_ABORT = ("htmx:sendAbort", "htmx:afterRequest, ")
+"""htmx says so of each request that a newer one has overtaken."""
 UNDERTOW = [sys.executable, "-m", "undertow.cli.main"]
 BUILT: tuple[View, ...] = tuple(
     view for view in VIEWS if view.path in {f"{PREFIX}{getattr(route, 'path', '')}" for route in ROUTES}
@@ -115,7 +117,7 @@ def pages(browser: Any) -> Iterator[Callable[..., Any]]:
         context.set_default_timeout(90_000)  # an earlier day is audited anew, which takes long on a busy machine
         contexts.append(context)
         made = context.new_page()
-        made.on("console", lambda message: complaints.append(f"{made.url}: {message.text}"))
+        made.on("console", lambda message: None if message.text.startswith(TOLD_OF_ABORT) else complaints.append(f"{made.url}: {message.text}"))  # fmt: skip
         made.on("pageerror", lambda error: complaints.append(f"{made.url}: {error}"))
         made.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
         made.on("request", lambda asked: None if asked.url.startswith((address, "data:", "blob:")) else complaints.append(asked.url))  # fmt: skip
