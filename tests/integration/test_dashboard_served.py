@@ -195,7 +195,9 @@ def test_nobody_sees_anything_before_a_login_and_each_role_what_is_its(opened, p
     page.goto(f"{place.address}/ui/")
     assert "/ui/login" in page.url
     worn = {"cookie": f"{cookie['name']}={cookie['value']}"}
-    assert place.http("GET", "/ui/", headers=worn)[0] == 303, "a login that was ended does not come back with its cookie"
+    assert place.http("GET", "/ui/", headers=worn)[0] == 303, (
+        "a login that was ended does not come back with its cookie"
+    )
 
 
 def test_a_key_that_only_calls_and_a_wrong_one_open_nothing(browser, place):
@@ -275,7 +277,10 @@ def test_an_operator_answers_an_alarm_and_the_gateway_does_what_the_page_says(op
     held = page.locator("#held article", has_text="intent=billing")
     assert "by otto" in held.inner_text()
     lines = page.locator("#trail tbody tr", has_text="tickets say the same").all_inner_texts()
-    assert [("otto" in line, "approved" in line, "done" in line) for line in lines] == [(True, False, True), (True, True, False)]
+    assert [("otto" in line, "approved" in line, "done" in line) for line in lines] == [
+        (True, False, True),
+        (True, True, False),
+    ]
     shot(page, "routed-back")
     listed = json.loads(undertow(place.running.folder, "guard", "list", "--json"))["trail"]
     assert [entry["why"] for entry in listed if entry["who"] == "otto"] == ["tickets say the same"]

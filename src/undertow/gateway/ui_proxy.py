@@ -141,7 +141,9 @@ class UiProxy:
             for name, value in scope["headers"]
             if name in self._passed or name.startswith(PASSED_PREFIXES)
         ]
-        if scope["http_version"] == "1.0":  # no browser asks so, but proxies do, and not all of them say that they are some
+        if (
+            scope["http_version"] == "1.0"
+        ):  # no browser asks so, but proxies do, and not all of them say that they are some
             lines.append(b"via: 1.0 unnamed")
         client = scope.get("client")
         peer = client[0] if client else ""
