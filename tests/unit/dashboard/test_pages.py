@@ -51,3 +51,10 @@ def test_open_pages_notice_news(client):
 def test_times_are_sent_in_utc():
     assert local_time(None) == "not known"
     assert "2026-03-01 12:00 UTC" in local_time(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+
+def test_a_tab_is_called_as_its_view_is(client):
+    mine = client(made_ui(FixedLog(next(iter(EVERY.values()))())))
+    for view in VIEWS:
+        if view.name not in {"decisions", "power", "review"}:  # they need more than a report
+            assert f"<title>{view.title}: Undertow</title>" in mine.get(view.path).text

@@ -228,3 +228,30 @@ def test_only_paths_below_ui_are_its():
 def test_an_escaped_path_is_passed_on_as_it_came(gateway, dashboard):
     ask(gateway, "GET /ui/segments/a%2Fb%0Ax HTTP/1.1", "host: h")
     assert lines_of(dashboard.asked[0][0])[0] == "GET /ui/segments/a%2Fb%0Ax HTTP/1.1"
+
+
+def test_whoever_asks_as_only_proxies_do_is_said_to_come_through_one(gateway, dashboard):
+    with RawConnection(gateway.port) as connection:
+        connection.send(b"GET /ui/ HTTP/1.0\r\nhost: 127.0.0.1\r\n\r\n")
+        connection.read_all()
+    assert "via: 1.0 unnamed" in lines_of(dashboard.asked[0][0])
+
+
+def test_forms_that_do_not_end_keep_no_more_than_some_places(gateway, dashboard, monkeypatch):
+    monkeypatch.setattr(ui_proxy, "MAX_BODIES", 1)
+    with RawConnection(gateway.port) as first:
+        first.send(b"POST /ui/login HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\na=")
+        gateway.wait_until(lambda: gateway.server.in_flight == 1)
+        assert ask(gateway, "POST /ui/login HTTP/1.1", "host: h", "content-length: 3", body=b"a=b").status == 503
+        first.send(b"bcd")
+        assert first.read_answer().status == 200
+    assert ask(gateway, "POST /ui/login HTTP/1.1", "host: h", "content-length: 3", body=b"a=b").status == 200
+
+
+def test_an_answer_takes_no_longer_than_it_may_in_all(gateway, dashboard, monkeypatch):
+    monkeypatch.setattr(ui_proxy, "WHOLE_ANSWER_S", 0.3)
+    dashboard.answer = b"HTTP/1.1 200 OK\r\ncontent-length: 50000000\r\n\r\n" + b"x" * 50_000_000
+    with RawConnection(gateway.port) as slow:
+        slow.send(b"GET /ui/ HTTP/1.1\r\nhost: h\r\n\r\n")
+        gateway.wait_until(lambda: dashboard.asked)
+        gateway.wait_until(lambda: gateway.server.in_flight == 0)

@@ -140,7 +140,7 @@ def test_only_operators_act_and_everybody_sees(client, tmp_path):
 def test_what_cannot_be_done_is_said(client, tmp_path):
     mine = client(ui(store_with(tmp_path, ASKED)))
     assert "is nothing that can be done here" in mine.post("/ui/actions", {"do": "drop <table>", "id": "a"}).text
-    assert "The id of a line is missing" in mine.post("/ui/actions", {"do": "approve", "why": "x"}).text
+    assert "the id of a line is missing" in mine.post("/ui/actions", {"do": "approve", "why": "x"}).text
     for what in ("approve", "reject", "release", "route_back"):
         said = mine.post("/ui/actions", {"do": what, "id": "a1b2c3", "segment": "intent=a", "why": "  "})
         assert (said.status, "a reason is missing" in said.text) == (400, True)

@@ -94,7 +94,18 @@ def test_the_page_that_was_asked_for_comes_after_the_login(door):
 
 @pytest.mark.parametrize(
     "there",
-    ["https://evil.example/", "//evil.example/ui/", "/ui/\\evil", "/ui/login", "javascript:x", "/ui/\nx", "/uix"],
+    [
+        "https://evil.example/",
+        "//evil.example/ui/",
+        "/ui/\\evil",
+        "/ui/login",
+        "javascript:x",
+        "/ui/\nx",
+        "/uix",
+        "/ui/../v1/evil",
+        "/ui/%2E%2e//evil.example",
+        "/ui//evil.example",
+    ],
 )
 def test_no_login_leads_elsewhere(door, there):
     answer = door().post("/ui/login", {"key": SECRET, "next": there}, csrf="")
@@ -243,3 +254,24 @@ def test_the_role_is_that_of_the_key(door):
     client = door(keys=(msgspec.structs.replace(KEY, ui="viewer"),))
     _, cookie = logged_in(client)
     assert re.search(r"ada</bdi>, viewer", client.get("/ui/", cookie=cookie).text)
+
+
+def test_after_a_login_that_ended_meanwhile_one_is_at_the_form_again(door):
+    client = door()
+    answer = client.post(
+        "/ui/review/skip", {"why": "x"}, csrf="", referer="http://10.0.0.1:4040/ui/review?item=abc&note=kept"
+    )
+    assert answer.status == 401
+    assert 'href="/ui/login?next=%2Fui%2Freview%3Fitem%3Dabc"' in answer.text
+    for elsewhere in ("http://evil.example/ui/ledger", "", "nonsense"):
+        assert 'href="/ui/login"' in client.post("/ui/review/skip", csrf="", referer=elsewhere).text
+
+
+def test_a_viewer_is_not_led_where_he_may_not_go(door):
+    client = door(keys=(msgspec.structs.replace(KEY, ui="viewer"),))
+    _, cookie = logged_in(client)
+    assert "/ui/review" not in client.get("/ui/", cookie=cookie).text
+    refused = client.get("/ui/review", cookie=cookie)
+    assert refused.status == 403
+    assert "<h1>Not for you</h1>" in refused.text
+    assert "this needs the role reviewer; yours is viewer" in refused.text

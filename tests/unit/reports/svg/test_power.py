@@ -47,3 +47,12 @@ def test_the_order_of_points_does_not_matter_and_one_is_no_line():
 
 def test_what_was_asked_for_is_not_marked_where_it_lies_outside():
     assert not any("a day" in each for each in texts(drawn(labels=5.0)) if each[0].isdigit())
+
+
+def test_days_are_whole_and_labels_do_not_lie_upon_one_another():
+    close = [PowerPoint(labels, None, None) for labels in (100, 110, 120)]
+    shown = texts(drawn([*close, PowerPoint(1_000, 5, 9)], width=SLIM))
+    assert shown.count("never") == 1
+    days = [each for each in shown if each.isdigit()]
+    assert len(days) == len(set(days))
+    assert "8" not in days, "a tick at seven and a half days would be called so"
