@@ -119,8 +119,7 @@ def power(request: Request) -> Response:
     plotted = [PowerPoint(labels, each.median_days, each.p90_days) for labels, each in points]
     return page(
         request, "power.html.j2", title="Power", sliders=SLIDERS, given={name: _number(value) for name, value in given.items()},
-        at_rest={name: _number(value) for name, value in at_rest.items()}, is_changed=bool(request.query_params), named=loss.is_labelled,
-        report=report, said=None if report is None else f"{headline(report)}.", points=points, sources=SOURCES,
+        named=loss.is_labelled, report=report, said=None if report is None else f"{headline(report)}.", points=points, sources=SOURCES,
         total=total, done=done, is_rough=now is not None and not now.is_final, is_measured=ui.log.seen is not None,
         tier_loss=loss.size * loss.slice_share, is_whole=loss.slice_share >= 1.0,
         here=given["labels"],

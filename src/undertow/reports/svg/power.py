@@ -84,7 +84,7 @@ def power_chart(points: Sequence[PowerPoint], labels: float, horizon_days: int, 
             canvas.circle(*plot.place(at, days), 3.2, f"dot {cls}")
     end, room = -math.inf, text_px("never") / 2
     for each in points:
-        at = min(x(math.log10(each.labels)), x.end - room)
+        at = min(max(x(math.log10(each.labels)), x.start + room), x.end - room)
         if each.median_days is None and at - room > end + _TICK_GAP_PX:
             canvas.text(at, y.start - 8, "never", "tick", "middle")
             end = at + room
