@@ -5,7 +5,9 @@ import itertools
 import json
 import os
 import re
+import select
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -248,7 +250,10 @@ def test_a_reviewer_judges_what_was_asked_and_loses_nothing_when_the_login_ends(
     page.keyboard.press("y")
     page.wait_for_url("**note=kept")
     assert [vote.rater for vote in votes(place) if vote.skipped is None] == ["rita"]
-    assert place.http("GET", "/ui/review")[0] == 303
+    page.fill("#skip input[name=why]", "half a thought")
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/ui/login")
+    assert page.evaluate("Object.values(sessionStorage)") == [], "the next one at this desk reads nothing of it"
     context.close()
 
 
@@ -338,6 +343,27 @@ def test_the_dashboard_may_die_and_callers_notice_nothing_while_logins_go_on(bro
     until(lambda: place.running.children("undertow.cli.ui_process") not in ([], [process]), 30, "it did not come back")
     until(lambda: (page.goto(f"{place.address}/ui/login"), page.locator("header.bar", has_text="vera").count())[1], 90, "it does not answer again")  # fmt: skip
     context.close()
+
+
+def test_a_dashboard_that_hangs_holds_no_request_up(place):
+    (process,) = place.running.children("undertow.cli.ui_process")
+    os.kill(process, signal.SIGSTOP)
+    waiting = [socket.create_connection(("127.0.0.1", place.running.port)) for _ in range(100)]
+    try:
+        for connection in waiting:  # more than the workers pass on at a time
+            connection.sendall(b"GET /ui/login HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        until(
+            lambda: sum(bool(select.select([each], [], [], 0)[0]) for each in waiting) >= 30, 20, "none was sent away"
+        )
+        began = time.monotonic()
+        for _ in range(10):
+            assert place.ask("account")[0] == "cheap"
+        assert time.monotonic() - began < 10, "they wait for nobody"
+    finally:
+        for connection in waiting:
+            connection.close()
+        os.kill(process, signal.SIGCONT)
+    until(lambda: place.http("GET", "/ui/login")[0] == 200, 30, "it does not go on")
 
 
 def test_a_role_that_the_settings_take_away_ends_its_logins(browser, place):
