@@ -180,11 +180,11 @@ def test_what_it_decides_is_worth_more_than_the_loudest_segment_or_everything():
             for name, rise in zip("abcdef", rises, strict=True)
         }
         kept = np.ones(6, dtype=bool)
-        for day in looks:
-            parts = [served("capable", 40, days=day, arm="holdout")]
+        for until in looks:
+            parts = [served("capable", 40, days=until, arm="holdout")]
             for name, failures in drawn.items():
-                place = {"segment": f"intent={name}", "days": day}
-                parts += [served("cheap", 400, **place), labels("cheap", 12, failures[:day], **place)]
+                place = {"segment": f"intent={name}", "days": until}
+                parts += [served("cheap", 400, **place), labels("cheap", 12, failures[:until], **place)]
             back = names(weighed(parts, failure_usd=0.5))
             kept &= np.array(["" not in back and f"intent={name}" not in back for name in "abcdef"])
         worth += net[kept].sum() / runs
