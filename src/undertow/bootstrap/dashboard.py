@@ -10,18 +10,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from undertow.adapters.cells_file import load_cells, save_cells
 from undertow.adapters.log_state import log_state
 from undertow.adapters.store.watching_calls import store_roots
 from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells
+from undertow.bootstrap.store_notes import StoreNotes, store_notes
 from undertow.errors import DataError, UndertowError
 from undertow.records.cells import AuditCells
 from undertow.records.cut import cut_cells
 from undertow.records.report import AuditReport
+
+if TYPE_CHECKING:
+    from undertow.services.topic_memory import TopicMemory
 
 log = logging.getLogger("undertow.dashboard")
 
@@ -46,11 +51,15 @@ class Seen:
         cells: Its sufficient statistics.
         report: The audit of them.
         at: When it was read, aware.
+        notes: What the store says beside its log.
+        memory: What was found of its texts: earlier days have the same topics.
     """
 
     cells: AuditCells
     report: AuditReport
     at: datetime
+    notes: StoreNotes = field(default_factory=StoreNotes)
+    memory: "TopicMemory | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,7 @@ class LogView:
                 self._by_day.move_to_end(day)
                 return found
         cut = cut_cells(seen.cells, int(until.timestamp() // seen.cells.bucket_s))
-        report = audit_cells(replace(self.request, until=until, baseline_until=None), cut)
+        report = audit_cells(replace(self.request, until=until, baseline_until=None), cut, seen.notes, seen.memory)
         with self._lock:
             if self._seen is seen:  # else the log was read anew meanwhile
                 self._by_day[day] = report
@@ -190,7 +199,10 @@ class LogView:
 
     def _take(self, key: str, cells: AuditCells, at: datetime) -> None:
         self._tell("weighing the evidence", 0, None)
-        seen = Seen(cells, audit_cells(self.request, cells), at)
+        from undertow.services.topic_memory import TopicMemory  # noqa: PLC0415 (scipy: the process listens before that)
+
+        notes, memory = store_notes(self.request.inputs), TopicMemory()
+        seen = Seen(cells, audit_cells(self.request, cells, notes, memory), at, notes, memory)
         with self._lock:
             self._seen, self._key = seen, key
             self._by_day.clear()
