@@ -190,7 +190,12 @@ def test_a_line_too_long_for_the_list_is_counted_by_the_reading_of_the_log(clien
     store = write_store(tmp_path / "store", *some(40))
     (file,) = (store / "decisions").rglob("*.jsonl")
     long = json.dumps(
-        {"decision_id": "long", "event_time": "2026-03-10T12:00:00Z", "tier": "cheap", "prompt": "x" * (MAX_LINE_BYTES + 10)}
+        {
+            "decision_id": "long",
+            "event_time": "2026-03-10T12:00:00Z",
+            "tier": "cheap",
+            "prompt": "x" * (MAX_LINE_BYTES + 10),
+        }
     )
     file.write_text(file.read_text() + long + "\n")
     log = LogView(AuditRequest((str(store),)))
