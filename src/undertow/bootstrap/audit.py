@@ -9,11 +9,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from undertow.adapters.duckdb.inputs import LogInputs
 from undertow.adapters.duckdb.pseudonyms import pseudonymous_copies
@@ -21,9 +22,7 @@ from undertow.adapters.duckdb.source import REPEATS, DuckDbAuditSource
 from undertow.adapters.importers import detect_format, import_logs, read_mapping, read_outcomes
 from undertow.adapters.importers.outcomes import is_read_by_engine
 from undertow.adapters.importers.result import Explanation, ImportOptions
-from undertow.adapters.judges.book import JudgeBook
-from undertow.adapters.store.draw_counts import draw_counts
-from undertow.adapters.store.watching_calls import store_roots
+from undertow.bootstrap.store_notes import StoreNotes, store_notes, with_store_notes
 from undertow.config.settings import Settings
 from undertow.errors import DataError, UsageError
 from undertow.ledger.usd import OutcomePrice
@@ -31,7 +30,9 @@ from undertow.ports.audit_source import CellOptions, OutcomeWindow, Progress, si
 from undertow.records.cells import AuditCells
 from undertow.records.report import AuditReport, AuditSettings
 from undertow.records.trained import TrainedScores
-from undertow.sampling.audit import draw_mismatches
+
+if TYPE_CHECKING:
+    from undertow.services.topic_memory import TopicMemory
 
 STATISTICS = "undertow.services.audit"
 
@@ -179,8 +180,19 @@ def run_audit(request: AuditRequest, progress: Progress = silent) -> AuditReport
     return audit_cells(request, cells)
 
 
-def audit_cells(request: AuditRequest, cells: AuditCells) -> AuditReport:
+def audit_cells(
+    request: AuditRequest,
+    cells: AuditCells,
+    notes: StoreNotes | None = None,
+    memory: "TopicMemory | None" = None,
+) -> AuditReport:
     """The audit of cells that were read already.
+
+    Args:
+        request: What is audited and how.
+        cells: What was read.
+        notes: What the stores among the inputs say; None: it is read now.
+        memory: What was found of the same texts before; it changes no result.
 
     Raises:
         DataError: Times that cannot all be right.
@@ -189,37 +201,9 @@ def audit_cells(request: AuditRequest, cells: AuditCells) -> AuditReport:
     _check_span(cells)
     _check_baseline(request, cells)
     report = import_module(STATISTICS).audit(
-        cells, audit_settings(request), outcome_prices(request.settings), request.trained
+        cells, audit_settings(request), outcome_prices(request.settings), request.trained, memory
     )
-    return _with_draws(_with_judge(report, request, cells), request)
-
-
-def _with_draws(report: AuditReport, request: AuditRequest) -> AuditReport:
-    """The report with a note where a store's draws are not what their probabilities say."""
-    said = tuple(str(found) for root in store_roots(request.inputs) for found in draw_mismatches(draw_counts(root)))
-    if not said:
-        return report
-    return replace(report, coverage=replace(report.coverage, notes=(*said, *report.coverage.notes)))
-
-
-def _with_judge(report: AuditReport, request: AuditRequest, cells: AuditCells) -> AuditReport:
-    """The report with a warning where a store's judge has changed, by its anchors."""
-    from undertow.detectors.judge_drift import judge_drift  # noqa: PLC0415 (scipy: see `run_audit`)
-    from undertow.detectors.multiplicity import judge_change_line  # noqa: PLC0415
-    from undertow.services.judge_warning import judge_warning  # noqa: PLC0415
-
-    settings = audit_settings(request)
-    books = [results for root in store_roots(request.inputs) if (results := JudgeBook(root).results())]
-    line = judge_change_line(settings.horizon_days, settings.alpha, len(books))
-    found = [
-        warning
-        for results in books
-        if (warning := judge_warning(judge_drift(results, line=line), cells.tiers, cells.signals)) is not None
-        and (request.until is None or warning.detected_at <= request.until)
-    ]
-    if not found:
-        return report
-    return replace(report, warnings=tuple(sorted([*report.warnings, *found], key=lambda each: each.detected_at)))
+    return with_store_notes(report, store_notes(request.inputs) if notes is None else notes, cells, request.until)
 
 
 def _check_span(cells: AuditCells) -> None:

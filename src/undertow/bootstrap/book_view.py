@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from undertow.bootstrap.audit import AuditRequest
+from undertow.bootstrap.dashboard import LAST_STEP_S, StoppedError
 from undertow.bootstrap.ledger import run_ledger
 from undertow.errors import UndertowError
 from undertow.ports.audit_source import Progress
@@ -58,6 +59,7 @@ class BookView:
         self._seen = BookSeen()
         self._key: object = None
         self._not_before = float("-inf")
+        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def ask(self, key: object) -> BookSeen:
@@ -68,7 +70,7 @@ class BookView:
         """
         with self._lock:
             is_due = key != self._key and self._monotonic() >= self._not_before
-            if is_due and not self._seen.is_making:
+            if is_due and not self._seen.is_making and not self._stop.is_set():
                 self._seen = BookSeen(self._seen.book, True, "reading costs and outcomes", self._seen.problem)
                 self._thread = threading.Thread(target=self._run, args=(key,), name="book-view", daemon=True)
                 self._thread.start()
@@ -79,11 +81,19 @@ class BookView:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
+    def stop(self) -> None:
+        """Give up the book that is being made, and begin no other."""
+        with self._lock:
+            self._stop.set()
+        self.wait(LAST_STEP_S)
+
     def _run(self, key: object) -> None:
         began = self._monotonic()
         book, problem = self._seen.book, ""
         try:
             book = self._make(self._request, self._tell)
+        except StoppedError:
+            pass
         except UndertowError as error:
             problem = str(error)
         except OSError as error:
@@ -98,5 +108,7 @@ class BookView:
 
     def _tell(self, stage: str, done: float, total: float | None) -> None:
         del done, total
+        if self._stop.is_set():
+            raise StoppedError
         with self._lock:
             self._seen = BookSeen(self._seen.book, True, stage, self._seen.problem)

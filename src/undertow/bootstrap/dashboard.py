@@ -10,18 +10,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from undertow.adapters.cells_file import load_cells, save_cells
 from undertow.adapters.log_state import log_state
 from undertow.adapters.store.watching_calls import store_roots
 from undertow.bootstrap.audit import AuditRequest, audit_cells, read_cells
+from undertow.bootstrap.store_notes import StoreNotes, store_notes
 from undertow.errors import DataError, UndertowError
 from undertow.records.cells import AuditCells
 from undertow.records.cut import cut_cells
 from undertow.records.report import AuditReport
+
+if TYPE_CHECKING:
+    from undertow.services.topic_memory import TopicMemory
 
 log = logging.getLogger("undertow.dashboard")
 
@@ -34,8 +39,15 @@ REFRESH_S = 30.0
 REST = 10.0
 """A log that changes all the time is read anew after so many times what the last reading took: a busy gateway needs its processors."""
 
+LAST_STEP_S = 0.5
+"""Seconds that the end waits for a reading: it ends between two of its steps."""
+
 DAYS_KEPT = 64
 """Audits as of earlier days that are kept."""
+
+
+class StoppedError(Exception):
+    """A reading was given up since the dashboard ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +58,15 @@ class Seen:
         cells: Its sufficient statistics.
         report: The audit of them.
         at: When it was read, aware.
+        notes: What the store says beside its log.
+        memory: What was found of its texts: earlier days have the same topics.
     """
 
     cells: AuditCells
     report: AuditReport
     at: datetime
+    notes: StoreNotes = field(default_factory=StoreNotes)
+    memory: "TopicMemory | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,7 @@ class LogView:
         self._reading = Reading()
         self._lock = threading.Lock()
         self._work = threading.Lock()
+        self._day_work = threading.Lock()
         self._by_day: OrderedDict[date, AuditReport] = OrderedDict()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -115,10 +132,10 @@ class LogView:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the background reading."""
+        """End the background reading: one that is under way is given up."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(5.0)
+            self._thread.join(LAST_STEP_S)
 
     def refresh(self) -> None:
         """Read the log anew if it has changed. What goes wrong is told by `reading`, and the last reading stays."""
@@ -133,6 +150,8 @@ class LogView:
                 cells = read_cells(replace(self.request, now=self._now()), self._tell)
                 self._take(key, cells, self._now())
                 self._keep(key, cells)
+            except StoppedError:
+                self._reading = Reading()
             except UndertowError as error:
                 self._reading = Reading(problem=str(error))
             except OSError as error:
@@ -155,13 +174,21 @@ class LogView:
             return seen.report
         if until <= seen.report.period[0]:
             raise DataError(f"nothing was known on {day}: the log begins on {seen.report.period[0]:%Y-%m-%d}")
+        # One at a time: two would take twice as long both, and who asks for the same day waits for it.
+        with self._day_work:
+            found = self._day_kept(seen, day)
+            return self._day_made(seen, day, until) if found is None else found
+
+    def _day_kept(self, seen: Seen, day: date) -> AuditReport | None:
         with self._lock:
-            found = self._by_day.get(day)
-            if found is not None:
-                self._by_day.move_to_end(day)
-                return found
+            if self._seen is not seen or day not in self._by_day:
+                return None
+            self._by_day.move_to_end(day)
+            return self._by_day[day]
+
+    def _day_made(self, seen: Seen, day: date, until: datetime) -> AuditReport:
         cut = cut_cells(seen.cells, int(until.timestamp() // seen.cells.bucket_s))
-        report = audit_cells(replace(self.request, until=until, baseline_until=None), cut)
+        report = audit_cells(replace(self.request, until=until, baseline_until=None), cut, seen.notes, seen.memory)
         with self._lock:
             if self._seen is seen:  # else the log was read anew meanwhile
                 self._by_day[day] = report
@@ -190,7 +217,10 @@ class LogView:
 
     def _take(self, key: str, cells: AuditCells, at: datetime) -> None:
         self._tell("weighing the evidence", 0, None)
-        seen = Seen(cells, audit_cells(self.request, cells), at)
+        from undertow.services.topic_memory import TopicMemory  # noqa: PLC0415 (scipy: the process listens before that)
+
+        notes, memory = store_notes(self.request.inputs), TopicMemory()
+        seen = Seen(cells, audit_cells(self.request, cells, notes, memory), at, notes, memory)
         with self._lock:
             self._seen, self._key = seen, key
             self._by_day.clear()
@@ -205,4 +235,6 @@ class LogView:
             log.warning("cells_not_kept", extra={"why": error.strerror})
 
     def _tell(self, stage: str, done: float, total: float | None) -> None:
+        if self._stop.is_set():
+            raise StoppedError
         self._reading = Reading(True, stage, done, total)

@@ -34,7 +34,7 @@ def command(folder: str, config: str | None, host: str, port: int, log_format: s
     dashboard under /ui, behind keys.
     """
     from undertow.adapters.store.watching_calls import store_roots
-    from undertow.cli.ui_server import log_view, run_dashboard
+    from undertow.cli.ui_server import leave, log_view, run_dashboard
     from undertow.config import load_settings
     from undertow.dashboard.hosts import LOCAL_NAMES
     from undertow.dashboard.open_house import OpenHouse
@@ -63,4 +63,4 @@ def command(folder: str, config: str | None, host: str, port: int, log_format: s
     listener = bind_listener(host, port)
     click.echo(f"the dashboard is at {url_of(listener)}/ui/  (end it with Ctrl+C)")
     run_dashboard(ui, listener, LimitsPlan())
-    return 0
+    return leave(0)

@@ -138,4 +138,6 @@ def _settings(given: Path | None, plan: "ServingPlan", env: Mapping[str, str]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from undertow.cli.ui_server import leave
+
+    sys.exit(leave(main()))

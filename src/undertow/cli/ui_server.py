@@ -1,10 +1,14 @@
 """Runs the dashboard: with its reading of the log and its desk, on a listening socket, until a signal ends it."""
 
 import asyncio
+import atexit
 import contextlib
+import logging
 import os
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.cli.audit import id_key
+from undertow.errors import UndertowError
 
 if TYPE_CHECKING:
     from undertow.bootstrap.dashboard import LogView
@@ -19,7 +24,9 @@ if TYPE_CHECKING:
     from undertow.dashboard.pages import Ui
     from undertow.records.serving import LimitsPlan
 
-LAST_REQUESTS_S = 2.0
+log = logging.getLogger("undertow.dashboard")
+
+LAST_REQUESTS_S = 1.0
 """Seconds that requests in hand may take when it ends."""
 ORPHAN_LOOK_S = 1.0
 
@@ -99,7 +106,7 @@ def run_dashboard(
     parent: int | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve the dashboard until SIGTERM or SIGINT.
+    """Serve the dashboard until SIGTERM or SIGINT. Pages that are still being made then are given up: see `leave`.
 
     Args:
         ui: What pages are made from; its log is not being read yet.
@@ -111,16 +118,58 @@ def run_dashboard(
     """
     from undertow.bootstrap.reviewing import open_desk, review_rules
     from undertow.dashboard.app import build_app
+    from undertow.dashboard.views.ledger import stop_book
 
     with contextlib.ExitStack() as opened:
         if ui.store is not None:
             key = id_key(ui.settings, os.environ)
             desk, _ = opened.enter_context(open_desk(ui.store, review_rules(ui.settings), id_key=key))
             ui = replace(ui, desk=desk)
+            opened.callback(close_desk, ui)
+        app = build_app(ui)
         ui.log.start()
         opened.callback(ui.log.stop)
-        application = Application(build_app(ui), is_behind_workers=is_behind_workers)
+        opened.callback(stop_book, app)
+        application = Application(app, is_behind_workers=is_behind_workers)
         asyncio.run(_serve(application, listener, limits, parent, ready))
+
+
+def close_desk(ui: "Ui") -> None:
+    """Give the desk what was judged: where one person alone had the dashboard, his session is over with it.
+
+    Signals that cannot be written now are written by whoever opens the desk next; the verdicts themselves are kept already.
+    """
+    from undertow.dashboard.open_house import OpenHouse
+
+    if ui.desk is None:
+        return
+    try:
+        with ui.desk_lock:
+            if isinstance(ui.access, OpenHouse):
+                ui.desk.leave(ui.access.name)
+            else:
+                ui.desk.publish()
+    except (UndertowError, OSError) as error:
+        log.warning("reviews_not_published", extra={"fields": {"why": type(error).__name__}})
+
+
+def leave(status: int) -> int:
+    """End the process where pages or a reading are still being made: nobody waits for them, and all that is kept was closed.
+
+    The interpreter would wait for the threads that make pages, and break off others inside the engine, which crashes it.
+
+    Args:
+        status: Exit status.
+
+    Returns:
+        The status, where nothing is being made: then the process may end as any other.
+    """
+    if threading.active_count() > 1:
+        atexit._run_exitfuncs()  # noqa: SLF001 (temporary folders go, and what was logged is written)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 async def _serve(

@@ -17,6 +17,11 @@ class OpenHouse:
     def __init__(self, name: str, role: Role, csrf: str) -> None:
         self._person = Person(name, role, csrf)
 
+    @property
+    def name(self) -> str:
+        """Who everybody is."""
+        return self._person.name
+
     def person(self, request: Request) -> Person | None:
         """Who asks."""
         del request

@@ -4,8 +4,8 @@
 evidence: the same name given by a person after sampling and by a volunteer are two units, since they may not be mixed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -258,6 +258,18 @@ def label_grid(
 
     arrays = {f.name: gathered(f.name) for f in fields(LabelGrid) if f.name != "first_bucket"}
     return LabelGrid(first_bucket=first_bucket, **arrays)
+
+
+def cells_by_segment(cells: AuditCells) -> Callable[[int], AuditCells]:
+    """Cells with the labels of one segment alone, by its code: a grid of one among hundreds then need not look at the labels of all."""
+    order = np.argsort(cells.labels.segment, kind="stable")
+    ordered = cells.labels.segment[order]
+
+    def of(segment: int) -> AuditCells:
+        start, stop = np.searchsorted(ordered, [segment, segment + 1])
+        return replace(cells, labels=cells.labels.take(order[start:stop]))
+
+    return of
 
 
 def own_steered(cells: AuditCells, unit: SignalUnit, segment: int, plain: LabelGrid) -> FloatArray:

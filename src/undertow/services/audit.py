@@ -50,6 +50,7 @@ from undertow.services.confidence_histogram import confidence_histogram
 from undertow.services.drift import drift_warnings
 from undertow.services.evidence import alarms_armed_from, gather, raises_alarms, watched_segments
 from undertow.services.slices import alarm_slices
+from undertow.services.topic_memory import TopicMemory
 from undertow.services.topics import log_topics, with_topics
 from undertow.verdicts.decide import decide
 from undertow.verdicts.headline import headline
@@ -98,6 +99,7 @@ def audit(
     settings: AuditSettings,
     prices: tuple[OutcomePrice, ...] = (),
     trained: TrainedScores | None = None,
+    memory: TopicMemory | None = None,
 ) -> AuditReport:
     """Everything that can be said about a log.
 
@@ -106,6 +108,7 @@ def audit(
         settings: Error levels, margins, reference period.
         prices: What outcomes cost; outcomes that are not named here are counted, not priced.
         trained: The scores that the calibration was fitted on, where it is known: drift is then looked for against them too.
+        memory: What was found of the same texts before; it changes no result.
     """
     first, buckets = bucket_range(cells)
     traffic = traffic_grid(cells, 0, first_bucket=first, buckets=buckets)
@@ -117,7 +120,7 @@ def audit(
     causal, note = REFERENCE_NOTES[kind]
     reference = ReferenceReport(kind, causal, note)
     tiers, segments, suspects = _losses(log, main, kind)
-    topics = log_topics(cells, first + alarms_armed_from(cells, periods))
+    topics = log_topics(cells, first + alarms_armed_from(cells, periods), memory)
     watched = cells if topics is None else with_topics(cells, topics)
     evidence = gather(watched, settings, periods, alarms=True)
     alarms = tell_alarms(watched, settings, periods, evidence, 1.0 - log.error / 8 / 4)
@@ -183,7 +186,7 @@ def audit(
         changes=dated_changes(cells),
         whole=tuple(r for r, _ in tiers),
         anchored=anchored_losses(cells, log.error / 8, periods.routing_start),
-        slices=alarm_slices(cells, topics, alarms, settings.alpha, settings.level),
+        slices=alarm_slices(cells, topics, alarms, settings.alpha, settings.level, memory),
     )
     return replace(report, headline=headline(report, [r for r, _ in tiers], capable))
 

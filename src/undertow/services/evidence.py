@@ -4,7 +4,7 @@ Alarm-raising streams rest on people or on checks with a right answer. Judge-onl
 own, which warns (unless the user trusts the judge).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from undertow.detectors.topic_streams import Topic, topic_streams
 from undertow.estimators.periods import Periods
 from undertow.records.anchor_grid import anchor_grid, judges_with_anchor
 from undertow.records.cells import BASIS_CODES, SELECTION_CODES, AuditCells
-from undertow.records.label_grid import LabelGrid, SignalUnit, label_grid, own_steered, signal_units
+from undertow.records.label_grid import LabelGrid, SignalUnit, cells_by_segment, label_grid, own_steered, signal_units
 from undertow.records.report import AuditSettings
 from undertow.records.stream import MonitoredStream, Role
 from undertow.records.traffic_grid import bucket_range, traffic_grid
@@ -102,16 +102,19 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
     segments = watched_segments(cells)
     traffic = {code: traffic_grid(cells, code, first_bucket=first, buckets=buckets) for code in segments}
     is_steered = bool((cells.labels.steered != 0).any())
+    one = cells_by_segment(cells)
+    alone = {code: one(code) for code in (*segments, *(cells.topics if alarms else ()))}
     streams: list[MonitoredStream] = []
     for unit in units:
         data = []
         for code in segments:
-            grid = label_grid(cells, unit, code, first_bucket=first, buckets=buckets)
+            mine = alone[code]
+            grid = label_grid(mine, unit, code, first_bucket=first, buckets=buckets)
             plain = grid
             if is_steered or unit.merged is not None:
-                plain = label_grid(cells, unit, code, first_bucket=first, buckets=buckets, plain=True)
+                plain = label_grid(mine, unit, code, first_bucket=first, buckets=buckets, plain=True)
             before = label_grid(
-                cells,
+                mine,
                 unit,
                 code,
                 by="decided",
@@ -122,13 +125,13 @@ def gather(cells: AuditCells, settings: AuditSettings, periods: Periods, *, alar
             if periods.reference_is_routed:
                 before = before.window(0, 0)
             if grid.n.sum() > 0:
-                own = own_steered(cells, unit, code, plain) if is_steered and code != 0 else None
+                own = own_steered(mine, unit, code, plain) if is_steered and code != 0 else None
                 data.append(SegmentData(code, grid, plain, before, traffic[code], own))
         if data and data[0].segment == 0:
             streams += unit_streams(unit, data, options)
             if alarms:
                 streams += _anchored_streams(cells, unit, data, settings.margin, first, buckets)
-                streams += _topic_streams(cells, unit, data[0].plain, options, first, buckets)
+                streams += _topic_streams(cells, alone, unit, data[0].plain, options, first, buckets)
     streams.sort(key=lambda s: (unit_name(s.unit), s.role, s.name))
     if not streams:
         return Evidence((), np.zeros(0), np.zeros(buckets), armed_from, line)
@@ -191,11 +194,17 @@ def alarms_armed_from(cells: AuditCells, periods: Periods) -> int:
 
 
 def _topic_streams(
-    cells: AuditCells, unit: SignalUnit, whole: LabelGrid, options: StreamOptions, first: int, buckets: int
+    cells: AuditCells,
+    alone: Mapping[int, AuditCells],
+    unit: SignalUnit,
+    whole: LabelGrid,
+    options: StreamOptions,
+    first: int,
+    buckets: int,
 ) -> list[MonitoredStream]:
     topics = {
         code: Topic(
-            code, bucket - first, label_grid(cells, unit, code, first_bucket=first, buckets=buckets, apart=True)
+            code, bucket - first, label_grid(alone[code], unit, code, first_bucket=first, buckets=buckets, apart=True)
         )
         for code, bucket in cells.topics.items()
     }

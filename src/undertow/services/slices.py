@@ -11,6 +11,7 @@ import numpy.typing as npt
 from undertow.records.cells import BASIS_CODES, AuditCells
 from undertow.records.label_rows import LabelRows
 from undertow.records.report import Alarm, SliceReport
+from undertow.services.topic_memory import TopicMemory
 from undertow.services.topics import LogTopics, examples_of, found_topics
 from undertow.slices.naming import WordTable, telling_words, word_table
 from undertow.slices.search import Feature, FoundSlice, SearchOptions, SliceLabels, find_slices
@@ -29,7 +30,12 @@ HALF_BIT = 17
 
 
 def alarm_slices(
-    cells: AuditCells, topics: LogTopics | None, alarms: Sequence[Alarm], level: float, interval_level: float
+    cells: AuditCells,
+    topics: LogTopics | None,
+    alarms: Sequence[Alarm],
+    level: float,
+    interval_level: float,
+    memory: TopicMemory | None = None,
 ) -> tuple[SliceReport, ...]:
     """Slices of all alarms of the cheaper tiers, one search a tier and signal.
 
@@ -39,6 +45,7 @@ def alarm_slices(
         alarms: The audit's alarms.
         level: Largest expected share of false slices among those of one search.
         interval_level: Level of the intervals shown.
+        memory: What was found of the same texts before; it changes no result.
     """
     found: list[SliceReport] = []
     searched: set[tuple[str, str]] = set()
@@ -47,7 +54,7 @@ def alarm_slices(
         if (alarm.tier, alarm.signal) in searched or is_capable or alarm.onset is None:
             continue
         if not searched and topics is None:
-            topics = found_topics(cells)
+            topics = found_topics(cells, memory)
         searched.add((alarm.tier, alarm.signal))
         found += _slices_of(cells, topics, alarm, level, interval_level)
     return tuple(sorted(found, key=lambda each: -each.evidence))

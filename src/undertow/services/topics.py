@@ -15,10 +15,10 @@ import numpy.typing as npt
 from undertow.records.cells import AuditCells, LabelCells
 from undertow.records.label_rows import LabelRows
 from undertow.records.segment import Segment
-from undertow.slices.asked import asked
+from undertow.services.topic_memory import Found, TopicMemory
 from undertow.slices.naming import telling_words, typical_texts, word_table
-from undertow.slices.sketch import Sketch, sketch, word_bucket, words
-from undertow.slices.topics import TopicModel, TopicOptions, find_topics
+from undertow.slices.sketch import word_bucket, words
+from undertow.slices.topics import TopicOptions
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -27,7 +27,7 @@ ENOUGH_TEXTS = 4_000
 MIN_TEXTS = 400
 PATIENCE_S = 28 * 86_400
 RENEWAL_S = 7 * 86_400
-SEED = 1
+NEVER = int(np.iinfo(np.int64).max)
 KEY, OTHER_KEY = "topic", "text topic"
 """Key of a topic in reports; the other where the log has a segment key of that name."""
 
@@ -53,7 +53,7 @@ class LogTopics:
     is_cluster: BoolArray
 
 
-def log_topics(cells: AuditCells, armed_from: int) -> LogTopics | None:
+def log_topics(cells: AuditCells, armed_from: int, memory: TopicMemory | None = None) -> LogTopics | None:
     """Topics of a log's texts to be monitored, or None: it keeps none, or too few, or none as old as its monitors.
 
     A store that removes texts after some days would have other topics every day, each with a new chance of a false alarm: it has
@@ -62,6 +62,7 @@ def log_topics(cells: AuditCells, armed_from: int) -> LogTopics | None:
     Args:
         cells: The log's sufficient statistics, with its label rows.
         armed_from: First bucket (absolute) in which an alarm may be raised.
+        memory: What was found of the same texts before; it changes no result.
     """
     rows = cells.rows
     arrival = _arrival(rows)
@@ -71,54 +72,55 @@ def log_topics(cells: AuditCells, armed_from: int) -> LogTopics | None:
     last = int(rows.available.max())
     if int(arrival.min()) > armed_from or start >= last:
         return None
-    said = tuple(asked(text) for text in rows.texts)
-    sketches = _sketches(rows, said)
-    found = _generations(sketches, arrival, start, last, max(1, RENEWAL_S // cells.bucket_s))
-    return _named_topics(cells, found, said, sketches, arrival) if found else None
+    memory = memory or TopicMemory()
+    memory.take(rows)
+    found = _generations(memory, arrival, start, last, max(1, RENEWAL_S // cells.bucket_s))
+    return _named_topics(cells, found, memory, arrival) if found else None
 
 
-def found_topics(cells: AuditCells) -> LogTopics | None:
-    """Topics of all texts of a log, for a search; None where there are too few."""
+def found_topics(cells: AuditCells, memory: TopicMemory | None = None) -> LogTopics | None:
+    """Topics of all texts of a log, for a search; None where there are too few.
+
+    Args:
+        cells: The log's sufficient statistics, with its label rows.
+        memory: As for `log_topics`.
+    """
     rows = cells.rows
-    if len(rows.texts) < MIN_TEXTS:
+    arrival = _arrival(rows)
+    # Rows that were cut leave texts behind that nobody had seen by then.
+    there = np.flatnonzero(arrival < NEVER)
+    if len(there) < MIN_TEXTS:
         return None
-    said = tuple(asked(text) for text in rows.texts)
-    sketches = _sketches(rows, said)
-    last = int(rows.available.max())
-    model = find_topics(sketches, SEED)
-    if model.clusters == 0:
-        return None
-    return _named_topics(cells, [(model, last)], said, sketches, _arrival(rows))
-
-
-def _sketches(rows: LabelRows, said: Sequence[str]) -> list[Sketch]:
-    """Sketches of texts; of one that is gone the sketch that was kept."""
-    made = {text: sketch(text) for text in set(said)}  # the same is asked again and again
-    return [rows.sketch_at(at) or made[text] for at, text in enumerate(said)]
+    memory = memory or TopicMemory()
+    memory.take(rows)
+    found = memory.found(there)
+    return _named_topics(cells, [(found, int(rows.available.max()))], memory, arrival) if found.clusters else None
 
 
 def _named_topics(
-    cells: AuditCells,
-    found: Sequence[tuple[TopicModel, int]],
-    said: tuple[str, ...],
-    sketches: Sequence[Sketch],
-    arrival: IntArray,
+    cells: AuditCells, found: Sequence[tuple[Found, int]], memory: TopicMemory, arrival: IntArray
 ) -> LogTopics:
-    models = [model for model, _ in found]
-    members, distance = _members(models, sketches)
-    known = np.concatenate([np.full(model.topics, bucket, dtype=np.int64) for model, bucket in found])
-    is_cluster = np.concatenate([np.arange(model.topics) < model.clusters for model in models])
+    generations = [generation for generation, _ in found]
+    members, distance = _members(generations)
+    known = np.concatenate([np.full(each.topics, bucket, dtype=np.int64) for each, bucket in found])
+    is_cluster = np.concatenate([np.arange(each.topics) < each.clusters for each in generations])
     # A name rests on the texts that the topic was found from, so that it stays the same while the log grows.
     key = OTHER_KEY if any(segment.key == KEY for segment in cells.segments) else KEY
-    names = _names(found, members, said, arrival)
+    said, names, column = memory.said, list[str](), 0
+    for generation, bucket in found:
+        early = np.array([at for at in np.flatnonzero(arrival <= bucket).tolist() if said[at]], dtype=np.int64)
+        mine = members[early, column : column + generation.topics]
+        for name in memory.names(generation, early, mine, lambda *given: _names(*given, said)):
+            names.append(_distinct(name, names))
+        column += generation.topics
     return LogTopics(
         tuple(Segment(key, name) for name in names), tuple(known.tolist()), members, distance, said, is_cluster
     )
 
 
 def _arrival(rows: LabelRows) -> IntArray:
-    """Bucket in which each text came with its first label. Shape (texts,)."""
-    arrival = np.full(len(rows.texts), np.iinfo(np.int64).max)
+    """Bucket in which each text came with its first label, or `NEVER`. Shape (texts,)."""
+    arrival = np.full(len(rows.texts), NEVER)
     has_text = rows.text >= 0
     np.minimum.at(arrival, rows.text[has_text], rows.available[has_text])
     return arrival
@@ -133,65 +135,52 @@ def _first_fit(arrival: IntArray, armed: int, bucket_s: int) -> int:
     return min(patient, max(int(ordered[ENOUGH_TEXTS - 1]), armed))
 
 
-def _generations(
-    sketches: Sequence[Sketch], arrival: IntArray, start: int, last: int, every: int
-) -> list[tuple[TopicModel, int]]:
+def _generations(memory: TopicMemory, arrival: IntArray, start: int, last: int, every: int) -> list[tuple[Found, int]]:
     """Topics as found, each generation with the bucket at whose end that was."""
-
-    def of(at: IntArray) -> list[Sketch]:
-        return [sketches[place] for place in at.tolist()]
-
-    first = find_topics(of(np.flatnonzero(arrival <= start)), SEED)
+    first = memory.found(np.flatnonzero(arrival <= start))
     if first.clusters == 0:
         return []
     found = [(first, start)]
-    outside = np.flatnonzero(first.assign(sketches).is_outside)
+    outside = first.is_outside
     for bucket in range(start + every, last, every):
-        pool = outside[arrival[outside] <= bucket]
+        pool = np.flatnonzero(outside & (arrival <= bucket))
         if len(pool) < MIN_TEXTS:
             continue
-        model = find_topics(of(pool), SEED, options=TopicOptions(most_words=0))
-        if model.clusters > 0:
-            found.append((model, bucket))
-            outside = outside[model.assign(of(outside)).is_outside]
+        more = memory.found(pool, TopicOptions(most_words=0))
+        if more.clusters > 0:
+            found.append((more, bucket))
+            outside = outside & more.is_outside
     return found
 
 
-def _members(models: Sequence[TopicModel], sketches: Sequence[Sketch]) -> tuple[BoolArray, npt.NDArray[np.float64]]:
+def _members(found: Sequence[Found]) -> tuple[BoolArray, npt.NDArray[np.float64]]:
     """Membership of each text in the topics of all generations: a text belongs to a cluster of the first that reaches it."""
-    free = np.ones(len(sketches), dtype=np.bool_)
+    free = np.ones(len(found[0].is_outside), dtype=np.bool_)
     columns: list[BoolArray] = []
-    distance = np.full(len(sketches), 2.0)
-    for model in models:
-        known = model.assign(sketches)
-        is_cluster = np.arange(model.topics) < model.clusters
-        columns.append(known.members & (free[:, None] | ~is_cluster))
-        reached = free & ~known.is_outside
-        distance[reached] = known.distance[reached]
+    distance = np.full(len(free), 2.0)
+    for each in found:
+        is_cluster = np.arange(each.topics) < each.clusters
+        columns.append(each.members & (free[:, None] | ~is_cluster))
+        reached = free & ~each.is_outside
+        distance[reached] = each.distance[reached]
         free &= ~reached
     return np.concatenate(columns, axis=1), distance
 
 
-def _names(
-    found: Sequence[tuple[TopicModel, int]], members: BoolArray, said: Sequence[str], arrival: IntArray
-) -> list[str]:
-    names: list[str] = []
-    column = 0
-    for model, bucket in found:
-        early = np.array([at for at in np.flatnonzero(arrival <= bucket).tolist() if said[at]], dtype=np.int64)
-        texts = [said[at] for at in early.tolist()]
-        table = word_table(texts)
-        spelt = _spellings(texts, set(model.words.tolist()))
-        for topic in range(model.topics):
-            if topic < model.clusters:
-                told = telling_words(table, members[early, column])
-                name = ", ".join(told) or f"group {topic + 1}"
-            else:
-                spelling = spelt.get(int(model.words[topic - model.clusters]))
-                # Only sketches have it: which word that is cannot be told.
-                name = f"group {topic + 1}" if spelling is None else f'"{spelling}"'
-            names.append(_distinct(name, names))
-            column += 1
+def _names(found: Found, early: IntArray, members: BoolArray, said: Sequence[str]) -> list[str]:
+    """Names of the topics of one generation, by the texts (`early`) that it was found from and which of them are its members."""
+    texts = [said[at] for at in early.tolist()]
+    table = word_table(texts)
+    spelt = _spellings(texts, set(found.words))
+    names = []
+    for topic in range(found.topics):
+        if topic < found.clusters:
+            told = telling_words(table, members[:, topic])
+            names.append(", ".join(told) or f"group {topic + 1}")
+        else:
+            spelling = spelt.get(found.words[topic - found.clusters])
+            # Only sketches have it: which word that is cannot be told.
+            names.append(f"group {topic + 1}" if spelling is None else f'"{spelling}"')
     return names
 
 

@@ -90,6 +90,14 @@ def tier_code(column: str) -> str:
     return TIER_CODE.format(tier=column)
 
 
+def segment_code(vocabulary: Vocabulary, place: int, column: str) -> str:
+    """Expression for the code of the segment that the key at a place has in a column; null where it is none that is counted.
+
+    Codes of few values are bytes to the engine, whose sums overflow, so they are widened first.
+    """
+    return f"{vocabulary.first_code[place]} + CAST(enum_code(TRY_CAST({column} AS segment_value_{place})) AS INTEGER)"
+
+
 def roll_up(
     engine: duckdb.DuckDBPyConnection,
     kind: type[CellTable],
@@ -122,10 +130,10 @@ def roll_up(
                 f"SELECT {plain}{tier_code('j.tier')} AS tier, 0 AS segment, {totals} FROM {table} j GROUP BY ALL"
             )
         for place in places:
-            value = f"enum_code(TRY_CAST(j.segment_{place} AS segment_value_{place}))"
+            code = segment_code(vocabulary, place, f"j.segment_{place}")
             parts.append(
-                f"SELECT {plain}{tier_code('j.tier')} AS tier, {vocabulary.first_code[place]} + {value} AS segment, {totals} "
-                f"FROM {table} j WHERE {value} IS NOT NULL GROUP BY ALL"
+                f"SELECT {plain}{tier_code('j.tier')} AS tier, {code} AS segment, {totals} "
+                f"FROM {table} j WHERE {code} IS NOT NULL GROUP BY ALL"
             )
     return fetch(engine, kind, f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY {', '.join(keys)}")
 

@@ -11,7 +11,7 @@ import duckdb
 import msgspec
 import numpy as np
 
-from undertow.adapters.duckdb.grouping import Vocabulary, tier_code
+from undertow.adapters.duckdb.grouping import Vocabulary, segment_code, tier_code
 from undertow.adapters.store.row_log import PAIRS, SAMPLED, SKETCHES, read_rows, row_lines
 from undertow.records.cells import BASIS_CODES
 from undertow.records.label_grid import QUALITY_KINDS
@@ -61,7 +61,7 @@ def label_rows(
     kinds = ", ".join(f"'{kind}'" for kind in QUALITY_KINDS)
     bases = ", ".join(str(BASIS_CODES.index(name)) for name in ("human", "exact"))
     codes = "".join(
-        f", coalesce({vocabulary.first_code[place]} + enum_code(TRY_CAST(segment_{place} AS segment_value_{place})), 0) AS code_{place}"
+        f", coalesce({segment_code(vocabulary, place, f'segment_{place}')}, 0) AS code_{place}"
         for place in vocabulary.plan.places
     )
     roots = tuple(root for root in stores if any((root / folder).is_dir() for folder in (SAMPLED, PAIRS, SKETCHES)))

@@ -12,6 +12,8 @@ import duckdb
 from undertow.adapters.duckdb.sql import literal
 
 SAMPLE_ROWS = 20_000
+MOST_KEYS = 100
+"""Of more keys those that most decisions bear are counted: each is a column, and each of its values a place to look for a loss."""
 MOST_JOINT_GROUPS = 4_096
 """Keys are counted jointly while the product of their numbers of values stays below this, else in separate statements."""
 
@@ -24,12 +26,14 @@ class SegmentPlan:
         keys: Keys in sorted order; the place of a key names its column segment_PLACE.
         groups: Places of keys that are counted in one statement.
         crowded: Keys that are known to have too many values.
+        beyond: How many further keys there are, beyond `MOST_KEYS`.
         complete: No row can bear a key that is neither in `keys` nor in `crowded`.
     """
 
     keys: tuple[str, ...]
     groups: tuple[tuple[int, ...], ...]
     crowded: tuple[str, ...] = ()
+    beyond: int = 0
     complete: bool = False
 
     @property
@@ -55,17 +59,23 @@ def plan_segments(
         most_values: Keys with more values are crowded.
         search_all: Look at every row.
     """
-    rows = "decisions WHERE coalesce(origin, 'live') = 'live'" if search_all else "sampled"
+    pairs = f"""(SELECT unnest(map_keys(segment)) AS key, unnest(map_values(segment)) AS value
+        FROM {"decisions WHERE coalesce(origin, 'live') = 'live'" if search_all else "sampled"})"""
+    beyond, kept = 0, ""
+    if search_all and wanted is None:
+        # Whole rows are counted, never a value each: there may be as many keys as rows.
+        bearing = f"SELECT key FROM {pairs} WHERE key IS NOT NULL AND value <> '' GROUP BY key"
+        everything = engine.execute(f"SELECT count(*) FROM ({bearing})").fetchone()
+        beyond = max(0, (int(everything[0]) if everything else 0) - MOST_KEYS)
+        kept = f"AND key IN ({bearing} ORDER BY count(*) DESC, key LIMIT {MOST_KEYS})" if beyond else ""
     # An approximate count only tells crowded keys from others; the exact one follows.
     distinct = "approx_count_distinct(value)" if search_all else "count(DISTINCT value)"
     found = engine.execute(
-        f"""
-        SELECT key, {distinct} FROM (
-            SELECT unnest(map_keys(segment)) AS key, unnest(map_values(segment)) AS value FROM {rows}
-        ) WHERE key IS NOT NULL AND value <> '' GROUP BY key ORDER BY key
-        """
+        f"SELECT key, {distinct} FROM {pairs} WHERE key IS NOT NULL AND value <> '' {kept} GROUP BY key ORDER BY key"
     ).fetchall()
     values = {str(key): int(count) for key, count in found}
+    if wanted is None and not search_all and len({*values, *(proven or ())}) > MOST_KEYS:
+        return plan_segments(engine, None, None, most_values, search_all=True)
     # An approximate count may be off by a few per cent; twice the limit is beyond doubt, and the rest is counted exactly.
     limit = 2 * most_values if search_all else most_values
     names = set(wanted if wanted is not None else (*values, *(proven or ())))
@@ -75,6 +85,7 @@ def plan_segments(
         keys,
         _groups([max(values.get(key, 1), 1) for key in keys]),
         crowded,
+        beyond,
         complete=search_all or wanted is not None or proven is not None,
     )
 

@@ -31,7 +31,7 @@ from undertow.adapters.duckdb.joins import (
 from undertow.adapters.duckdb.label_rows import label_rows
 from undertow.adapters.duckdb.money_cells import money_cells
 from undertow.adapters.duckdb.row_rules import CLOCK_SKEW_S
-from undertow.adapters.duckdb.segments import SAMPLE_ROWS, plan_segments, stray_keys, value_expressions
+from undertow.adapters.duckdb.segments import MOST_KEYS, SAMPLE_ROWS, plan_segments, stray_keys, value_expressions
 from undertow.adapters.duckdb.tiers import order_tiers
 from undertow.adapters.duckdb.views import (
     IS_LIVE,
@@ -219,6 +219,11 @@ def _count_decisions(
         more = f" and {len(vocabulary.crowded) - 5} more" if len(vocabulary.crowded) > 5 else ""
         tally.notes.append(
             f"segment keys with more than {options.max_segment_values} values were left out: {named}{more}"
+        )
+    if vocabulary.plan.beyond:
+        tally.notes.append(
+            f"{vocabulary.plan.beyond:,} segment keys were left out: the {MOST_KEYS} that most decisions bear are looked at; "
+            "[monitors] segments names others"
         )
     return vocabulary
 

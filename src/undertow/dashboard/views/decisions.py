@@ -35,6 +35,13 @@ PER_PAGE = 50
 EXPORTED = 500
 LONGEST = 512
 OFFERED = 100
+UNREADABLE: dict[str, str] = {
+    "line_too_long": "longer than 8 MiB",
+    "bad_json": "no JSON",
+    "not_utf8": "not UTF-8",
+    "torn_line": "broken off",
+}
+"""Lines that are in no list, by the reason that the audit counts them under."""
 LABELS: dict[LabelFilter, str] = {
     "": "any",
     "failed": "failed",
@@ -85,7 +92,8 @@ def decisions(request: Request) -> Response:
     return page(
         request, "decisions.html.j2", found=found, wanted=wanted, begins=after is None, reasons=REASONS, labels=LABELS, UNSERVED=UNSERVED,
         older=None if older is None else {"before": _text(older.at), "id": older.decision_id or None},
-        decision_link=decision_link, failed_below=FAILED_BELOW, is_narrow=wanted != DecisionFilter(last_day=as_of(request)), **_choices(request),
+        decision_link=decision_link, failed_below=FAILED_BELOW, is_narrow=wanted != DecisionFilter(last_day=as_of(request)),
+        unreadable=_unreadable(request), **_choices(request),
     )  # fmt: skip
 
 
@@ -215,6 +223,13 @@ def _choices(request: Request) -> dict[str, Any]:
     report = seen.report
     segments = dict.fromkeys(str(each.segment) for each in report.segments if len(str(each.segment)) <= LONGEST)
     return {"tiers": tuple(each.tier for each in report.tiers[:OFFERED]), "segments": tuple(segments)[:OFFERED]}
+
+
+def _unreadable(request: Request) -> dict[str, int]:
+    """Lines of the log that no list has, in words, as the last reading counted them."""
+    seen = ui_of(request).log.seen
+    counted = {} if seen is None else seen.report.coverage.reasons
+    return {said: counted[reason] for reason, said in UNREADABLE.items() if counted.get(reason)}
 
 
 def _day(request: Request, name: str) -> date | None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -41,6 +42,12 @@ def book_view_of(request: Request) -> BookView:
     found = state.book_view
     assert isinstance(found, BookView)
     return found
+
+
+def stop_book(app: Starlette) -> None:
+    """Give up the book that is being made, if one is."""
+    if hasattr(app.state, "book_view"):
+        app.state.book_view.stop()
 
 
 def ledger(request: Request) -> Response:

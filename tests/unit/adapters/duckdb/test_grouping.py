@@ -1,5 +1,7 @@
 """Codes and roll-up."""
 
+from dataclasses import replace
+
 import duckdb
 import numpy as np
 
@@ -40,3 +42,20 @@ def test_empty_tables_have_the_right_types() -> None:
     assert len(cells) == 0
     assert cells.tier.dtype == np.int64
     assert cells.weight.dtype == np.float64
+
+
+def test_segments_are_numbered_beyond_a_byte() -> None:
+    """Codes of sixty values are bytes to the engine, and so is the first code of the fifth such key."""
+    engine = duckdb.connect()
+    values = tuple(f"v{number:02}" for number in range(60))
+    plan = SegmentPlan(tuple("abcdef"), (tuple(range(6)),))
+    vocabulary = number_segments(plan, dict.fromkeys("abcdef", values), ())
+    vocabulary = replace(vocabulary, tiers=("cheap",))
+    make_types(engine, vocabulary)
+    columns = ", ".join(f"printf('v%02d', i) AS segment_{place}" for place in range(6))
+    engine.execute(
+        f"CREATE TABLE j AS SELECT 1 AS bucket, 'cheap' AS tier, 3 AS bin, 1 AS n, 1.0 AS total, 1.0 AS total_sq, {columns} FROM range(60) r(i)"
+    )
+    cells = roll_up(engine, ConfidenceCells, [("j", tuple(range(6)))], vocabulary, ("bucket", "tier", "segment", "bin"))
+    assert cells.segment.tolist() == list(range(361))
+    assert cells.n.tolist() == [60] + [1] * 360

@@ -1,5 +1,6 @@
 """Which segment keys are counted."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,32 @@ def test_many_keys_are_counted_in_separate_statements(tmp_path: Path, monkeypatc
     monkeypatch.setattr(segments_module, "MOST_JOINT_GROUPS", 4)
     assert counted(read(log)) == together
     assert together["k3=4"] == 12
+
+
+def test_of_too_many_keys_those_that_most_decisions_bear_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments_module, "MOST_KEYS", 3)
+    rows = [
+        decision(i, segment={"id": f"v{i}", "lang": "de", f"k{i}": "1", "even" if i % 2 else "odd": "1"})
+        for i in range(90)
+    ]
+    for log in (write_parquet(tmp_path / "d.parquet", rows), write_jsonl(tmp_path / "d.jsonl", rows)):
+        cells = read(log)
+        assert counted(cells) == {"whole tier": 90, "lang=de": 90, "even=1": 45}
+        assert any(note.startswith("91 segment keys were left out") for note in cells.coverage.notes)
+        chosen = read(log, options=CellOptions(segment_keys=("k7", "odd")))
+        assert counted(chosen) == {"whole tier": 90, "k7=1": 1, "odd=1": 45}
+        assert not chosen.coverage.notes
+
+
+def test_as_many_keys_as_decisions_take_bounded_time(tmp_path: Path) -> None:
+    rows = [decision(i, segment={f"k{i}": "1", "lang": "de"}) for i in range(3_000)]
+    began = time.monotonic()
+    cells = read(write_jsonl(tmp_path / "d.jsonl", rows))
+    assert len(cells.segments) == 1 + segments_module.MOST_KEYS
+    assert "lang" in {segment.key for segment in cells.segments}
+    assert time.monotonic() - began < 60.0, "without a bound it takes many minutes"
 
 
 def test_odd_names_pass_through(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 
@@ -10,7 +12,9 @@ import pytest
 
 from explorer_factory import NOON, record, some, write_store
 from review_factory import sampled, write_texts
+from undertow.adapters.duckdb.row_views import MAX_LINE_BYTES
 from undertow.bootstrap.audit import AuditRequest
+from undertow.bootstrap.dashboard import LogView
 from undertow.dashboard.views.decisions import PER_PAGE, fields_of
 from unit.dashboard.conftest import FixedLog, made_ui
 from unit.reports.factory import EVERY
@@ -169,3 +173,32 @@ def test_a_log_of_another_program_says_what_is_possible(client, tmp_path):
         text = mine.get(path).text
         assert "in the format of litellm" in text
         assert "docs/reference/decision-log.md" in text
+
+
+def test_lines_that_could_not_be_read_are_counted(client, store):
+    report = EVERY["pareto_trap"]()
+    broken = replace(
+        report, coverage=replace(report.coverage, reasons={"line_too_long": 2, "bad_json": 1, "duplicate": 7})
+    )
+    for path in ("/ui/decisions", "/ui/decisions?tier=nobody"):
+        text = client(ui(store, report=lambda: broken)).get(path).text
+        assert "3 lines of the log could not be read and are in no list: 2 longer than 8 MiB, 1 no JSON." in text
+    assert "could not be read" not in client(ui(store)).get("/ui/decisions").text
+
+
+def test_a_line_too_long_for_the_list_is_counted_by_the_reading_of_the_log(client, tmp_path):
+    store = write_store(tmp_path / "store", *some(40))
+    (file,) = (store / "decisions").rglob("*.jsonl")
+    long = json.dumps(
+        {
+            "decision_id": "long",
+            "event_time": "2026-03-10T12:00:00Z",
+            "tier": "cheap",
+            "prompt": "x" * (MAX_LINE_BYTES + 10),
+        }
+    )
+    file.write_text(file.read_text() + long + "\n")
+    log = LogView(AuditRequest((str(store),)))
+    log.refresh()
+    text = client(made_ui(log, store=store)).get("/ui/decisions").text
+    assert "1 line of the log could not be read and is in no list: 1 longer than 8 MiB." in text
