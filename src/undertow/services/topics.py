@@ -110,7 +110,9 @@ def _named_topics(
     for generation, bucket in found:
         early = np.array([at for at in np.flatnonzero(arrival <= bucket).tolist() if said[at]], dtype=np.int64)
         mine = members[early, column : column + generation.topics]
-        for name in memory.names(generation, early, mine, lambda *given: _names(*given, said)):
+        for name in memory.names(
+            generation, early, mine, lambda one, texts, members: _names(one, texts, members, said)
+        ):
             names.append(_distinct(name, names))
         column += generation.topics
     return LogTopics(
