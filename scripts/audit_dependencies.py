@@ -8,9 +8,12 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from locked import read_lock
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("base", "dev", "local", "fuzz", "supply", "bootstrap")
@@ -51,6 +54,25 @@ def audited(document: dict[str, Any]) -> Audited:
     return Audited(clean, tuple(affected), tuple(unknown))
 
 
+def without_markers(lock: Path) -> list[str]:
+    """The lock as requirements for every Python and system, since pip-audit leaves out what is not installed on its own.
+
+    Args:
+        lock: The lock file.
+
+    Returns:
+        As many texts as there are versions of the package that has most of them.
+    """
+    texts: list[dict[str, str]] = []
+    for entry in read_lock(lock):
+        hashes = "".join(f" --hash=sha256:{content}" for content in entry.hashes)
+        place = next((text for text in texts if entry.name not in text), None)
+        if place is None:
+            texts.append(place := {})
+        place[entry.name] = f"{entry.name}=={entry.version}{hashes}\n"
+    return ["".join(text.values()) for text in texts]
+
+
 def look_up(lock: Path, service: str, url: str | None) -> Audited | str:
     """Audit one lock file; a sentence where the service was not reached.
 
@@ -59,6 +81,22 @@ def look_up(lock: Path, service: str, url: str | None) -> Audited | str:
         service: `pypi` or `osv`.
         url: Of OSV's query, where it is another than the usual one.
     """
+    parts: list[Audited] = []
+    for text in without_markers(lock):
+        with tempfile.TemporaryDirectory() as folder:
+            (path := Path(folder) / lock.name).write_text(text, encoding="utf-8")
+            found = _look_up(path, service, url)
+        if isinstance(found, str):
+            return found
+        parts.append(found)
+    return Audited(
+        sum(part.clean for part in parts),
+        tuple(line for part in parts for line in part.affected),
+        tuple(name for part in parts for name in part.unknown),
+    )
+
+
+def _look_up(lock: Path, service: str, url: str | None) -> Audited | str:
     command = [
         sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json",
         "--vulnerability-service", service, "--requirement", str(lock), *(["--osv-url", url] if url else []),
@@ -91,7 +129,9 @@ def main() -> int:
         is_affected |= bool(found.affected)
         is_unknown |= bool(found.unknown)
         rest = f", {len(found.unknown)} not looked up" if found.unknown else ""
-        print(f"{name}.txt: {found.clean} packages without advisories, {len(found.affected)} advisories{rest}", flush=True)
+        print(
+            f"{name}.txt: {found.clean} packages without advisories, {len(found.affected)} advisories{rest}", flush=True
+        )
         for line in found.affected:
             print(f"  {line}", flush=True)
     if is_affected:

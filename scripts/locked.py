@@ -6,7 +6,7 @@ from pathlib import Path
 
 PINNED = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))?(?: \\)?")
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
-ASKED_BY = re.compile(r"(?:# via|#)\s+(?P<asker>\S.*)")
+ASKED_BY = re.compile(r"#(?: via)?\s+(?P<asker>\S.*)")
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ def read_lock(path: Path) -> list[Locked]:
                 raise ValueError(f"{path.name}, line {number}: neither an exact version nor a comment")
         elif hashed := HASH.match(text):
             entries[-1].hashes.append(hashed[1])
-        elif (asked := ASKED_BY.fullmatch(text)) and not asked["asker"].startswith("-c "):
+        elif (asked := ASKED_BY.fullmatch(text)) and asked["asker"] != "via" and not asked["asker"].startswith("-c "):
             asker = asked["asker"]
             is_project = asker.startswith(("undertow ", "-r "))
             entries[-1].asked_by.append("undertow" if is_project else asker)

@@ -165,7 +165,9 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"undertow-{version}.cdx.json"
     path.write_text(text, encoding="utf-8")
-    print(f"{path}: {len(made['components'])} components, valid CycloneDX 1.6, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}")
+    print(
+        f"{path}: {len(made['components'])} components, valid CycloneDX 1.6, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}"
+    )
     return 0
 
 
