@@ -5,7 +5,7 @@ from pathlib import Path
 
 from outside_bytes.target import Target
 
-_NO_TARGETS = frozenset({"target", "every", "importer_samples", "inputs"})
+_NO_TARGETS = frozenset({"target", "every", "importer_samples", "inputs", "growing"})
 NAMES = tuple(sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NO_TARGETS))
 
 

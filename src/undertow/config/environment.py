@@ -10,6 +10,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from undertow.records.toml_text import read_toml
+
 PREFIX = "UNDERTOW_"
 RESERVED = frozenset({"UNDERTOW_DEBUG", "UNDERTOW_REQUIRE"})
 """Variables with a meaning of their own: tracebacks on the command line, and skipped tests count as failed."""
@@ -54,6 +56,6 @@ def value_of(text: str, *, is_text: bool) -> Any:
     if is_text or "\n" in text:
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return read_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text

@@ -20,6 +20,7 @@ from undertow.config.problems import Problem, dotted, problem_of, unknown_variab
 from undertow.config.settings import Settings
 from undertow.config.shape import field_at, members, models
 from undertow.errors import ConfigError
+from undertow.records.toml_text import read_toml
 
 DEFAULT_FILE = "undertow.toml"
 MAX_BYTES = 1_000_000
@@ -133,15 +134,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]
         raise ConfigError(f"{path.name}:{line}: is not UTF-8; save the file as UTF-8") from error
     text = text.replace("\r\n", "\n")
     try:
-        raw = tomllib.loads(text)
+        raw = read_toml(text)
     except tomllib.TOMLDecodeError as error:
         match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
         reason, line, column = match.groups() if match else (str(error), None, None)
         line = line or text.rstrip().count("\n") + 1
         where = f", column {column}" if column else ""
         raise ConfigError(f"{path.name}:{line}: no valid TOML{where}: {reason.splitlines()[0]}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path.name}: is nested too deeply") from error
     return raw, toml_lines.key_lines(text)
 
 
@@ -150,15 +149,16 @@ def _overlay(raw: dict[str, Any], origins: Origins, env: Mapping[str, str]) -> l
     messages = []
     named = frozenset(name for _, name in _variables(raw, ()))
     for name, text in setting_variables(env, named):
+        shown = name if name.isprintable() else ascii(name)[1:-1]
         path = path_of(name, raw)
         annotation, _ = field_at(path, raw)
         is_table = bool(models(annotation))
         if annotation is None or (len(path) == 1 and is_table) or not _put(raw, path, text):
-            messages.append(f"environment: {unknown_variable(name, path)}")
+            messages.append(f"environment: {unknown_variable(shown, path)}")
             continue
         for known in [known for known in origins if known[: len(path)] == path]:
             del origins[known]
-        origins[path] = f"environment {name}"
+        origins[path] = f"environment {shown}"
     return messages
 
 

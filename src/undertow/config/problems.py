@@ -33,14 +33,14 @@ class Problem:
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """A path as people write it.
+    """A path as people write it, with what a terminal would act on escaped.
 
     Examples:
-        >>> dotted(("tiers", "cheap", "models", 0))
-        'tiers.cheap.models[0]'
+        >>> dotted(("tiers", "cheap", "models", 0)), dotted(("tiers", "\\x1b[2J"))
+        ('tiers.cheap.models[0]', 'tiers.\\\\x1b[2J')
     """
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def is_secretive(name: str) -> bool:
@@ -76,10 +76,12 @@ def problem_of(error: ErrorDetails, raw: Mapping[str, Any]) -> Problem:
             return Problem(path, f"{dotted(path)} is {seen}; {near(error['input'], known)}")
         case "union_tag_invalid":
             kind = error["input"].get("kind") if isinstance(error["input"], dict) else error["input"]
-            return Problem((*path, "kind"), f"{dotted(path)}.kind is {kind!r}; {near(kind, list(POLICY_KINDS))}")
+            return Problem(
+                (*path, "kind"), f"{dotted(path)}.kind is {str(kind)[:60]!r}; {near(kind, list(POLICY_KINDS))}"
+            )
         case "string_pattern_mismatch" if path and path[-1] == "[key]":
             return Problem(
-                path[:-1], f"{dotted(path[:-1])!r}: a name has printable characters only, and no space at its ends"
+                path[:-1], f"'{dotted(path[:-1])}': a name has printable characters only, and no space at its ends"
             )
         case "string_pattern_mismatch":
             return Problem(path, f"{dotted(path)} has not the right form: expected {_form(path)}")

@@ -41,6 +41,8 @@ def test_names_are_spelt_as_in_the_file(name, known, path):
         ("1 # x\ny = 2", False, "1 # x\ny = 2"),
         ("", False, ""),
         ("{a = 1}", False, {"a": 1}),
+        ("9" * 5_000, False, "9" * 5_000),
+        ("[" * 50_000, False, "[" * 50_000),
     ],
 )
 def test_values_are_toml_where_the_setting_is_no_text(text, is_text, value):

@@ -162,11 +162,21 @@ def test_all_problems_are_found_in_one_go_in_order_of_lines(tmp_path):
         (b"\x00", "no valid TOML"),
         (b"#" * 1_000_001, "is larger than 1,000,000 bytes"),
         (b"a = " + b"[" * 5000, "undertow.toml"),
+        (b"a = 1\nb = " + b"9" * 5000, "no valid TOML"),
     ],
 )
 def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path, text, expected):
     (line,) = refusal(tmp_path, text)
     assert expected in line
+
+
+def test_a_variable_whose_name_no_terminal_should_see_is_told_without_harm():
+    with pytest.raises(ConfigError) as refused:
+        load_settings(None, {"UNDERTOW_TIERS__\x1b[2J__MODEL": "a", "UNDERTOW_\x07": "1"})
+    assert "\x1b" not in str(refused.value)
+    assert "\x07" not in str(refused.value)
+    assert r"tiers.\x1b[2j" in str(refused.value)
+    assert r"UNDERTOW_\x07" in str(refused.value)
 
 
 def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path):

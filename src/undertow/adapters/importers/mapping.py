@@ -33,6 +33,7 @@ from typing import Any
 
 from undertow.errors import ConfigError
 from undertow.records.columns import DECISION_COLUMNS, SELECTIONS, SIGNAL_KINDS
+from undertow.records.toml_text import read_toml
 
 MAPPABLE = tuple(c.name for c in DECISION_COLUMNS if c.name not in {"segment", "calls", "prompt", "response"})
 COST_UNITS = {"usd": 1.0, "cents": 0.01, "micros": 1e-6}
@@ -95,10 +96,14 @@ def read_mapping(path: str | Path) -> MappingFile:
         ConfigError: missing, not TOML, or a key or value that is not known.
     """
     try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        raw = read_toml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"mapping file {str(path)!r} does not exist") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # no UTF-8, no TOML, a number of thousands of digits; brackets without end
         raise ConfigError(f"mapping file {str(path)!r} cannot be read as TOML: {error}") from error
     return parse_mapping(raw, str(path))
 

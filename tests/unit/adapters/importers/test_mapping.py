@@ -40,6 +40,7 @@ def test_what_cannot_be_meant_is_refused_with_the_nearest_choice(raw, words):
 def test_missing_and_broken_files(tmp_path):
     with pytest.raises(ConfigError, match="does not exist"):
         read_mapping(tmp_path / "no.toml")
-    (tmp_path / "bad.toml").write_text("a = = 1")
-    with pytest.raises(ConfigError, match="TOML"):
-        read_mapping(tmp_path / "bad.toml")
+    for text in ("a = = 1", "a = " + "9" * 5_000, "a = " + "[" * 50_000):
+        (tmp_path / "bad.toml").write_text(text)
+        with pytest.raises(ConfigError, match="cannot be read as TOML"):
+            read_mapping(tmp_path / "bad.toml")
