@@ -11,6 +11,7 @@ DEV := .venv/.synced-dev
 LOCAL := .venv/.synced-local
 FUZZ := .venv/.synced-fuzz
 SUPPLY := build/supply
+CONTRACT := build/contract
 SECONDS ?= 60
 
 .PHONY: help demo demo-live test check local lock sizes docs clean fuzz wheel wheels sbom audit-deps bench-detection bench-audit bench-gateway bench-cascade bench-guard bench-dashboard
@@ -43,10 +44,15 @@ $(FUZZ): $(DEV) requirements/fuzz.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
-# The tools that look at the environment are in one of their own.
+# Tools whose dependencies are not to be mixed with the program's have environments of their own.
 $(SUPPLY)/.synced: $(UV) requirements/supply.txt
 	$(PYTHON) -m venv $(SUPPLY)
 	$(UV) pip install --quiet --python $(SUPPLY)/bin/python --require-hashes -r requirements/supply.txt
+	@touch $@
+
+$(CONTRACT)/.synced: $(UV) requirements/contract.txt
+	$(PYTHON) -m venv $(CONTRACT)
+	$(UV) pip install --quiet --python $(CONTRACT)/bin/python --require-hashes -r requirements/contract.txt
 	@touch $@
 
 local: $(LOCAL) ## the real local model (130 MB) that scripts/record_demo.py records
@@ -57,7 +63,7 @@ demo: $(SYNCED) ## the support incident and real outcomes, audited (DATA=folder 
 demo-live: $(LOCAL) ## the gateway before a real local model, the openai client, then the audit of that log (REQUESTS=48)
 	$(BIN)/python scripts/demo_live.py $(if $(REQUESTS),--requests $(REQUESTS))
 
-test: $(DEV) ## everything CI runs
+test: $(DEV) $(SUPPLY)/.synced $(CONTRACT)/.synced ## everything CI runs
 	$(BIN)/python scripts/run_tests.py
 
 check: $(DEV) ## format, lint, types and layers only

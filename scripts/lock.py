@@ -18,6 +18,7 @@ LOCKS: tuple[tuple[str, str], ...] = (
     ("requirements/dev.in", "requirements/dev.txt"),
     ("requirements/fuzz.in", "requirements/fuzz.txt"),
     ("requirements/supply.in", "requirements/supply.txt"),
+    ("requirements/contract.in", "requirements/contract.txt"),
     ("requirements/local.in", "requirements/local.txt"),
     ("requirements/local-weights.in", "requirements/local-weights.txt"),
 )

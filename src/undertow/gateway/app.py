@@ -97,6 +97,7 @@ class GatewayApp:
             "/livez": self._get_health,
             "/readyz": self._get_ready,
             "/metrics": self._get_metrics,
+            "/openapi.json": self._get_openapi,
         }
 
     async def startup(self) -> None:
@@ -394,6 +395,12 @@ class GatewayApp:
             decisions.lost,
         )
         await send_json(send, 200, document)
+
+    async def _get_openapi(self, scope: Scope, send: Send) -> None:  # noqa: ARG002 (anybody may ask)
+        from undertow import __version__  # noqa: PLC0415 (hardly ever asked for)
+        from undertow.gateway.openapi import openapi_document  # noqa: PLC0415
+
+        await send_json(send, 200, openapi_document(self.engine.admission.models, __version__))
 
     async def _get_metrics(self, scope: Scope, send: Send) -> None:
         peer = scope["client"][0] if scope.get("client") else "unix"

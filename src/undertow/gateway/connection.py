@@ -291,6 +291,8 @@ class Connection(asyncio.Protocol):
         if self._arriving is not None:
             self._arriving.end_body()
             self._arriving = None
+            # Whoever takes the body now is no longer the one that arrives: nobody else would have the next request read, or its caller's going.
+            self._resume_reading()
 
     def _unparsable(self, error: Exception) -> None:
         cause = error.__context__

@@ -154,6 +154,25 @@ def test_a_refusal_reaches_a_caller_that_is_still_sending(running):
     assert answer.is_whole
 
 
+@pytest.mark.parametrize("size", [65_536, 65_537, 150_000, 900_000])
+def test_a_connection_is_read_on_after_a_large_body(running, size):
+    with RawConnection(running.port, timeout_s=5.0) as connection:
+        for _ in range(3):
+            connection.send(request_bytes("/echo", b"x" * size))
+            answer = connection.read_answer()
+            assert (answer.status, len(answer.body)) == (200, size)
+
+
+def test_a_caller_that_goes_after_a_large_body_is_noticed(running):
+    running.app.gone.clear()
+    with RawConnection(running.port) as connection:
+        before = running.app.seen.count("/wait")
+        connection.send(request_bytes("/wait", b"x" * 150_000))
+        running.wait_until(lambda: running.app.seen.count("/wait") > before)
+        time.sleep(0.1)
+    running.wait_until(lambda: running.app.gone == ["/wait"])
+
+
 def test_an_answer_before_the_body_reaches_a_caller_that_is_still_sending(running):
     request = b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
     answer = exchange(running.port, request, *[b"x" * 100_000 for _ in range(9)])
