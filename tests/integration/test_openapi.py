@@ -80,7 +80,9 @@ def test_every_path_that_the_gateway_answers_is_in_it_and_no_other(gateway):
         assert other == 405, path
 
 
-@pytest.mark.parametrize(("which", "least"), [(WITHOUT_RULES_BETWEEN_FIELDS, 300), (SIGNALS, 100)], ids=["all", "signals"])
+@pytest.mark.parametrize(
+    ("which", "least"), [(WITHOUT_RULES_BETWEEN_FIELDS, 300), (SIGNALS, 100)], ids=["all", "signals"]
+)
 def test_requests_that_are_made_from_it_are_answered_as_it_says(gateway, tmp_path, which, least):
     require(SCHEMATHESIS.exists(), "Schemathesis is not installed: make build/contract/.synced")
     command = [

@@ -28,6 +28,9 @@ MAX_CHARS = 512
 MAX_REVISION = 2**53
 """Largest number that every JSON reader knows exactly: more than milliseconds since 1970."""
 
+MAX_HINTS = 20
+"""Rejected rows whose unknown field is compared with the known ones: ten thousand comparisons would hold up everybody for a second."""
+
 MAX_AHEAD = timedelta(minutes=5)
 """A time further ahead of ours than this is a mistake, not a clock that runs fast."""
 
@@ -125,7 +128,9 @@ def read_signals(
             if not isinstance(row, dict):
                 raise _RowError(f"is {_type_name(row)}; expected an object")  # noqa: TRY301
             unstored.update(UNSTORED & row.keys())
-            signals.append(_signal(row, default_kind, at, key or new_id, pseudonym, source))
+            signals.append(
+                _signal(row, default_kind, at, key or new_id, pseudonym, source, has_hint=len(rejected) < MAX_HINTS)
+            )
         except _RowError as error:
             rejected.append(Rejected(index, str(error)))
     return ReadSignals(tuple(signals), tuple(rejected), tuple(sorted(unstored)))
@@ -142,11 +147,13 @@ def _signal(
     given_id: str | Callable[[], str],
     pseudonym: Callable[[str | None], str | None],
     source: str | None,
+    *,
+    has_hint: bool,
 ) -> SignalRecord:
     row = {ALIASES.get(name, name): value for name, value in row.items() if value is not None and name not in UNSTORED}
     for name in row:
         if name not in _FIELDS:
-            near = difflib.get_close_matches(name, _FIELDS, n=1)
+            near = difflib.get_close_matches(name[:MAX_CHARS], _FIELDS, n=1) if has_hint else []
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_FIELDS)}"
             raise _RowError(f"{_short(name)} is no field of a signal; {hint}")
     for name in _TEXTS:

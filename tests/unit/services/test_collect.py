@@ -184,3 +184,9 @@ def test_an_outcome_may_be_corrected_and_taken_back():
         assert "revision is no whole number" in reason({**base, "value": 3, "revision": wrong}, **options)
     assert "deleted is text; expected true or false" in reason({**base, "value": 3, "deleted": "yes"}, **options)
     assert "value is missing" in reason({**base, "deleted": False}, **options)
+
+
+def test_only_the_first_rows_are_told_what_is_near_their_unknown_field():
+    rejected = read([{"decison_id": "d", "value": 1}] * 1_000).rejected
+    assert [row.index for row in rejected if "did you mean" in row.reason] == list(range(20))
+    assert all("known: signal_id" in row.reason for row in rejected[20:])

@@ -27,6 +27,7 @@ MAX_TOKENS = 1_000_000_000
 _FIELDS = msgspec.json.Decoder(Fields)
 _TEXT = msgspec.json.Decoder(str)
 _COUNT = msgspec.json.Decoder(int)
+_NUMBER = msgspec.json.Decoder(float)
 _ENCODER = msgspec.json.Encoder()
 _SURROGATES = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -196,19 +197,31 @@ def read_limit(fields: Mapping[str, msgspec.Raw], *names: str) -> int | None:
     """The first given of some fields that limit the answer's tokens, or None.
 
     Raises:
-        WireError: It is no integer, or below 0.
+        WireError: One of them is no integer, or below 0.
     """
+    first: int | None = None
     for name in names:
         value = fields.get(name)
         if value is not None and value != NULL:
             try:
                 limit = decode(_COUNT, value)
             except ValueError:
-                raise wrong_type(name, "an integer", value) from None
+                limit = _whole_number(name, value)
             if limit < 0:
                 raise WireError(f"{name}: expected at least 0, got a negative number", param=name, code="invalid_value")
-            return min(limit, MAX_TOKENS)
-    return None
+            first = min(limit, MAX_TOKENS) if first is None else first
+    return first
+
+
+def _whole_number(name: str, value: msgspec.Raw) -> int:
+    """A number with a point or an exponent that is whole, such as `5.0`: JSON Schema counts it as an integer, and so do callers' libraries."""
+    try:
+        number = decode(_NUMBER, value)
+    except ValueError:
+        number = 0.5
+    if not number.is_integer():
+        raise wrong_type(name, "an integer", value)
+    return int(number)
 
 
 def encode(value: object) -> bytes:

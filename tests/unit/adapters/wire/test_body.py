@@ -81,12 +81,22 @@ def test_types_are_named(raw, kind):
     assert kind_of(msgspec.Raw(raw)) == kind
 
 
-@pytest.mark.parametrize(("raw", "limit"), [(b"5", 5), (b"null", None), (b"9" * 40, 1_000_000_000)])
+@pytest.mark.parametrize(
+    ("raw", "limit"),
+    [(b"5", 5), (b"null", None), (b"9" * 40, 1_000_000_000), (b"5.0", 5), (b"1e2", 100), (b"1e30", 1_000_000_000)],
+)
 def test_a_limit_is_an_integer_that_fits(raw, limit):
     assert read_limit({"max_tokens": msgspec.Raw(raw)}, "max_completion_tokens", "max_tokens") == limit
 
 
-@pytest.mark.parametrize("raw", [b"-1", b"1.5", b'"5"', b"true"])
+def test_a_limit_that_another_goes_before_is_checked_all_the_same():
+    given = {"max_completion_tokens": msgspec.Raw(b"7"), "max_tokens": msgspec.Raw(b"9")}
+    assert read_limit(given, "max_completion_tokens", "max_tokens") == 7
+    with pytest.raises(WireError, match="max_tokens: expected at least 0"):
+        read_limit(given | {"max_tokens": msgspec.Raw(b"-9")}, "max_completion_tokens", "max_tokens")
+
+
+@pytest.mark.parametrize("raw", [b"-1", b"1.5", b'"5"', b"true", b"-1.0", b"[]"])
 def test_any_other_limit_is_refused(raw):
     with pytest.raises(WireError) as caught:
         read_limit({"max_tokens": msgspec.Raw(raw)}, "max_tokens")
