@@ -69,7 +69,8 @@ def read(data: bytes) -> None:
     for name, value in answer.headers.items():
         assert not FORBIDDEN & set((name + value).encode("latin-1"))
     location = answer.headers.get("location", "/")
-    assert location.startswith("/") and not location.startswith(("//", "/\\")), "a redirect leads to another place"
+    assert location[:1] == "/", "a redirect leads to another place"
+    assert location[1:2] not in {"/", "\\"}, "a redirect leads to another place"
 
 
 _GUARD = b"host: localhost:8484\nsec-fetch-site: same-origin\ncontent-type: application/x-www-form-urlencoded\n\n"

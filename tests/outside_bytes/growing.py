@@ -31,7 +31,7 @@ def main(name: str) -> None:
         took_s = time.process_time() - began
         after = resource.getrusage(resource.RUSAGE_SELF)
         measured.append((what, took_s, 1024 * (after.ru_maxrss - before.ru_maxrss)))
-    print(json.dumps(measured))
+    sys.stdout.write(json.dumps(measured))
 
 
 if __name__ == "__main__":

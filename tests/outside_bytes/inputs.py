@@ -86,10 +86,10 @@ def inputs(target: Target) -> st.SearchStrategy[bytes]:
 
 
 def _parquet_of_one_byte_many_times() -> bytes:
-    import duckdb  # noqa: PLC0415 (this alone needs it)
+    import duckdb
 
     with duckdb.connect() as engine:
-        from outside_bytes.target import scratch  # noqa: PLC0415
+        from outside_bytes.target import scratch
 
         path = scratch() / "wide.parquet"
         engine.execute(f"copy (select repeat('a', 1000) as decision_id from range(20000)) to '{path}' (format parquet)")

@@ -65,15 +65,18 @@ def _cells() -> bytes:
 
 
 _TIERS = b'[tiers.a]\nmodel="m"\nrank=0\nbase_url="http://127.0.0.1:9/v1"\n[tiers.b]\nmodel="n"\nrank=1\nbase_url="http://127.0.0.1:9/v1"\n'
+_SUITE = (
+    b'\x05{"id": "a", "prompt": "2 + 2?", "expected": "4", "segment": {"topic": "sums"}, "tags": ["x"], "weight": 2}\n'
+    b'{"id": "b", "messages": [{"role": "user", "content": "x"}], "check": {"kind": "regex", "pattern": "^(a|aa)+$"}}\n'
+    b'{"id": "c", "prompt": "x", "check": {"kind": "json_schema", "schema": {"type": "object"}}}\n'
+)
 SEEDS = (
     b"\x00" + msgspec.json.encode(Controls(version=1, at="2026-03-01T12:00:00Z")),
     b'\x01{"schema": "undertow.thresholds/1", "at": "2026-03-01T12:00:00Z", "states": []}',
     b"\x02" + seal(calibration()),
     b"\x03" + encode_artefact(text_artefact()),
     b"\x04" + encode_plan(read_plan(written("p.toml", _TIERS), {})),
-    b'\x05{"id": "a", "prompt": "2 + 2?", "expected": "4", "segment": {"topic": "sums"}, "tags": ["x"], "weight": 2}\n'
-    b'{"id": "b", "messages": [{"role": "user", "content": "x"}], "check": {"kind": "regex", "pattern": "^(a|aa)+$"}}\n'
-    b'{"id": "c", "prompt": "x", "check": {"kind": "json_schema", "schema": {"type": "object"}}}\n',
+    _SUITE,
     b"\x06" + _cells(),
 )  # fmt: skip
 TARGET = Target("state_files", read, SEEDS)

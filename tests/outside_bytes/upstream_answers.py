@@ -27,7 +27,10 @@ async def _receive(data: bytes, step: int, *, whole: bool) -> None:
         body = await exchange.read() if whole else b"".join([piece async for piece in exchange.chunks()])
         assert len(body) <= max(MAX_BODY, len(data))
     except UpstreamFailedError as failure:
-        assert failure.kind in KINDS, failure.kind
+        kind = failure.kind
+    else:
+        kind = None
+    assert kind is None or kind in KINDS, kind
     assert not wire.idle or not wire.connection.is_open or len(wire.ended) == 1
 
 

@@ -33,11 +33,11 @@ class Problem:
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    """A path as people write it, with what a terminal would act on escaped.
+    r"""A path as people write it, with what a terminal would act on escaped.
 
     Examples:
-        >>> dotted(("tiers", "cheap", "models", 0)), dotted(("tiers", "\\x1b[2J"))
-        ('tiers.cheap.models[0]', 'tiers.\\\\x1b[2J')
+        >>> dotted(("tiers", "cheap", "models", 0)), dotted(("tiers", "\x1b[2J"))
+        ('tiers.cheap.models[0]', 'tiers.\\x1b[2J')
     """
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
     return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

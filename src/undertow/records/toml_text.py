@@ -16,7 +16,7 @@ _LONG_KEY = re.compile(rf"(?:^[ \t\[]*|[{{,][ \t]*){_PART}(?:[ \t]*\.[ \t]*{_PAR
 
 
 def read_toml(text: str) -> dict[str, Any]:
-    """The tables of a TOML text.
+    r"""The tables of a TOML text.
 
     Args:
         text: With line feeds as line ends.
@@ -25,7 +25,7 @@ def read_toml(text: str) -> dict[str, Any]:
         tomllib.TOMLDecodeError: It is no TOML, holds a number of thousands of digits, or is nested more deeply than `MAX_DEPTH`.
 
     Examples:
-        >>> read_toml("[a]\\nb = 1")
+        >>> read_toml("[a]\nb = 1")
         {'a': {'b': 1}}
         >>> read_toml("a" + 50 * ".b" + " = 1")
         Traceback (most recent call last):

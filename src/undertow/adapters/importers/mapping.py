@@ -25,7 +25,6 @@ Unknown keys are refused with the nearest valid one: a misspelt column would oth
 """
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
