@@ -62,6 +62,13 @@ def test_what_grows_is_read_in_bounded_time_and_memory(name, project_dir):
         assert more_bytes <= GROWN_BYTES, what
 
 
+def test_every_target_is_fuzzed_too(project_dir):
+    fuzzed = {path.stem.removeprefix("fuzz_") for path in (project_dir / "fuzz").glob("fuzz_*.py")}
+    assert fuzzed == set(NAMES)
+    for name in NAMES:
+        assert f'fuzz("{name}")' in (project_dir / "fuzz" / f"fuzz_{name}.py").read_text()
+
+
 # --- the rules themselves see what they are for
 
 

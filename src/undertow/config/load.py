@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from undertow.config import toml_lines
 from undertow.config.contradictions import advice, contradictions
 from undertow.config.environment import path_of, setting_variables, value_of
-from undertow.config.problems import Problem, dotted, problem_of, unknown_variable
+from undertow.config.problems import Problem, dotted, harmless, problem_of, unknown_variable
 from undertow.config.settings import Settings
 from undertow.config.shape import field_at, members, models
 from undertow.errors import ConfigError
@@ -149,12 +149,12 @@ def _overlay(raw: dict[str, Any], origins: Origins, env: Mapping[str, str]) -> l
     messages = []
     named = frozenset(name for _, name in _variables(raw, ()))
     for name, text in setting_variables(env, named):
-        shown = name if name.isprintable() else ascii(name)[1:-1]
+        shown = harmless(name)
         path = path_of(name, raw)
         annotation, _ = field_at(path, raw)
         is_table = bool(models(annotation))
         if annotation is None or (len(path) == 1 and is_table) or not _put(raw, path, text):
-            messages.append(f"environment: {unknown_variable(shown, path)}")
+            messages.append(f"environment: {unknown_variable(name, path)}")
             continue
         for known in [known for known in origins if known[: len(path)] == path]:
             del origins[known]

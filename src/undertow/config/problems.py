@@ -39,7 +39,17 @@ def dotted(path: tuple[str | int, ...]) -> str:
         >>> dotted(("tiers", "cheap", "models", 0)), dotted(("tiers", "\x1b[2J"))
         ('tiers.cheap.models[0]', 'tiers.\\x1b[2J')
     """
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return harmless(text.removeprefix("."))
+
+
+def harmless(text: str) -> str:
+    r"""A text with what a terminal would act on escaped.
+
+    Examples:
+        >>> harmless("Süd"), harmless("\x1b[2J")
+        ('Süd', '\\x1b[2J')
+    """
     return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
@@ -104,7 +114,7 @@ def unknown_variable(name: str, path: tuple[str, ...]) -> str:
     # Without the prefix, which every name shares and which would make all of them look alike.
     matches = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1, cutoff=0.6)
     hint = f"did you mean {PREFIX}{matches[0]}?" if matches else "unset it; `undertow config check` shows all settings"
-    return f"{name}: no such setting; {hint}"
+    return harmless(f"{name}: no such setting; {hint}")
 
 
 def _path(loc: tuple[str | int, ...], raw: Any) -> tuple[str | int, ...]:

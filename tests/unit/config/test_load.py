@@ -172,9 +172,12 @@ def test_a_file_that_is_no_toml_is_refused_in_one_line(tmp_path, text, expected)
 
 def test_a_variable_whose_name_no_terminal_should_see_is_told_without_harm():
     with pytest.raises(ConfigError) as refused:
-        load_settings(None, {"UNDERTOW_TIERS__\x1b[2J__MODEL": "a", "UNDERTOW_\x07": "1"})
+        load_settings(
+            None, {"UNDERTOW_TIERS__\x1b[2J__MODEL": "a", "UNDERTOW_\x07": "1", "UNDERTOW_TIERS__A\x08P__MODL": "m"}
+        )
     assert "\x1b" not in str(refused.value)
     assert "\x07" not in str(refused.value)
+    assert "\x08" not in str(refused.value)
     assert r"tiers.\x1b[2j" in str(refused.value)
     assert r"UNDERTOW_\x07" in str(refused.value)
 
