@@ -29,6 +29,8 @@ def fuzz(name: str) -> None:
         from outside_bytes.target import MAX_INPUT
 
         found = target(name)
+        for seed in found.seeds:
+            found.read(seed)  # what is imported only when it is needed is needed now, and is seen by the fuzzer too
     given = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     corpus = Path(given[0]) if given else ROOT / "build" / "fuzz" / name / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
@@ -37,6 +39,6 @@ def fuzz(name: str) -> None:
     crashes = corpus.parent / "crashes"
     crashes.mkdir(exist_ok=True)
     options = [argument for argument in sys.argv[1:] if argument.startswith("-")]
-    limits = [f"-max_len={MAX_INPUT}", "-timeout=30", "-rss_limit_mb=3000", f"-artifact_prefix={crashes}{os.sep}"]
+    limits = [f"-max_len={MAX_INPUT}", "-timeout=60", "-rss_limit_mb=3000", f"-artifact_prefix={crashes}{os.sep}"]
     atheris.Setup([sys.argv[0], *limits, *options, str(corpus)], found.read)
     atheris.Fuzz()
