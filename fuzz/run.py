@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 NAMES = tuple(sorted(path.stem.removeprefix("fuzz_") for path in FOLDER.glob("fuzz_*.py")))
 DONE = re.compile(r"#(\d+)\s+DONE\s+cov: (\d+)")
-GRACE_S = 120
+GRACE_S = 300
 
 
 def run(name: str, seconds: int) -> str | None:
