@@ -32,6 +32,23 @@ def store(simulated, tmp_path):
     return shutil.copytree(simulated, tmp_path / "store")
 
 
+@pytest.fixture(scope="module")
+def once(simulated, tmp_path_factory):
+    """A log that was read, and whose store is gone since."""
+    folder = tmp_path_factory.mktemp("once") / "store"
+    log = view(shutil.copytree(simulated, folder))
+    log.refresh()
+    shutil.rmtree(folder)
+    return log
+
+
+@pytest.fixture
+def read(once):
+    """The same with no earlier day asked for."""
+    once._by_day.clear()
+    return once
+
+
 def told(alarm):
     return alarm.monitor, alarm.tier, alarm.segment, alarm.cause, alarm.detected_at, alarm.onset, alarm.onset_interval
 
@@ -78,8 +95,9 @@ def test_a_day_that_is_over_is_what_an_audit_of_that_day_would_have_said(store):
         assert found.verdict == truth.verdict
         assert [told(alarm) for alarm in found.alarms] == [told(alarm) for alarm in truth.alarms]
         assert [told(alarm) for alarm in found.warnings] == [told(alarm) for alarm in truth.warnings]
-        assert found.slices == truth.slices
-        assert found.quality_series[0].n == truth.quality_series[0].n if truth.quality_series else True
+        assert [(each.tier, each.segments, each.topics) for each in found.slices] == [
+            (each.tier, each.segments, each.topics) for each in truth.slices
+        ]
         # Engines add floats in any order.
         assert [each.loss for each in found.segments] == pytest.approx([each.loss for each in truth.segments])
         assert [each.decisions for each in found.tiers] == [each.decisions for each in truth.tiers]
@@ -87,22 +105,17 @@ def test_a_day_that_is_over_is_what_an_audit_of_that_day_would_have_said(store):
         assert log.as_of(day) is found, "it is kept"
 
 
-def test_an_earlier_day_reads_nothing_and_finds_no_topics_anew(store, monkeypatch):
-    log = view(store)
-    log.refresh()
-    shutil.rmtree(store)
-
+def test_an_earlier_day_reads_nothing_and_finds_no_topics_anew(read, monkeypatch):
     def never(*given, **options):
         raise AssertionError("the log is read, or topics are looked for")
 
     monkeypatch.setattr("undertow.bootstrap.store_notes.draw_counts", never)
     monkeypatch.setattr("undertow.services.topic_memory.find_topics", never)
-    assert log.as_of((log.seen.report.period[1] - timedelta(days=3)).date()).tiers
+    assert read.as_of((read.seen.report.period[1] - timedelta(days=3)).date()).tiers
 
 
-def test_those_who_ask_for_the_same_day_at_once_have_it_made_once(store, monkeypatch):
-    log, made = view(store), []
-    log.refresh()
+def test_those_who_ask_for_the_same_day_at_once_have_it_made_once(read, monkeypatch):
+    log, made = read, list[int]()
 
     def counted(*given):
         made.append(1)
@@ -200,15 +213,12 @@ def merge(store):
     return len(files)
 
 
-def test_a_store_that_goes_away_leaves_the_last_reading_and_earlier_days(store):
-    log = view(store)
-    log.refresh()
-    seen = log.seen
-    shutil.rmtree(store)
-    log.refresh()
-    assert log.seen is seen
-    assert log.reading.problem
-    assert log.as_of((seen.report.period[1] - timedelta(days=9)).date()).tiers
+def test_a_store_that_goes_away_leaves_the_last_reading_and_earlier_days(read):
+    seen = read.seen
+    read.refresh()
+    assert read.seen is seen
+    assert read.reading.problem
+    assert read.as_of((seen.report.period[1] - timedelta(days=9)).date()).tiers
 
 
 def test_days_outside_the_log(store):

@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from conftest import PROJECT
-from explorer_factory import some, write_store
-from review_factory import sampled, write_texts
+from review_factory import write_drawn_store
 from undertow.bootstrap.reviewing import open_desk, review_rules
 from undertow.cli.ui_server import Application, as_asked, close_desk, leave, log_view
 from undertow.config.settings import Settings
@@ -64,13 +64,13 @@ class Elsewhere:
 
 @pytest.mark.parametrize(("is_alone", "written"), [(True, 1), (False, 0)])
 def test_what_one_person_alone_judged_is_written_with_the_end_of_the_dashboard(tmp_path, is_alone, written):
-    store = write_store(tmp_path / "store", *some(4))
-    write_texts(store, sampled("d0001"))
+    store = tmp_path / "store"
+    write_drawn_store(store, now=datetime.now(UTC))
     with open_desk(store, review_rules(Settings())) as (desk, _):
         ui = made_ui(store=store)
         ui = replace(ui, desk=desk, access=ui.access if is_alone else Elsewhere())
         sheet = desk.next("ada")
-        desk.vote("ada", sheet.item_id, "1", None)
+        desk.vote("ada", sheet.item, 1.0)
         close_desk(ui)
         assert desk.leave("ada") == 1 - written
 
