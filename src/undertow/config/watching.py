@@ -202,7 +202,7 @@ class MonitorsSettings(Section):
     segments: tuple[str, ...] | None = Field(
         examples=[["intent"]],
         default=None,
-        description="Keys of the segment map to watch. Unset: every key with at most 64 values. Fewer segments, sooner alarms.",
+        description="Keys of the segment map to watch. Unset: every key with at most 64 values, of the 100 keys that most decisions bear. Fewer segments, sooner alarms.",
     )
     segment_margin: float = Field(
         default=0.10, gt=0, lt=1, description="healthy needs each large segment shown below this loss."

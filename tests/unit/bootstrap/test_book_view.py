@@ -73,3 +73,25 @@ def test_what_goes_wrong_is_told_and_the_last_book_stays():
     assert said[:3] == ["", "the log is gone", "the log cannot be read (Input/output error)"]
     assert "RuntimeError" in said[3]
     assert "a bug" not in said[3]
+
+
+def test_its_end_gives_up_the_book_that_is_being_made_and_begins_no_other():
+    begun, went_on = threading.Event(), []
+
+    def make(request, progress):
+        begun.set()
+        for step in range(1_000):
+            progress("joining", step, None)
+            threading.Event().wait(0.01)
+        went_on.append(1)
+        return BOOK
+
+    view = BookView(REQUEST, make)
+    assert view.ask("a").is_making
+    assert begun.wait(10)
+    view.stop()
+    view.wait(10)
+    assert not went_on
+    assert view.ask("b") == view.ask("c")
+    assert not view.ask("b").is_making
+    assert view.ask("b").problem == ""

@@ -20,6 +20,8 @@ from undertow.reports.svg.forest import forest_chart
 PER_PAGE = 100
 DRAWN = 20
 MATRIX_ROWS = 24
+LEFT_OUT = "segment keys"
+"""Stands in notes on what of the log's segments was not looked at."""
 LEAST = float("-inf")
 
 SORTS: dict[str, Callable[[SegmentReport], object]] = {
@@ -115,6 +117,7 @@ def segments(request: Request) -> Response:
         "forest": both(lambda w, i: forest_chart(shown[:DRAWN], report.settings.segment_margin, w, i, with_tier=len(tiers) > 1), "forest"),
         "choice": choice, "number": number, "rows": shown, "found": len(found), "all": len(report.segments), "pages": pages,
         "drawn": min(len(shown), DRAWN), "matrix": matrix_of(report), "choosable": tiers[:100],
+        "left_out": [note for note in report.coverage.notes if LEFT_OUT in note],
         "place_link": place_link, "decisions_link": decisions_link,
     }  # fmt: skip
     return page(request, "segments.html.j2", **values)

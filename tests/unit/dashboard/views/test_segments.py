@@ -97,3 +97,11 @@ def test_a_page_beyond_the_last_is_the_last(client):
     many = client(made_ui(FixedLog(EVERY["many_segments"]())))
     assert "Next page" not in many.get("/ui/segments?page=999").text
     assert many.get("/ui/segments?page=999").text.count("Page before") == 1
+
+
+def test_keys_that_were_not_looked_at_are_named(client):
+    note = "segment keys with more than 64 values were left out: `customer`"
+    log = FixedLog(replace(TRAP, coverage=replace(TRAP.coverage, notes=(note, "another note"))))
+    text = client(made_ui(log)).get("/ui/segments").text
+    assert "egment keys with more than 64 values were left out: `customer`." in text
+    assert "another note" not in text
