@@ -46,11 +46,14 @@ class Guarded:
         guard: Modes and bounds of actions.
         rollout: How versions are exposed.
         policies: As they are compiled from the settings; empty: known from the versions that have served alone.
+        is_serving: They serve. False: another gateway does, by settings that it may have read at another time; which of its versions serves is
+            known from those that it has kept alone.
     """
 
     guard: GuardPlan
     rollout: RolloutPlan
     policies: tuple[PolicyPlan, ...] = ()
+    is_serving: bool = True
 
 
 def guarded_of(settings: "Settings", folder: Path, day: date) -> Guarded:
@@ -62,16 +65,11 @@ def guarded_of(settings: "Settings", folder: Path, day: date) -> Guarded:
         day: For prices.
     """
     from undertow.bootstrap.calibration_files import with_certified_margin  # noqa: PLC0415 (pydantic)
-    from undertow.bootstrap.plan import compile_plan  # noqa: PLC0415
-    from undertow.errors import ConfigError  # noqa: PLC0415
+    from undertow.bootstrap.plan import compiled_policies  # noqa: PLC0415
 
     margin = settings.rollout.margin or with_certified_margin(settings, folder).monitors_margin
     rollout = RolloutPlan(**settings.rollout.model_dump(exclude={"margin"}), margin=margin)
-    try:
-        policies = compile_plan(settings, folder, day).policies
-    except ConfigError:
-        policies = ()
-    return Guarded(GuardPlan(**settings.guard.model_dump()), rollout, policies)
+    return Guarded(GuardPlan(**settings.guard.model_dump()), rollout, compiled_policies(settings, folder, day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,7 @@ def guard_store(
     """
     book = StoreGuardBook(store)
     if report is None or cells is None:
-        serving = serving_versions(plan.policies, None, ())
+        serving = serving_versions(plan.policies, None, ()) if plan.is_serving else {}
         return begin_rollouts(book, serving, plan.guard, plan.rollout, now)
     episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
     if not _has_work(book, plan, episodes):
@@ -197,7 +195,7 @@ def guard_store(
         episodes.episodes,
         cells,
         versions,
-        serving_versions(plan.policies, _controls(book), versions),
+        serving_versions(plan.policies if plan.is_serving else (), _controls(book), versions),
         plan,
     )
     return look_and_act(book, replace(look, fault=fault), plan.guard, plan.rollout, now)
