@@ -97,6 +97,7 @@ def gateway(folder, text, *arguments, env=None) -> Iterator[Gateway]:
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a group of its own, so that what outlives the supervisor can be ended with it
     )
     running = Gateway(folder, process)
     reader = threading.Thread(target=listen, args=(running,))
@@ -112,6 +113,9 @@ def gateway(folder, text, *arguments, env=None) -> Iterator[Gateway]:
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait(10)
+        # A child that outlives its supervisor holds the other end of the pipe, from which the reader would go on reading.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         reader.join(10)
         process.stderr.close()
 

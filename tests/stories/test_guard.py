@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from undertow.actions.moments import moment_of
 from undertow.actions.rollout import begin
 from undertow.adapters.guard.book import StoreGuardBook
 from undertow.adapters.guard.controls import controls_files
@@ -16,6 +15,7 @@ from undertow.bootstrap.tuning import audit_settings_of
 from undertow.cli.main import main
 from undertow.policies.exposure import restrictions_of
 from undertow.records.guard import CONTROLS
+from undertow.records.moment import moment_of
 from undertow.records.serving import GuardPlan, PolicyPlan, RolloutPlan, TuningPlan
 from undertow.services.guard import by_person
 

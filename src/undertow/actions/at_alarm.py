@@ -24,12 +24,12 @@ import msgspec
 
 from undertow.actions.controls import kept_policies, next_controls
 from undertow.actions.entries import GUARD, NOTED, entry_id, place_name, released, restrictable, waiting, with_own_ids
-from undertow.actions.moments import moment_of, text_of
 from undertow.actions.restoring import restorable
 from undertow.actions.standing import rollouts_of
 from undertow.actions.versions import KnownVersion, last_good
 from undertow.records.alert import Episode
 from undertow.records.guard import ActionKind, ActionMode, Controls, GuardMemory, TrailEntry
+from undertow.records.moment import moment_of, rfc3339
 from undertow.records.serving import GuardPlan
 
 ACTING = frozenset({"human", "exact", "anchored"})
@@ -141,14 +141,14 @@ def settle(
         plan: Cool-down.
         now: Aware.
     """
-    at = text_of(now)
+    at = rfc3339(now)
     entries = with_own_ids(map(_with_plain_numbers, entries), trail)
     whole = (*trail, *entries)
     after = next_controls(controls, kept_policies(controls, whole), at)
     cooling = {place: until for place, until in memory.cooling.items() if until > at}
     for entry in entries:
         if entry.status == "done" and entry.kind in ACTIONS and entry.who == GUARD:
-            cooling[_cooling_key(entry.policy, entry.segment, entry.kind)] = text_of(now + timedelta(hours=plan.cooldown_hours))  # fmt: skip
+            cooling[_cooling_key(entry.policy, entry.segment, entry.kind)] = rfc3339(now + timedelta(hours=plan.cooldown_hours))  # fmt: skip
     new = msgspec.structs.replace(
         memory,
         at=at,
@@ -242,7 +242,7 @@ class _Deciding:
             return
         yield TrailEntry(
             id=entry_id("leave", episode.policy, episode.id),
-            at=text_of(self.now),
+            at=rfc3339(self.now),
             who=GUARD,
             kind="leave",
             policy=episode.policy,
@@ -278,7 +278,7 @@ class _Deciding:
         if held and (episode.policy, kind, place) in self._waiting_places():
             return []
         before, after = _in_words(kind, evidence)
-        at = text_of(self.now)
+        at = rfc3339(self.now)
         entry = TrailEntry(
             id=entry_id(kind, episode.policy, place, episode.id, "suggested" if held else "done", at),
             at=at,
@@ -308,7 +308,7 @@ class _Deciding:
         return "bound" if self._today() >= self.plan.max_actions_per_day else ""
 
     def _today(self) -> int:
-        since = text_of(self.now - DAY)
+        since = rfc3339(self.now - DAY)
         recent = [e for e in self.trail if e.at > since and e.who == GUARD and e.status == "done" and e.kind in ACTIONS]
         return len(recent) + len(self.done)
 

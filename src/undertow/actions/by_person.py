@@ -8,10 +8,10 @@ from typing import Any, Literal
 import msgspec
 
 from undertow.actions.entries import NOTED, entry_id, place_name, released, waiting
-from undertow.actions.moments import text_of
 from undertow.actions.standing import OFF, rollouts_of, since_of, stage_of
 from undertow.errors import UsageError
 from undertow.records.guard import RolloutState, TrailEntry, TrailKind
+from undertow.records.moment import rfc3339
 
 LONGEST_LABEL = 256
 """Characters of a label that a person may name."""
@@ -266,7 +266,7 @@ def check_label(segment: str) -> None:
 
 def _line(kind: TrailKind, what: tuple[str, ...], who: str, now: datetime, **told: Any) -> TrailEntry:
     """A line of somebody's own; `what` tells it from others of its kind at that moment."""
-    at = text_of(now)
+    at = rfc3339(now)
     return TrailEntry(id=entry_id(kind, *what, at), at=at, who=who, kind=kind, **told)
 
 
@@ -274,7 +274,7 @@ def _answer(
     status: Literal["approved", "rejected"], asked: TrailEntry, who: str, why: str, now: datetime
 ) -> TrailEntry:
     """What somebody says to a suggestion."""
-    at = text_of(now)
+    at = rfc3339(now)
     return msgspec.structs.replace(
         asked, id=entry_id(status, asked.id, at), at=at, who=who, status=status, of=asked.id, why=why
     )

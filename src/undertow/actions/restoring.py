@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from undertow.actions.entries import GUARD, entry_id, place_name, released, waiting
-from undertow.actions.moments import moment_of, text_of
 from undertow.records.alert import Episode
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import moment_of, rfc3339
 
 RESTRICTING = frozenset({"route_back", "tighten"})
 """Actions whose end is suggested. A pin goes with the next version, which people make."""
@@ -37,7 +37,7 @@ def restorable(
         since = _quiet_since(entry, episodes, trail)
         if since is None or now - since < timedelta(days=after_days):
             continue
-        at = text_of(now)
+        at = rfc3339(now)
         yield TrailEntry(
             id=entry_id("release", entry.id, at),
             at=at,
@@ -48,10 +48,10 @@ def restorable(
             segment=entry.segment,
             of=entry.id,
             episode=entry.episode,
-            evidence={"quiet_since": text_of(since)},
+            evidence={"quiet_since": rfc3339(since)},
             before=entry.after,
             after=entry.before,
-            why=f"no alarm about {place_name(entry.segment)} has stood since {text_of(since)[:10]}",
+            why=f"no alarm about {place_name(entry.segment)} has stood since {rfc3339(since)[:10]}",
         )
 
 

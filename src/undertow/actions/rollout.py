@@ -26,9 +26,9 @@ from undertow.actions.controls import exposure_at
 from undertow.actions.entries import GUARD, entry_id, place_name, waiting
 from undertow.actions.evidence import PlaceEvidence, TierEvidence
 from undertow.actions.gates import LEAST_FRESH, Gate, fresh_labels, segment_gates, whole_gate
-from undertow.actions.moments import text_of
 from undertow.actions.standing import OFF, moved, since_of, stage_of
 from undertow.records.guard import RolloutState, TrailEntry, TrailKind
+from undertow.records.moment import rfc3339
 from undertow.records.serving import RolloutPlan
 
 MOVES = frozenset({"advance", "step_back"})
@@ -57,7 +57,7 @@ def begin(policy: str, version: str, plan: RolloutPlan, now: datetime, who: str 
         now: Aware.
         who: Who began it.
     """
-    at = text_of(now)
+    at = rfc3339(now)
     return TrailEntry(
         id=entry_id("start", policy, version, at),
         at=at,
@@ -207,7 +207,7 @@ class _Look:
         *,
         episode: str | None = None,
     ) -> TrailEntry:
-        state, at, since = self.state, text_of(self.now), since_of(self.state, segment)
+        state, at, since = self.state, rfc3339(self.now), since_of(self.state, segment)
         evidence: dict[str, float | str | None] = {"version": state.version}
         before = after = ""
         if kind in MOVES or kind == "hold":
@@ -238,7 +238,7 @@ class _Look:
 
     def withdrawn(self, asked: TrailEntry) -> TrailEntry:
         """A suggestion that the evidence no longer bears out is taken back."""
-        at = text_of(self.now)
+        at = rfc3339(self.now)
         return msgspec.structs.replace(
             asked,
             id=entry_id("withdrawn", asked.id, at),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from undertow.actions.at_alarm import ACTING, AlarmLook, WeighedPlace
 from undertow.actions.entries import restrictable, waiting
 from undertow.actions.evidence import TierEvidence
-from undertow.actions.moments import moment_of, text_of
 from undertow.actions.outlook import PlaceOutlook, outlook
 from undertow.actions.standing import rollouts_of
 from undertow.actions.versions import KnownVersion
@@ -22,6 +21,7 @@ from undertow.ports.audit_source import Progress, silent
 from undertow.ports.guard import GuardBook
 from undertow.records.alert import Episode, Episodes
 from undertow.records.guard import Controls, RolloutState, TrailEntry
+from undertow.records.moment import moment_of, rfc3339
 from undertow.records.serving import GuardPlan, PolicyPlan, RolloutPlan
 from undertow.services.guard import GuardLook, GuardReport, began_at, begin_rollouts, look_and_act, troubles_of
 from undertow.services.guard_dry_run import DryRun, dry_run
@@ -46,11 +46,14 @@ class Guarded:
         guard: Modes and bounds of actions.
         rollout: How versions are exposed.
         policies: As they are compiled from the settings; empty: known from the versions that have served alone.
+        is_serving: They serve. False: another gateway does, by settings that it may have read at another time; which of its versions serves is
+            known from those that it has kept alone.
     """
 
     guard: GuardPlan
     rollout: RolloutPlan
     policies: tuple[PolicyPlan, ...] = ()
+    is_serving: bool = True
 
 
 def guarded_of(settings: "Settings", folder: Path, day: date) -> Guarded:
@@ -62,16 +65,11 @@ def guarded_of(settings: "Settings", folder: Path, day: date) -> Guarded:
         day: For prices.
     """
     from undertow.bootstrap.calibration_files import with_certified_margin  # noqa: PLC0415 (pydantic)
-    from undertow.bootstrap.plan import compile_plan  # noqa: PLC0415
-    from undertow.errors import ConfigError  # noqa: PLC0415
+    from undertow.bootstrap.plan import compiled_policies  # noqa: PLC0415
 
     margin = settings.rollout.margin or with_certified_margin(settings, folder).monitors_margin
     rollout = RolloutPlan(**settings.rollout.model_dump(exclude={"margin"}), margin=margin)
-    try:
-        policies = compile_plan(settings, folder, day).policies
-    except ConfigError:
-        policies = ()
-    return Guarded(GuardPlan(**settings.guard.model_dump()), rollout, policies)
+    return Guarded(GuardPlan(**settings.guard.model_dump()), rollout, compiled_policies(settings, folder, day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,7 @@ def standing_of(
     trail = book.trail()
     look = None
     if report is not None and cells is not None and rollouts_of(trail):
-        episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
+        episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, rfc3339(now))
         look = look_of(report, episodes.episodes, cells, known_versions(book), {}, plan)
     found = []
     for policy, state in sorted(rollouts_of(trail).items()):
@@ -186,9 +184,9 @@ def guard_store(
     """
     book = StoreGuardBook(store)
     if report is None or cells is None:
-        serving = serving_versions(plan.policies, None, ())
+        serving = serving_versions(plan.policies, None, ()) if plan.is_serving else {}
         return begin_rollouts(book, serving, plan.guard, plan.rollout, now)
-    episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, text_of(now))
+    episodes = episodes_of(report, StoreAlertBook(store).episodes(), AUDITED, rfc3339(now))
     if not _has_work(book, plan, episodes):
         return GuardReport("done")
     versions = known_versions(book)
@@ -197,7 +195,7 @@ def guard_store(
         episodes.episodes,
         cells,
         versions,
-        serving_versions(plan.policies, _controls(book), versions),
+        serving_versions(plan.policies if plan.is_serving else (), _controls(book), versions),
         plan,
     )
     return look_and_act(book, replace(look, fault=fault), plan.guard, plan.rollout, now)
@@ -252,7 +250,7 @@ def _weighed(
     """By episode that is open, or was answered by an action lately: the places that are worth routing back."""
     from undertow.services.weighing import Trouble, weighed_places  # noqa: PLC0415 (scipy)
 
-    lately = text_of(report.period[1] - WEIGHED_ON)
+    lately = rfc3339(report.period[1] - WEIGHED_ON)
     found = {}
     for each in episodes:
         is_asked = each.closed_at is None or (each.closed_by is not None and each.closed_at > lately)
@@ -320,7 +318,7 @@ def dry_run_store(
             report = audit_cells(request, then)
         except (DataError, LogError):
             return None  # nothing was served by then
-        episodes = episodes_of(report, episodes, AUDITED, text_of(moment))
+        episodes = episodes_of(report, episodes, AUDITED, rfc3339(moment))
         served = tuple(each for each in versions if moment_of(each.first_served_at) <= moment)
         serving = serving_versions((), None, served)
         if not serving:

@@ -45,8 +45,7 @@ class KeeperPlan:
         calibrations: Absolute paths of calibration artefacts, by the name of the policy that uses them.
         committing: Names of the policies that serve streams from their first tokens on.
         text_days: Days that texts drawn for review or shadow are kept.
-        serving: The whole plan: what upstreams, judge, monitors, guard and alerts are built from. Where no gateway serves it has no policies. None:
-            the store is kept and not watched.
+        serving: The whole plan: what upstreams, judge, monitors, guard and alerts are built from. None: the store is kept and not watched.
     """
 
     store: StorePlan
@@ -98,6 +97,9 @@ def read_keeper_plan(path: Path) -> KeeperPlan:
 def watching_plan(store: Path, settings: "Settings", folder: Path, day: date) -> KeeperPlan:
     """A plan for a store that stands alone, beside whatever writes to it: no conversations and no second answers, traces if the settings say so.
 
+    Policies are in it where the settings are enough to serve by: the guard tightens only what has a threshold, and scores are compared with
+    those of the calibration.
+
     Args:
         store: Its root folder.
         settings: Settings as loaded; tiers without an address will do.
@@ -107,7 +109,7 @@ def watching_plan(store: Path, settings: "Settings", folder: Path, day: date) ->
     Raises:
         ConfigError: A calibration that they name cannot be read.
     """
-    from undertow.bootstrap.plan import watching_parts  # noqa: PLC0415 (pydantic)
+    from undertow.bootstrap.plan import compiled_policies, watching_parts  # noqa: PLC0415 (pydantic)
 
     telemetry, tiers = settings.telemetry, settings.tier_order or ()
     plan = StorePlan(path=str(store), id_key_env=settings.store.id_key_env)
@@ -119,7 +121,7 @@ def watching_plan(store: Path, settings: "Settings", folder: Path, day: date) ->
         tuning=parts["tuning"],
         serving=ServingPlan(
             tiers=tuple(TierPlan(name=name, model="", endpoints=()) for name in tiers),
-            policies=(),
+            policies=compiled_policies(settings, folder, day),
             store=plan,
             shadow=ShadowPlan(share=0.0),
             **parts,

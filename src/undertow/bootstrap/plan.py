@@ -126,6 +126,14 @@ def compile_plan(
     )
 
 
+def compiled_policies(settings: Settings, folder: Path, day: date) -> tuple[PolicyPlan, ...]:
+    """The policies of some settings as they would serve; none where the settings are not enough to serve. Arguments as of `compile_plan`."""
+    try:
+        return compile_plan(settings, folder, day).policies
+    except ConfigError:
+        return ()
+
+
 def watching_parts(settings: Settings, folder: Path, day: date) -> dict[str, Any]:
     """What a store is watched by, as fields of a plan: monitors, reviews, judge, guard, alerts and outcomes. A gateway is not needed for any of it.
 

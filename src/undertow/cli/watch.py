@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import os
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,39 @@ import click
 from undertow.cli.audit import settings_file
 from undertow.cli.command import Command
 from undertow.errors import LogError, UsageError
-from undertow.records.runtime_files import WATCH_REPORT
 
 if TYPE_CHECKING:
-    from undertow.bootstrap.keeper import KeeperPlan
+    from undertow.keeper.one_pass import Step
+
+SCHEMA = "undertow.watch/1"
+
+Counted = Mapping[str, object]
+
+_TITLES = {
+    "recovered": "recovered",
+    "outcomes": "outcomes",
+    "reviews": "reviews",
+    "compacted": "converted",
+    "length_ratios": "length of the capable tier's answers",
+    "retention": "removed",
+    "watched": "watched",
+    "alerts": "alerts",
+}
+"""By step: how its line begins."""
+
+_SEEN = (("alarms_open", "alarms open"), ("guard_actions", "done"), ("guard_suggestions", "suggested"), ("guard_failures", "could not be done"))  # fmt: skip
+_TOLD = (
+    ("alerts_delivered", "delivered"),
+    ("alerts_failed", "tries failed"),
+    ("alerts_given_up", "given up"),
+    ("alerts_waiting", "waiting"),
+)
+_PULLED = (
+    ("outcomes_accepted", "new"),
+    ("outcomes_corrected", "corrected"),
+    ("outcomes_set_aside", "set aside"),
+    ("outcome_places_failed", "files or queries could not be read; see `undertow outcomes status`"),
+)
 
 
 @click.command(
@@ -34,14 +63,14 @@ if TYPE_CHECKING:
 @click.option("--once", is_flag=True, help="One pass, and say what it did. Without: until it is told to stop.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: JSON (undertow.watch/1) on standard output.")
 def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
-    """Keep the store in DIR, and watch it: close what dead writers left, convert sealed segments to Parquet, remove old texts, pull outcomes, look
-    for losses, and tell people of them.
+    """Keep the store in DIR, and watch it: close what dead writers left, convert sealed segments to Parquet, remove old texts, pull
+    outcomes, publish reviews, look for losses, and tell people of them.
 
     Texts drawn for review or shadow go after retention.sampled_text_days; without settings that is 14 days. It looks every
     monitors.every_minutes (0: never), tells whom [alerts] names, and the guard writes what [guard] lets it do into the store, for gateways that read it.
 
     `undertow serve` does this for its own store. Use it where another gateway routes and writes our records through the
-    middleware, the callback or the client. Several may watch one store.
+    middleware, the callback or the client. Several may watch one store. With --once pairs are not judged, which may take long and costs money.
     """
     from undertow.bootstrap.keeper import watching_plan
     from undertow.config import load_settings
@@ -54,9 +83,15 @@ def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
     loaded = load_settings(settings_file(config, (folder,)), os.environ)
     plan = watching_plan(store, loaded.settings, loaded.folder, datetime.now(UTC).date())
     if once:
+        from undertow.keeper.main import id_key_of
+        from undertow.keeper.one_pass import one_pass
+
         # What the logs would tell of the look, the pass says in words.
         logging.getLogger("undertow").addHandler(logging.NullHandler())
-        _pass(store, plan, as_json=as_json)
+        lacking = id_key_of(plan.store, os.environ)[1]
+        if lacking:
+            click.echo(f"note: {lacking}", err=True)
+        _show(one_pass(plan, os.environ), plan.text_days, as_json=as_json)
         return 0
     from undertow.adapters.telemetry.json_logs import configure_logging
     from undertow.keeper.main import run_until_signalled
@@ -66,68 +101,69 @@ def command(folder: str, config: str | None, once: bool, as_json: bool) -> int:
     return 0
 
 
-def _look(store: Path, plan: "KeeperPlan") -> dict[str, object] | None:
-    """One look: what was found, done and told; None: nobody is to look."""
-    from undertow.keeper.main import watching_of
-
-    serving = plan.serving
-    if serving is None or serving.monitor_minutes <= 0:
-        return None
-    key_name = serving.store.id_key_env
-    key = os.environ.get(key_name, "").encode() if key_name is not None else b""
-    alerts, watching = watching_of(plan, serving, None, key or None)
-    counted = dict(watching.look())
-    try:
-        report = json.loads((store / WATCH_REPORT).read_bytes())
-    except (OSError, ValueError):
-        report = {}
-    return {"verdict": report.get("verdict"), "headline": report.get("headline"), **counted, **alerts.run()}
-
-
-def _pass(store: Path, plan: "KeeperPlan", *, as_json: bool) -> None:
-    from undertow.keeper.retention import Retention
-    from undertow.keeper.storing import Storing
-
-    storing = Storing(store, plan.tiers)
-    recovered, compacted, ratios = storing.recover_now(), storing.compact_now(), storing.measure_now()
-    removed = Retention(store, plan.text_days).run()
-    seen = _look(store, plan)
+def _show(steps: "Iterable[Step]", text_days: float, *, as_json: bool) -> None:
+    """Show what a pass does, for people as soon as it is done; the first error is raised once everything was shown."""
+    failed: list[tuple[str, str, Exception]] = []
+    found: dict[str, Counted | None] = {}
+    for step in steps:
+        found[step.name] = step.found
+        if step.error is not None:
+            failed.append((step.name, step.why, step.error))
+        if not as_json and (words := f"failed: {step.why}" if step.error is not None else _in_words(step, text_days)):
+            click.echo(f"{_TITLES[step.name]}: {words}")
     if as_json:
         document = {
-            "schema": "undertow.watch/1",
-            "recovered": asdict(recovered),
-            "compacted": asdict(compacted),
-            "length_ratios": None if ratios is None else ratios.tiers,
-            **removed,
-            "watched": seen,
+            "schema": SCHEMA,
+            **{name: found.get(name) for name in _TITLES if name != "retention"},
+            **(found["retention"] or {}),
+            "failed": {name: why for name, why, _ in failed},
         }
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
-        return
-    click.echo(
-        f"recovered: {recovered.orphans} decisions of dead processes, {recovered.torn} torn lines, "
-        f"{recovered.segments} segments sealed"
-    )
-    if compacted.is_busy:
-        click.echo("converted: nothing, another process is converting")
-    else:
-        click.echo(
-            f"converted: {compacted.segments} segments with {compacted.rows} rows, {compacted.rejected} lines set aside, "
-            f"{compacted.failed} segments failed, {compacted.removed} removed"
-        )
-    if seen is not None:
-        click.echo(f"watched: {_in_words(seen)}")
-    click.echo(f"removed: {removed['text_files_removed']} files of texts older than {plan.text_days:g} days")
-    if ratios is not None:
-        measured = ", ".join(
-            f"{tier} x{by_segment['']:g}" for tier, by_segment in ratios.tiers.items() if "" in by_segment
-        )
-        click.echo(f"length of the capable tier's answers: {measured or 'too few answers to tell'}")
+    if failed:
+        raise failed[0][2]
 
 
-def _in_words(seen: dict[str, object]) -> str:
-    if seen["verdict"] is None:
-        return "nothing to audit yet"
-    parts = [str(seen["headline"] or seen["verdict"]).removesuffix(".")]
-    counts = (("guard_actions", "done"), ("guard_suggestions", "suggested"), ("alerts_delivered", "alerts delivered"), ("alerts_failed", "alerts not delivered yet"))  # fmt: skip
-    parts += [f"{seen[name]} {what}" for name, what in counts if seen.get(name)]
-    return "; ".join(parts)
+def _in_words(step: "Step", text_days: float) -> str:
+    """The rest of the line of a step that went well; empty: it is not worth one."""
+    found = step.found
+    if found is None:
+        return ""
+    match step.name:
+        case "recovered":
+            return (
+                f"{found['orphans']} decisions of dead processes, {found['torn']} torn lines, "
+                f"{found['segments']} segments sealed"
+            )
+        case "compacted" if found["is_busy"]:
+            return "nothing, another process is converting"
+        case "compacted":
+            return (
+                f"{found['segments']} segments with {found['rows']} rows, {found['rejected']} lines set aside, "
+                f"{found['failed']} segments failed, {found['removed']} removed"
+            )
+        case "outcomes" if found.get("outcome_pulls_busy"):
+            return "nothing, another process is pulling"
+        case "outcomes":
+            return _counts(found, _PULLED) or "nothing new"
+        case "reviews":
+            return f"{found['reviews_published']} published" if found.get("reviews_published") else ""
+        case "length_ratios":
+            return _ratios(found) or "too few answers to tell"
+        case "watched" if found["verdict"] is None:
+            return "nothing to audit yet"
+        case "watched":
+            headline = str(found["headline"] or found["verdict"]).removesuffix(".")
+            return "; ".join(filter(None, (headline, _counts(found, _SEEN))))
+        case "alerts":
+            return _counts(found, _TOLD)
+        case _:
+            return f"{found['text_files_removed']} files of texts older than {text_days:g} days"
+
+
+def _counts(found: Counted, names: tuple[tuple[str, str], ...]) -> str:
+    return "; ".join(f"{found[name]} {what}" for name, what in names if found.get(name))
+
+
+def _ratios(tiers: Counted) -> str:
+    by_tier = ((tier, by_segment) for tier, by_segment in tiers.items() if isinstance(by_segment, Mapping))
+    return ", ".join(f"{tier} x{by_segment['']:g}" for tier, by_segment in by_tier if "" in by_segment)

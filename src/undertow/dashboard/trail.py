@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from undertow.actions.entries import GUARD, place_name
-from undertow.actions.moments import moment_of
 from undertow.records.guard import TrailEntry
+from undertow.records.moment import moment_of
 from undertow.reports import figures
 from undertow.reports.names import clip
 

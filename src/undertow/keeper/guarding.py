@@ -78,7 +78,7 @@ class Guarding:
         from undertow.bootstrap.guarding import Guarded, guard_store  # noqa: PLC0415 (only a keeper that looks)
 
         plan = self._plan
-        guarded = Guarded(plan.guard, plan.rollout, plan.policies)
+        guarded = Guarded(plan.guard, plan.rollout, plan.policies, is_serving=self._runtime_dir is not None)
         try:
             fault = serving_fault(self._runtime_dir)
             report = guard_store(self._store, guarded, seen.report, seen.cells, self._now(), fault)

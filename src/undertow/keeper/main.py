@@ -10,14 +10,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from undertow.adapters.telemetry.json_logs import configure_logging, fields
 from undertow.bootstrap.judge import JudgeSetUp
 from undertow.bootstrap.keeper import KeeperParts, KeeperPlan, build_keeper, read_keeper_plan
 from undertow.errors import ConfigError
-from undertow.keeper.alerts import Alerts
+from undertow.keeper.alerts import POLICY, Alerts
 from undertow.keeper.conversations import Conversations
 from undertow.keeper.guarding import Guarding
 from undertow.keeper.jobs import Job, run_jobs, run_once
@@ -34,7 +34,7 @@ from undertow.keeper.tuning import Tuning
 from undertow.keeper.turns import TurnInbox
 from undertow.keeper.watching import Watching
 from undertow.records.runtime_files import LOOKUP_SOCKET, SHADOW_SOCKET, TURNS_SOCKET
-from undertow.records.serving import ServingPlan
+from undertow.records.serving import ServingPlan, StorePlan
 from undertow.services.judge_run import never
 
 log = logging.getLogger("undertow.keeper")
@@ -136,20 +136,43 @@ def _jobs(
         tuning = Tuning(Path(plan.store.path), plan.tuning, plan.calibrations, plan.tiers, plan.committing)
         jobs.append(Job("tuning", 60.0 * plan.tuning.every_minutes, tuning.run))
     if plan.serving is not None:
-        key_name = plan.serving.store.id_key_env
-        id_key = os.environ.get(key_name, "").encode() if key_name is not None else b""
-        reviewing = Reviewing(Path(plan.store.path), plan.serving.review_rules, id_key or None)
-        jobs.append(Job("reviews", REVIEWS_S, reviewing.run))
-        if plan.serving.sources:
+        id_key, lacking = id_key_of(plan.store, os.environ)
+        if lacking:
+            log.warning("id_key_not_set", extra=fields(why=lacking))
+        else:
+            reviewing = Reviewing(Path(plan.store.path), plan.serving.review_rules, id_key)
+            jobs.append(Job("reviews", REVIEWS_S, reviewing.run))
+        if plan.serving.sources and not lacking:
             jobs.append(Job("outcomes", OUTCOMES_S, Outcomes(plan.store, plan.serving.sources, os.environ).run))
         if plan.serving.judge is not None:
             judging = Judging(JudgeSetUp(plan.store, plan.serving.judge, os.environ, "keeper"), is_over)
             jobs.append(Job("judging", JUDGING_S, judging.run))
-        alerts, watching = watching_of(plan, plan.serving, runtime_dir, id_key or None)
+        alerts, watching = watching_of(plan, plan.serving, runtime_dir, id_key)
         jobs.append(Job("alerts", ALERTS_S, alerts.run))
         if plan.serving.monitor_minutes > 0:
             jobs.append(Job("watching", WATCHING_S, watching.run))
     return jobs
+
+
+def id_key_of(store: StorePlan, env: Mapping[str, str]) -> tuple[bytes | None, str]:
+    """The key of a store's ids and sketches, and in one line what is left out where the settings name one that is not set; empty: nothing.
+
+    Args:
+        store: The store.
+        env: Environment.
+
+    Examples:
+        >>> id_key_of(StorePlan(id_key_env="KEY"), {"KEY": "secret"}), id_key_of(StorePlan(), {})
+        ((b'secret', ''), (None, ''))
+    """
+    name = store.id_key_env
+    key = "" if name is None else env.get(name, "")
+    if name is None or key:
+        return key.encode() or None, ""
+    return None, (
+        f"store.id_key_env names {name}, which is not set; without it no outcomes are pulled and no reviews published, since ids would be "
+        "written as they are"
+    )
 
 
 def watching_of(
@@ -164,6 +187,7 @@ def watching_of(
         id_key: Key of the store's ids and sketches, or None.
     """
     store = Path(plan.store.path)
+    audited = next((policy.calibrations for policy in serving.policies if policy.name == POLICY), ())
     alerts, guarding = Alerts(store, serving.alerts), Guarding(store, serving, runtime_dir)
     watching = Watching(
         store,
@@ -171,7 +195,7 @@ def watching_of(
         serving.review,
         serving.shadow,
         plan.tiers,
-        tuple(plan.calibrations.get("auto", ())),
+        audited,
         60.0 * serving.monitor_minutes,
         after=lambda report: alerts.looked(report, guarding.trail),
         guard=guarding.look,

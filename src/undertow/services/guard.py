@@ -15,13 +15,13 @@ from undertow.actions.at_alarm import AlarmLook, at_alarm, settle
 from undertow.actions.controls import policies_of
 from undertow.actions.entries import GUARD, NOTED, entry_id, restrictable, with_own_ids
 from undertow.actions.evidence import TierEvidence
-from undertow.actions.moments import moment_of, text_of
 from undertow.actions.rollout import Trouble, begin, step
 from undertow.actions.standing import rollouts_of
 from undertow.actions.versions import KnownVersion
 from undertow.errors import ConfigError, DataError
 from undertow.ports.guard import GuardBook
 from undertow.records.guard import Controls, GuardMemory, RolloutState, TrailEntry
+from undertow.records.moment import moment_of, rfc3339
 from undertow.records.serving import GuardPlan, RolloutPlan
 
 BUSY = "another process changes what the guard holds in force (a keeper, or another `undertow guard`); try again in a moment"
@@ -149,7 +149,7 @@ def starts(
         now: Aware.
     """
     known, pins = rollouts_of(trail), {name: each.pin for name, each in policies_of(trail).items()}
-    settled = text_of(now - SETTLED)
+    settled = rfc3339(now - SETTLED)
     old = {(each.policy, each.version) for each in versions if each.first_served_at < settled}
     found = []
     for policy, version in sorted(serving.items()):
@@ -271,7 +271,7 @@ def read(book: GuardBook, now: datetime) -> Held:
         memory = book.memory()
     except ConfigError:
         memory = None
-    memory = memory or GuardMemory(at=text_of(now))
+    memory = memory or GuardMemory(at=rfc3339(now))
     memory = msgspec.structs.replace(memory, rollouts=tuple(rollouts_of(trail).values()))
     floor = max((entry.controls_version or 0 for entry in trail), default=0)
     if floor > (0 if controls is None else controls.version):
@@ -286,7 +286,7 @@ def _write(
 ) -> GuardReport:
     entries += _unapplied(held.trail, look.fault, now)
     outcome = settle(held.memory, held.controls, held.trail, entries, guard, now)
-    until = "" if look.until is None else text_of(look.until)
+    until = "" if look.until is None else rfc3339(look.until)
     memory = msgspec.structs.replace(outcome.memory, looked_until=max(held.memory.looked_until, until))
     try:
         if outcome.entries or outcome.controls is not None or _is_news(memory, held.memory):
@@ -328,7 +328,7 @@ def _told_failed(
     entries: Sequence[TrailEntry], trail: Sequence[TrailEntry], why: str, now: datetime
 ) -> tuple[TrailEntry, ...]:
     """Lines that say what failed, for each action and reason once a day."""
-    at, since = text_of(now), text_of(now - DAY)
+    at, since = rfc3339(now), rfc3339(now - DAY)
     said = {_what(entry) for entry in trail if entry.status == "failed" and entry.why == why and entry.at > since}
     found = (
         msgspec.structs.replace(

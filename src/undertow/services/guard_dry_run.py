@@ -8,8 +8,8 @@ import msgspec
 
 from undertow.actions.at_alarm import settle
 from undertow.actions.controls import policies_of
-from undertow.actions.moments import text_of
 from undertow.records.guard import Controls, GuardMemory, PolicyControls, TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.records.serving import GuardPlan, RolloutPlan
 from undertow.services.guard import GuardLook, Held, decide
 
@@ -62,6 +62,6 @@ def dry_run(
     shown = tuple(
         msgspec.structs.replace(entry, status="dry") if entry.status == "done" else entry
         for entry in trail
-        if not (entry.kind == "start" and entry.at == text_of(moments[0]))
+        if not (entry.kind == "start" and entry.at == rfc3339(moments[0]))
     )
     return DryRun(tuple(moments), shown, policies_of(trail), skipped)

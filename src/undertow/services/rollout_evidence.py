@@ -25,7 +25,6 @@ import numpy as np
 
 from undertow.actions.controls import exposure_at
 from undertow.actions.evidence import PlaceEvidence, TierEvidence
-from undertow.actions.moments import moment_of
 from undertow.actions.standing import since_of, stage_of
 from undertow.estimators.loss import LossEstimate, loss_estimate
 from undertow.estimators.periods import Periods, ReferenceKind, find_periods
@@ -33,6 +32,7 @@ from undertow.estimators.suspect import is_suspect
 from undertow.records.cells import AuditCells
 from undertow.records.guard import RolloutState
 from undertow.records.label_grid import LabelGrid, SignalUnit, label_grid, signal_units
+from undertow.records.moment import moment_of
 from undertow.records.report import AuditSettings
 from undertow.records.traffic_grid import TrafficGrid, bucket_range, traffic_grid
 from undertow.services.audit import main_unit

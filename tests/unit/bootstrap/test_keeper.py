@@ -86,3 +86,15 @@ def test_a_store_alone_is_watched_and_people_are_told_without_an_address_of_any_
     assert serving.alerts.webhook_url == "https://example.org/hook"
     assert (serving.guard.route_back, serving.guard.failure_usd, serving.monitor_minutes) == ("automatic", 2.0, 5.0)
     assert build_keeper(watching_plan(tmp_path, Settings.model_validate(given), tmp_path, TODAY)).shadow is None
+
+
+def test_a_store_alone_knows_the_policies_of_settings_that_are_enough_to_serve_by(tmp_path):
+    tier = {"base_url": "http://127.0.0.1:1/v1"}
+    given = {
+        "tiers": {"cheap": {"model": "m", **tier}, "capable": {"model": "n", **tier}},
+        "policy": {"kind": "cascade"},
+    }
+    plan = watching_plan(tmp_path, Settings.model_validate(given), tmp_path, TODAY)
+    assert [(policy.name, policy.kind) for policy in plan.serving.policies] == [("auto", "cascade")]
+    assert not plan.calibrations, "tuning is for those who serve"
+    assert build_keeper(plan).shadow is None

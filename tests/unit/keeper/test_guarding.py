@@ -16,10 +16,10 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 NOTHING_YET = Watched(None, (), None, is_changed=False)
 
 
-def guarding(store):
+def guarding(store, runtime_dir=True):
     policy = PolicyPlan(name="auto", version="v1", kind="cascade", tiers=("cheap", "capable"))
     plan = ServingPlan(tiers=(), policies=(policy,), rollout=RolloutPlan(enabled=True))
-    return Guarding(store, plan, now=lambda: NOW)
+    return Guarding(store, plan, store.parent if runtime_dir else None, now=lambda: NOW)
 
 
 def events(caplog):
@@ -33,6 +33,13 @@ def test_what_is_done_is_logged_counted_and_handed_to_the_alerts(tmp_path, caplo
         assert job.look(NOTHING_YET)["guard_actions"] == 0
     assert events(caplog) == [("WARNING", "guard_action")]
     assert [entry.kind for entry in job.trail] == ["start"]
+
+
+def test_beside_another_gateway_no_rollout_begins_of_what_the_settings_compile_to(tmp_path):
+    """Who serves may have read other settings, and has served by them for long."""
+    job = guarding(tmp_path / "s", runtime_dir=None)
+    assert job.look(NOTHING_YET)["guard_actions"] == 0
+    assert job.trail == ()
 
 
 def test_another_guard_at_work_is_said(tmp_path, caplog):

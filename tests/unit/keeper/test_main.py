@@ -5,12 +5,15 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import date
 
 import pytest
 
 from undertow.adapters.store.log import StoreDecisionLog
 from undertow.adapters.store.row_log import SAMPLED
-from undertow.keeper.main import main
+from undertow.bootstrap.keeper import build_keeper, watching_plan
+from undertow.config import Settings
+from undertow.keeper.main import _jobs, id_key_of, main
 from undertow.records.decision import DecisionRecord, Intent
 from undertow.records.runtime_files import HEARTBEAT, LOOKUP_SOCKET, TURNS_SOCKET
 from undertow.records.serving import EndpointPlan, PolicyPlan, ServingPlan, StorePlan, TierPlan, encode_plan
@@ -141,3 +144,51 @@ def test_a_plan_that_is_none_is_refused_in_one_event(tmp_path, capsys):
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["error"]) == ("keeper_cannot_start", "ConfigError")
     assert "compile it again" in line["error_message"]
+
+
+KEPT = ["recovery", "compaction", "length_ratios", "retention"]
+
+
+def watching_jobs(tmp_path, **given):
+    """Names of the jobs of a store alone, in order."""
+    settings = Settings.model_validate({"tiers": {"cheap": {}, "capable": {}}, **given})
+    plan = watching_plan(tmp_path, settings, tmp_path, date(2026, 3, 1))
+    return [job.name for job in _jobs(plan, build_keeper(plan, {}), None, None)]
+
+
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, ["reviews", "alerts", "watching"]),
+        ({"monitors": {"every_minutes": 0}}, ["reviews", "alerts"]),
+        ({"judge": {"model": "j", "base_url": "http://127.0.0.1:1/v1"}}, ["reviews", "judging", "alerts", "watching"]),
+        (
+            {"sources": {"crm": {"kind": "files", "path": "t.csv", "outcome": "ticket"}}, "outcomes": {"ticket": {"usd": 1.0}}},
+            ["reviews", "outcomes", "alerts", "watching"],
+        ),
+        ({"tuning": {"enabled": True}}, ["reviews", "alerts", "watching"]),
+    ],
+)  # fmt: skip
+def test_the_jobs_of_a_store_alone_follow_from_its_settings(tmp_path, given, more):
+    assert watching_jobs(tmp_path, **given) == KEPT + more
+
+
+def test_without_the_id_key_that_is_named_no_job_writes_ids(tmp_path, caplog, monkeypatch):
+    given = {
+        "store": {"id_key_env": "THE_KEY"},
+        "sources": {"crm": {"kind": "files", "path": "t.csv", "outcome": "ticket"}},
+        "outcomes": {"ticket": {"usd": 1.0}},
+    }
+    monkeypatch.delenv("THE_KEY", raising=False)
+    assert watching_jobs(tmp_path, **given) == [*KEPT, "alerts", "watching"]
+    assert caplog.messages == ["id_key_not_set"]
+    caplog.clear()
+    monkeypatch.setenv("THE_KEY", "secret")
+    assert watching_jobs(tmp_path, **given) == [*KEPT, "reviews", "outcomes", "alerts", "watching"]
+    assert caplog.messages == []
+
+
+def test_an_empty_id_key_is_none():
+    key, lacking = id_key_of(StorePlan(id_key_env="THE_KEY"), {"THE_KEY": ""})
+    assert key is None
+    assert "THE_KEY" in lacking

@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from undertow.actions.controls import unknown_to
 from undertow.actions.entries import failures, place_name, released, waiting
-from undertow.actions.moments import text_of
 from undertow.actions.standing import rollouts_of
 from undertow.actions.versions import KnownVersion
 from undertow.adapters.guard.book import StoreGuardBook
@@ -33,6 +32,7 @@ from undertow.dashboard.saying import NOTES, WHOLE, saying
 from undertow.dashboard.trail import HEADING, KINDS, STATUSES, Line, TrailFilter, filter_of, line_of, rows
 from undertow.errors import ConfigError, DataError, UsageError
 from undertow.records.guard import Controls, TrailEntry
+from undertow.records.moment import rfc3339
 from undertow.reports.names import plain
 from undertow.reports.svg.exposure import exposure_chart
 from undertow.services.guard import by_person as written
@@ -147,7 +147,7 @@ def _view(ui: Ui, store: Path, request: Request) -> ActionsView:
     return ActionsView(
         asked=tuple(map(line_of, waiting(trail))),
         held=held(trail, controls),
-        failed=tuple(map(line_of, failures(trail, text_of(now - LATELY)))),
+        failed=tuple(map(line_of, failures(trail, rfc3339(now - LATELY)))),
         rollouts=_rollouts(ui, store, trail, plan, now),
         versions=version_rows(versions, serving, controls),
         diff=diff,
