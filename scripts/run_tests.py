@@ -72,6 +72,7 @@ def tests(arguments: list[str]) -> bool:
         str(processes),
         "--dist",
         "loadfile",
+        "--no-loadscope-reorder",  # the order of tests/conftest.py: files with few tests have the long ones
         f"--randomly-seed={seed}",
         *arguments,
     ]

@@ -12,6 +12,15 @@ settings.load_profile("undertow")
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+LONG = frozenset({("tests", "integration"), ("tests", "stories"), ("tests", "statistical")})
+"""Folders of tests that start servers or repeat something thousands of times."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first, each half in the order that was drawn: so no process is left alone with one at the end."""
+    items.sort(key=lambda item: Path(os.path.relpath(item.path, PROJECT)).parts[:2] not in LONG)
+
 
 def require(condition: bool, reason: str) -> None:
     """Skip the running test with `reason` unless `condition`; fail it under UNDERTOW_REQUIRE=all.
