@@ -9,7 +9,7 @@ the others. What a segment is expected to be worth decides, anew at each look as
 The expected rises are partially pooled over segments (`undertow.stats.pooled_rises`). The net value is linear in the rise, so its mean
 is all that a decision by expected value needs which can be taken back tomorrow. This one cannot: of what is routed back nothing more is
 learnt, while a segment that is left another day brings labels of that day. So it must not only be expected to cost more than it saves, but
-do so with probability `PlacingRule.sure` (the quasi-option value of waiting). That, 2/3, was chosen among .5, .65, .8 and .9 on seeds of their own
+do so with probability `PlacingRule.sure` (the quasi-option value of waiting). That is 2/3: .65, rounded, was the best of .5, .65, .8 and .9 on seeds of their own
 (benchmarks/guard; .5 gives away segments that are well, .9 leaves those that are not too long).
 
 **Money unknown.** Where savings or the cost of a failure are unknown, the margin stands in: a segment is routed back where the loss is expected to
